@@ -1,0 +1,81 @@
+# Everything runs from here on a machine with Python 3.11+ and make. `make` alone lists the targets.
+PYTHON    ?= python3
+VENV      := .venv
+STUDIO    := .venv-studio
+UV_HOME   := .venv-uv
+UV        := $(UV_HOME)/bin/uv
+TIEBREAK  := $(VENV)/bin/tiebreak
+ARGS      ?=
+
+# pip's find-links setting (a local torch wheel, say) is passed on to uv; without one, torch comes as its CPU build.
+FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
+export UV_FIND_LINKS := $(FIND_LINKS)
+TORCH     := torch==2.13.0
+TORCH_BACKEND ?= $(if $(FIND_LINKS),,--torch-backend cpu)
+# torch's CPU wheel has another hash than the registry's, so it stays out of the locks, and so does its CUDA tail.
+CUDA      := nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft \
+             nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
+             nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx cuda-bindings cuda-pathfinder cuda-toolkit triton
+COMPILE    = $(UV) pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes \
+             --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+             $(foreach package,torch attr $(CUDA),--no-emit-package $(package))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint install install-dev install-studio lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+demo: install install-studio ## the guided demo on embedded defaults; ARGS="--exit --json" verifies it and stops
+	@$(TIEBREAK) demo $(ARGS)
+
+test: install-dev install-studio chromium ## every test, against a real Label Studio, Valkey, encoder and Chromium
+	@$(VENV)/bin/pytest $(ARGS)
+
+lint: install-dev ## ruff, mypy and the import contract
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+install: $(VENV)/.installed ## the project's environment
+install-dev: $(VENV)/.installed-dev
+install-studio: $(STUDIO)/.installed
+
+# A stamp is rewritten only when its lock changes, so a second run starts in seconds. Recipes print to stderr: stdout
+# belongs to the command that follows.
+$(UV):
+	@echo "Setting up uv ..." >&2
+	@$(PYTHON) -m venv $(UV_HOME) && $(UV_HOME)/bin/python -m pip install -q uv >&2
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(UV)
+	@echo "Installing Tiebreak into $(VENV) (the first time takes a few minutes) ..." >&2
+	@test -x $(VENV)/bin/python || $(UV) venv -q --python $(PYTHON) $(VENV) >&2
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install -q $(TORCH_BACKEND) $(TORCH) >&2
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install -q --no-deps --require-hashes -r requirements.lock >&2
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install -q --no-deps -e . >&2
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install -q --no-deps --require-hashes -r requirements-dev.lock >&2
+	@touch $@
+
+$(STUDIO)/.installed: requirements-studio.lock | $(UV)
+	@echo "Installing Label Studio into $(STUDIO) ..." >&2
+	@test -x $(STUDIO)/bin/python || $(UV) venv -q --python $(PYTHON) $(STUDIO) >&2
+	@VIRTUAL_ENV=$(STUDIO) $(UV) pip install -q --no-deps --require-hashes -r requirements-studio.lock >&2
+	@touch $@
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { echo "Installing Chromium (Debian package) ..." >&2; apt-get update -qq >&2 && apt-get install -y -qq chromium >&2; }
+
+lock: | $(UV) ## resolve the locks anew
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+	$(UV) pip compile -q --group studio --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header -o requirements-studio.lock
+
+clean: ## remove the environments (what Tiebreak keeps in .tiebreak stays)
+	rm -rf $(VENV) $(STUDIO) $(UV_HOME)

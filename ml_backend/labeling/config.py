@@ -1,0 +1,236 @@
+"""Label Studio's labeling config (XML) -> LabelConfig.
+
+Tiebreak reads what it needs (the controls, their labels, the data they look at) and leaves the rest of the XML alone.
+The parser refuses DTDs and entities, because a config is untrusted text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from ml_backend.labeling.errors import ConfigError, UnknownName
+
+_VARIABLE = re.compile(r"^\$([\w.\-\[\]]+)$")
+_LABEL_TAGS = frozenset({"Choice", "Label", "Item"})
+MAX_XML_BYTES = 1_000_000
+MAX_XML_DEPTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One thing an annotator can pick. `path` has the ancestors first; a flat label's path is itself alone.
+
+    `key` is what Label Studio stores in a result: the alias where there is one, else the value.
+    """
+
+    path: tuple[str, ...]
+    text: str
+    hint: str = ""
+    hotkey: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.path[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An object tag: what an annotator looks at. `field` is the key of task data behind `$field`, or None; `name` is
+    empty for tags that no control points to, such as a Header."""
+
+    name: str
+    tag: str
+    field: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A control tag: a question put to the annotator. `labels` is empty where answers are free (numbers, text)."""
+
+    name: str
+    tag: str
+    to_names: tuple[str, ...]
+    labels: tuple[Label, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def to_name(self) -> str:
+        return self.to_names[0]
+
+    @property
+    def multiple(self) -> bool:
+        return self.attributes.get("choice", "") == "multiple"
+
+    @property
+    def per_region(self) -> bool:
+        """Asked about each region rather than about the task, so it has no answer of its own."""
+        return self.flag("perregion") or self.flag("peritem")
+
+    @property
+    def conditional(self) -> bool:
+        """Shown only for some answers to other controls (`visibleWhen`)."""
+        return "visiblewhen" in self.attributes
+
+    @property
+    def required(self) -> bool:
+        return self.flag("required")
+
+    @property
+    def dynamic_field(self) -> str | None:
+        """The key of task data that holds this control's labels, where the config says `value="$field"`."""
+        match = _VARIABLE.match(self.attributes.get("value", ""))
+        return match[1] if match else None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(label.key for label in self.labels)
+
+    def flag(self, attribute: str) -> bool:
+        return self.attributes.get(attribute.lower(), "").lower() == "true"
+
+    def number(self, attribute: str, default: float) -> float:
+        """A numeric attribute; the default where it is absent or not a number."""
+        try:
+            return float(self.attributes.get(attribute.lower(), default))
+        except ValueError:
+            return default
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """A parsed config. Attribute names are lower case, as Label Studio itself does not tell `toName` from `toname`."""
+
+    xml: str
+    controls: tuple[Control, ...]
+    sources: tuple[Source, ...]
+
+    @property
+    def answerable(self) -> tuple[Control, ...]:
+        """The controls that ask about the task as a whole."""
+        return tuple(control for control in self.controls if not control.per_region)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when a control, its labels or its sources change; not with layout or colours."""
+        parts = [
+            (c.name, c.tag, c.to_names, c.multiple, c.per_region, tuple(label.path for label in c.labels))
+            for c in self.controls
+        ]
+        return hashlib.sha256(repr((parts, self.sources)).encode()).hexdigest()[:16]
+
+    def __getitem__(self, name: str) -> Control:
+        for control in self.controls:
+            if control.name == name:
+                return control
+        raise UnknownName("control", name, [control.name for control in self.controls])
+
+    def __contains__(self, name: object) -> bool:
+        return any(control.name == name for control in self.controls)
+
+    def source(self, name: str) -> Source | None:
+        return next((source for source in self.sources if source.name == name), None)
+
+    def text_fields(self, control: Control) -> tuple[str, ...]:
+        """Keys of task data whose text a model may read for this control: its own source first, then every other
+        text shown on the screen (a verdict on an image is helped by the title above it)."""
+        own = [s.field for s in self.sources if s.name in control.to_names and s.tag in TEXT_TAGS]
+        rest = [s.field for s in self.sources if s.tag in TEXT_TAGS]
+        return tuple(dict.fromkeys(f for f in (*own, *rest) if f))
+
+
+# Markdown is left out: it shows explanations, the machine's own among them, and no model may learn from its own words.
+TEXT_TAGS = frozenset({"Text", "HyperText", "Header", "Paragraphs"})
+
+
+@lru_cache(maxsize=512)
+def parse(xml: str) -> LabelConfig:
+    """Parse a labeling config. Raises ConfigError with every reason found, and the line where the parser knows one.
+
+    The result is immutable and cached: a backend sees the same config with every request.
+    """
+    if len(xml.encode("utf-8", "surrogatepass")) > MAX_XML_BYTES:
+        raise ConfigError("The label config is over a megabyte.", mend="Labels that long belong in task data.")
+    try:
+        root = fromstring(xml, forbid_dtd=True)
+    except ParseError as error:
+        line, column = error.position
+        raise ConfigError(
+            f"The label config is not valid XML: line {line}, column {column + 1}: {error.msg}.",
+            mend="Close every tag, quote every attribute, and write & as &amp;.",
+        ) from None
+    except DefusedXmlException:
+        raise ConfigError(
+            "The label config has a DTD or an entity.", mend="Remove <!DOCTYPE …> and <!ENTITY …>."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"The label config cannot be read: {error}.") from None
+
+    reasons: list[str] = []
+    controls: list[Control] = []
+    sources: list[Source] = []
+    for element in _elements(root):
+        attributes = {key.lower(): value for key, value in element.attrib.items()}
+        name, to_names = attributes.get("name"), attributes.get("toname")
+        if to_names is not None:
+            if not name:
+                reasons.append(f"<{element.tag} toName={to_names!r}> has no name")
+            elif not to_names.strip():
+                reasons.append(f"<{element.tag} name={name!r}> has an empty toName")
+            else:
+                names = tuple(part.strip() for part in to_names.split(",") if part.strip())
+                labels = tuple(_labels(element, ()))
+                controls.append(Control(name, element.tag, names, labels, attributes))
+        elif element.tag not in _LABEL_TAGS:
+            match = _VARIABLE.match(attributes.get("value") or attributes.get("valuelist") or "")
+            if match or (name and "value" in attributes):
+                sources.append(Source(name or "", element.tag, match[1] if match else None))
+    reasons += _contradictions(controls, sources)
+    if reasons:
+        raise ConfigError("The label config cannot be used:", reasons, mend="Mend these in the config's XML.")
+    return LabelConfig(xml, tuple(controls), tuple(sources))
+
+
+def _elements(root: Element) -> Iterator[Element]:
+    stack = [(root, 0)]
+    while stack:
+        element, depth = stack.pop()
+        if depth > MAX_XML_DEPTH:
+            raise ConfigError(f"The label config is nested over {MAX_XML_DEPTH} tags deep.")
+        yield element
+        stack.extend((child, depth + 1) for child in reversed(element))
+
+
+def _labels(element: Element, above: tuple[str, ...]) -> Iterator[Label]:
+    for child in element:
+        if child.tag in _LABEL_TAGS:
+            attributes = {key.lower(): value for key, value in child.attrib.items()}
+            value = attributes.get("value") or attributes.get("alias")
+            if not value:
+                continue
+            path = (*above, attributes.get("alias") or value)
+            yield Label(path, value, attributes.get("hint", ""), attributes.get("hotkey", ""))
+            yield from _labels(child, path)
+        else:  # layout inside a control, such as <View> around some of its choices
+            yield from _labels(child, above)
+
+
+def _contradictions(controls: list[Control], sources: list[Source]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name in [*(c.name for c in controls), *(s.name for s in sources if s.name)]:
+        if name in seen:
+            yield f"two tags are named {name!r}"
+        seen.add(name)
+    known = {s.name for s in sources} | {c.name for c in controls}
+    for control in controls:
+        for to_name in control.to_names:
+            if to_name not in known:
+                listed = ", ".join(sorted(s.name for s in sources if s.name)) or "none"
+                yield f"<{control.tag} name={control.name!r}> points to {to_name!r}, but the data tags are: {listed}"

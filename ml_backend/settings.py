@@ -1,0 +1,66 @@
+"""Environment and `.env` -> Settings. The only module that reads the environment."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ml_backend.labeling.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """Every setting is an environment variable `TIEBREAK_<NAME>` or a line of `.env`; secrets print as `**********`."""
+
+    model_config = SettingsConfigDict(env_prefix="TIEBREAK_", env_file=".env", env_ignore_empty=True, extra="ignore")
+
+    home: Path = Field(Path(".tiebreak"), description="folder for everything Tiebreak keeps")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
+
+    studio_url: str = Field("http://127.0.0.1:8080", description="where Label Studio answers")
+    studio_token: SecretStr = Field(SecretStr(""), description="personal access token or legacy token")
+    studio_timeout: float = Field(60.0, gt=0, description="seconds for one call to Label Studio")
+
+    redis_url: SecretStr | None = Field(None, description="without it the bundled Valkey is used")
+    models_url: str | None = Field(None, description="fsspec URL shared by all workers; default: HOME/models")
+    encoder: str | None = Field(None, description="sentence-transformers folder or hub name; default: the packaged one")
+
+    backend_url: str | None = Field(None, description="where Label Studio reaches the backend")
+    backend_user: str | None = Field(None, description="Basic auth of the backend")
+    backend_password: SecretStr | None = Field(None, description="Basic auth of the backend")
+    webhook_secret: SecretStr | None = Field(None, description="expected in the X-Tiebreak-Secret header of webhooks")
+    max_body_bytes: int = Field(64_000_000, gt=0, description="a longer request body is refused")
+
+    train_after_labels: int = Field(20, ge=1, description="train once that many new labels have come …")
+    train_after_seconds: float = Field(60.0, ge=0, description="… or that long after the first of them")
+    reconcile_seconds: float = Field(60.0, gt=0, description="how often labels without a webhook are looked for")
+
+    @field_validator("studio_url", "backend_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return url and url.rstrip("/")
+
+    @cached_property
+    def models(self) -> str:
+        return self.models_url or str(self.folder("models"))
+
+    def folder(self, name: str) -> Path:
+        """A folder under `home`, made if it is not there."""
+        path = self.home.absolute() / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment. Raises ConfigError naming each variable that is wrong, never its value."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
+    except ValidationError as error:
+        reasons = [f"TIEBREAK_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise ConfigError(
+            "Some settings cannot be used:", reasons, mend="Mend them in the environment or .env."
+        ) from None
