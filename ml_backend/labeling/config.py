@@ -52,6 +52,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """`visibleWhen` of a control or of a View around it: shown only while control `control` has one of `values`
+    selected (any value where `values` is empty). Other kinds of visibleWhen have an empty `control`."""
+
+    control: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """A control tag: a question put to the annotator. `labels` is empty where answers are free (numbers, text)."""
 
@@ -60,6 +69,8 @@ class Control:
     to_names: tuple[str, ...]
     labels: tuple[Label, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
+    visible_when: tuple[Condition, ...] = ()
+    """All of these must hold for the control to be on the screen."""
 
     @property
     def to_name(self) -> str:
@@ -76,8 +87,8 @@ class Control:
 
     @property
     def conditional(self) -> bool:
-        """Shown only for some answers to other controls (`visibleWhen`)."""
-        return "visiblewhen" in self.attributes
+        """Shown only for some answers to other controls."""
+        return bool(self.visible_when)
 
     @property
     def required(self) -> bool:
@@ -176,7 +187,7 @@ def parse(xml: str) -> LabelConfig:
     reasons: list[str] = []
     controls: list[Control] = []
     sources: list[Source] = []
-    for element in _elements(root):
+    for element, conditions in _elements(root):
         attributes = {key.lower(): value for key, value in element.attrib.items()}
         name, to_names = attributes.get("name"), attributes.get("toname")
         if to_names is not None:
@@ -187,7 +198,7 @@ def parse(xml: str) -> LabelConfig:
             else:
                 names = tuple(part.strip() for part in to_names.split(",") if part.strip())
                 labels = tuple(_labels(element, ()))
-                controls.append(Control(name, element.tag, names, labels, attributes))
+                controls.append(Control(name, element.tag, names, labels, attributes, conditions))
         elif element.tag not in _LABEL_TAGS:
             match = _VARIABLE.match(attributes.get("value") or attributes.get("valuelist") or "")
             if match or (name and "value" in attributes):
@@ -198,14 +209,30 @@ def parse(xml: str) -> LabelConfig:
     return LabelConfig(xml, tuple(controls), tuple(sources))
 
 
-def _elements(root: Element) -> Iterator[Element]:
-    stack = [(root, 0)]
+def _elements(root: Element) -> Iterator[tuple[Element, tuple[Condition, ...]]]:
+    """Every element in document order, with the conditions under which it is on the screen."""
+    stack: list[tuple[Element, int, tuple[Condition, ...]]] = [(root, 0, ())]
     while stack:
-        element, depth = stack.pop()
+        element, depth, conditions = stack.pop()
         if depth > MAX_XML_DEPTH:
             raise ConfigError(f"The label config is nested over {MAX_XML_DEPTH} tags deep.")
-        yield element
-        stack.extend((child, depth + 1) for child in reversed(element))
+        conditions += _conditions(element)
+        yield element, conditions
+        stack.extend((child, depth + 1, conditions) for child in reversed(element))
+
+
+def _conditions(element: Element) -> tuple[Condition, ...]:
+    attributes = {key.lower(): value for key, value in element.attrib.items()}
+    if "visiblewhen" not in attributes:
+        return ()
+    if attributes["visiblewhen"] != "choice-selected":
+        return (Condition(""),)
+    values = attributes.get("whenchoicevalue", "")
+    return (
+        Condition(
+            attributes.get("whentagname", ""), tuple(value.strip() for value in values.split(",") if value.strip())
+        ),
+    )
 
 
 def _labels(element: Element, above: tuple[str, ...]) -> Iterator[Label]:
