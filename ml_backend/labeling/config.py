@@ -91,6 +91,11 @@ class Control:
         return bool(self.visible_when)
 
     @property
+    def feedback(self) -> bool:
+        """Marked `tiebreak="feedback"`: annotators talk back here, so it is neither predicted nor compared."""
+        return self.attributes.get("tiebreak", "").lower() == "feedback"
+
+    @property
     def required(self) -> bool:
         return self.flag("required")
 
@@ -125,8 +130,8 @@ class LabelConfig:
 
     @property
     def answerable(self) -> tuple[Control, ...]:
-        """The controls that ask about the task as a whole."""
-        return tuple(control for control in self.controls if not control.per_region)
+        """The controls that ask about the task as a whole: not those asked per region, not the feedback panel."""
+        return tuple(control for control in self.controls if not (control.per_region or control.feedback))
 
     @cached_property
     def fingerprint(self) -> str:
