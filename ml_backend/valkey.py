@@ -19,7 +19,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -100,10 +101,11 @@ class Valkey:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    def _starting(self) -> FileLock:
-        lock = FileLock(self.folder / "start.lock", timeout=2 * START_SECONDS)
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
         try:
-            return lock.acquire().lock
+            with FileLock(self.folder / "start.lock", timeout=2 * START_SECONDS):
+                yield
         except Timeout:
             raise QueueUnavailable(
                 f"Another process has been starting the Valkey server in {self.folder} for two minutes.",
