@@ -1,0 +1,384 @@
+"""`tiebreak …`: options, progress and the one place that turns errors into exit codes.
+
+Exit 0: done, nothing to report. 1: findings or pending changes. 2: it could not be done. stdout is the result (text,
+or one JSON document with --json), stderr is progress and errors. Commands import what they need when they run, so that
+`tiebreak --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from ml_backend.labeling.errors import TiebreakError
+
+if TYPE_CHECKING:
+    from ml_backend.settings import Settings
+    from sdk_scripts.sources import Dataset
+
+CLEAN, FINDINGS, FAILED = 0, 1, 2
+
+app = typer.Typer(
+    name="tiebreak",
+    help="The machine labels first, people look second, hard cases get a second pair of eyes: for Label Studio.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich alone would cost a third of the half second that help may take
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(help="The versions of a project's model: list, promote, roll back.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+Source = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="A project id, a project.yaml, or a Label Studio JSON export file.")
+]
+Project = Annotated[str, typer.Argument(metavar="PROJECT", help="A project id or a project.yaml.")]
+LabelConfigFile = Annotated[
+    Path | None, typer.Option("--label-config", metavar="FILE", help="The label config (XML) of an export file.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command()
+def up(
+    studio_port: Annotated[int | None, typer.Option(help="Port of Label Studio; a free one by default.")] = None,
+) -> None:
+    """Start Label Studio, Valkey, the backend and a worker on this machine; Ctrl-C stops them."""
+    from sdk_scripts.demo import run_up
+
+    run_up(_settings(), studio_port=studio_port, report=_say)
+
+
+@app.command()
+def demo(
+    exit: Annotated[bool, typer.Option("--exit", help="Verify every step, then stop everything.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The guided demo: real reviews, real raters, from the first prediction to the report."""
+    from sdk_scripts.demo import run_demo
+
+    summary = run_demo(_settings(), exit_after=exit, report=_say, when_ready=None if as_json else _say)
+    if as_json:
+        _print_json(summary.to_json())
+    raise typer.Exit(CLEAN if summary.ok else FAILED)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 9090,
+) -> None:
+    """Serve the ML backend. Without TIEBREAK_REDIS_URL it uses (or starts) the bundled Valkey."""
+    import uvicorn
+
+    _settings()  # a wrong setting is told here, not in uvicorn's traceback
+    uvicorn.run("ml_backend.app:create_app", factory=True, host=host, port=port, access_log=False, log_config=None)
+
+
+@app.command()
+def worker(
+    burst: Annotated[bool, typer.Option("--burst", help="Stop when the queues are empty.")] = False,
+) -> None:
+    """Run a worker: training, pre-labeling and every other slow job. Start as many as you like, on any machine."""
+    from ml_backend.jobs import run_worker
+
+    run_worker(_settings(), burst=burst)
+
+
+@app.command()
+def sync(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="project.yaml files or their folders.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Carry the plan out.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also delete views, webhooks and backends the manifest dropped.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Drop labels even where annotations use them.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Projects as code: print what would change, or apply it."""
+    from sdk_scripts.plan import render
+    from sdk_scripts.sync import sync as run
+
+    outcome = run(paths, _settings(), apply=apply, prune=prune, force=force, report=_say)
+    _result(outcome.to_json(), as_json, lambda _: typer.echo(render(outcome)))
+    raise typer.Exit(FINDINGS if outcome.changes and not outcome.applied else CLEAN)
+
+
+@app.command()
+def train(
+    project: Project,
+    wait: Annotated[bool, typer.Option(help="Wait for the new version.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Train the project's model in the background, from the labels it has now."""
+    from ml_backend.jobs import Jobs
+    from ml_backend.labeling.results import project_key
+
+    settings = _settings()
+    _, fields = _live(project, settings)
+    with Jobs(settings) as jobs:
+        job = jobs.request_training(project_key(fields), fields["id"])
+        if not wait:
+            _result({"job": job.id}, as_json, lambda r: typer.echo(f"Training is queued as job {r['job']}."))
+            return
+        _say("Waiting for a worker to train the new version …")
+        outcome = jobs.wait(job)
+    _result(outcome, as_json, _show_training)
+
+
+@models.command("list")
+def models_list(project: Project, as_json: Json = False) -> None:
+    """List the versions, newest first."""
+    from ml_backend.labeling.results import project_key
+    from ml_backend.model_registry import ModelRegistry
+
+    settings = _settings()
+    _, fields = _live(project, settings)
+    versions = [version.to_json() for version in ModelRegistry(settings.models).versions(project_key(fields))]
+    _result({"versions": versions}, as_json, _rows("versions", "version", "live", "created_at", "labels"))
+
+
+@models.command("promote")
+def models_promote(
+    project: Project,
+    version: Annotated[str, typer.Argument(help="A version that `list` shows.")],
+    as_json: Json = False,
+) -> None:
+    """Make a version the one that answers."""
+    _switch(project, version, as_json)
+
+
+@models.command("rollback")
+def models_rollback(project: Project, as_json: Json = False) -> None:
+    """Go back to the version that was live before."""
+    _switch(project, None, as_json)
+
+
+@app.command()
+def prelabel(
+    project: Project,
+    only_missing: Annotated[
+        bool, typer.Option("--only-missing/--all", help="Only tasks without a prediction of any version, or all.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Push the live version's predictions to the project's tasks. A version predicts a task once."""
+    from sdk_scripts.prelabel import prelabel as run
+
+    settings = _settings()
+    _, fields = _live(project, settings)
+    outcome = run(settings, fields["id"], only_missing=only_missing)
+    _result(outcome.to_json(), as_json, _fields)
+
+
+@app.command()
+def agreement(source: Source, label_config: LabelConfigFile = None, as_json: Json = False) -> None:
+    """How far annotators agree, for each control, beyond chance and with an interval."""
+    from ml_backend.labeling.agreement import agreement as run
+    from ml_backend.labeling.judgements import judgements, latest
+
+    dataset = _dataset(source, label_config)
+    found = run(latest(judgements(dataset.tasks, dataset.config)), dataset.config).to_json()
+    _result(found, as_json, _show_agreement)
+
+
+@app.command()
+def consensus(
+    source: Source,
+    label_config: LabelConfigFile = None,
+    method: Annotated[str, typer.Option(help="auto, majority or dawid-skene.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """The answer the annotators' judgements add up to, task by task, and how good each annotator is."""
+    from ml_backend.labeling.consensus import consensus as run
+    from ml_backend.labeling.judgements import judgements, latest
+
+    dataset = _dataset(source, label_config)
+    found = run(latest(judgements(dataset.tasks, dataset.config)), dataset.config, method=method)
+    _result(found.to_json(), as_json, _rows("items", "task", "control", "answer", "confidence", "judgements"))
+
+
+@app.command("hard-cases")
+def hard_cases(
+    source: Source,
+    label_config: LabelConfigFile = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="At most that many, the hardest.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Make review tasks of them.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Rank the tasks whose label cannot be trusted yet, hardest first, with the reasons."""
+    from sdk_scripts.hard_cases import mine
+
+    settings = _settings()
+    found = mine(_dataset(source, label_config, settings), settings, budget=budget, apply=apply, report=_say)
+    _result(found.to_json(), as_json, _show_hard_cases)
+    raise typer.Exit(FINDINGS if found.items else CLEAN)
+
+
+@app.command()
+def report(
+    source: Source,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the three files.")],
+    label_config: LabelConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Write the quality report: report.html, report.xlsx, report.json."""
+    from sdk_scripts.report import write_report
+
+    settings = _settings()
+    files = write_report(_dataset(source, label_config, settings), out, settings=settings)
+    written = {"html": str(files.html), "xlsx": str(files.xlsx), "json": str(files.json)}
+    _result(written, as_json, lambda r: typer.echo("\n".join(r.values())))
+
+
+def main() -> NoReturn:
+    """The console script."""
+    as_json = "--json" in sys.argv
+    try:
+        app(prog_name="tiebreak", standalone_mode=False)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except TiebreakError as error:
+        _fail(error, as_json)
+    except KeyboardInterrupt:
+        _say("Stopped.")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        sys.stderr.close()
+        sys.exit(CLEAN)
+    except TyperException as error:  # wrong options, with typer's own words
+        error.show()
+        sys.exit(FAILED)
+    sys.exit(CLEAN)
+
+
+def _fail(error: TiebreakError, as_json: bool) -> NoReturn:
+    from sdk_scripts.tables import plain
+
+    lines = [plain(line) if line.strip() else line for line in str(error).splitlines()]
+    typer.secho("\n".join(lines), err=True, fg="red")
+    if as_json:
+        _print_json({"error": error.what, "mend": error.mend})
+    sys.exit(FAILED)
+
+
+def _settings() -> Settings:
+    from ml_backend.settings import load_settings
+
+    return load_settings()
+
+
+def _dataset(source: str, label_config: Path | None, settings: Settings | None = None) -> Dataset:
+    from sdk_scripts.sources import load_source
+
+    dataset = load_source(source, label_config=label_config, settings=settings or _settings())
+    for warning in dataset.warnings:
+        _say(warning)
+    return dataset
+
+
+def _live(project: str, settings: Settings) -> tuple[Any, dict[str, Any]]:
+    """The Studio and the project's fields. Raises InputError for a SOURCE that is a file."""
+    from sdk_scripts.sources import find_project
+
+    return find_project(project, settings)
+
+
+def _switch(project: str, version: str | None, as_json: bool) -> None:
+    from ml_backend.labeling.results import project_key
+    from ml_backend.model_registry import ModelRegistry
+
+    settings = _settings()
+    _, fields = _live(project, settings)
+    registry, key = ModelRegistry(settings.models), project_key(fields)
+    if version is None:
+        version = registry.rollback(key)
+    else:
+        registry.promote(key, version)
+    _result({"version": version}, as_json, lambda r: typer.echo(f"{r['version']} answers from now on."))
+
+
+def _say(message: str) -> None:
+    from sdk_scripts.tables import plain
+
+    print(plain(message), file=sys.stderr, flush=True)  # noqa: T201  # progress belongs on stderr
+
+
+def _result(document: Mapping[str, Any], as_json: bool, show: Callable[[Mapping[str, Any]], object]) -> None:
+    if as_json:
+        _print_json(document)
+    else:
+        show(document)
+
+
+def _print_json(document: Mapping[str, Any]) -> None:
+    """Undefined numbers become null: NaN is not JSON."""
+    typer.echo(json.dumps(_finite(document), ensure_ascii=False, allow_nan=False, default=str))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _rows(name: str, *columns: str) -> Callable[[Mapping[str, Any]], None]:
+    def show(document: Mapping[str, Any]) -> None:
+        from sdk_scripts.tables import print_table
+
+        print_table(document[name], columns)
+
+    return show
+
+
+def _fields(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    print_table([document], list(document))
+
+
+def _show_agreement(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    controls = [{"control": name, **row} for name, row in document["controls"].items()]
+    print_table(
+        controls,
+        ["control", "kind", "items", "annotators", "judgements", "percent", "alpha", "alpha_low", "alpha_high"],
+    )
+    annotators = [{"annotator": name, **row} for name, row in document["annotators"].items()]
+    if annotators:
+        typer.echo()
+        print_table(annotators, [key for key, value in annotators[0].items() if not isinstance(value, dict | list)])
+
+
+def _show_training(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    typer.echo(f"{document['version']}, from {document['labels']} labels")
+    print_table(
+        [{"control": name, **row} for name, row in document["metrics"].items() if isinstance(row, dict)],
+        ["control", "accuracy", "macro_f1", "ece"],
+    )
+
+
+def _show_hard_cases(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    items = [{**item, "why": "; ".join(reason["detail"] for reason in item["reasons"])} for item in document["items"]]
+    print_table(items, ["task", "score", "why"])
+    if "review" in document:
+        _fields(document["review"])

@@ -1,0 +1,112 @@
+"""Charts as inline SVG that follows the page's colours, light or dark. Each stands beside a table with its numbers."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+
+from markupsafe import Markup
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# matplotlib wants colours, the page has CSS variables: each stand-in is replaced by its variable in the finished SVG.
+_INK, _GRID, _SERIES, _SECOND = "#010101", "#020202", "#030303", "#040404"
+_VARIABLES = {_INK: "currentColor", _GRID: "var(--grid)", _SERIES: "var(--series)", _SECOND: "var(--second)"}
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tiebreak",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": _INK,
+    "text.parse_math": False,  # labels are untrusted text, not formulas
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "ytick.left": False,
+}
+
+
+def intervals(names: Sequence[str], points: Sequence[tuple[float, float, float]], *, label: str, alt: str) -> Markup:
+    """A point with its interval for each name: (low, middle, high)."""
+
+    def draw(axes: Axes) -> None:
+        rows = range(len(names))[::-1]
+        axes.hlines(rows, [p[0] for p in points], [p[2] for p in points], color=_SERIES, linewidth=3, alpha=0.45)
+        axes.plot([p[1] for p in points], rows, "o", color=_SERIES)
+        axes.set_yticks(list(rows), [_short(name) for name in names])
+        axes.set_xlim(min(0.0, *(p[0] for p in points)) - 0.02, 1.02)
+        axes.set_ylim(-0.6, len(names) - 0.4)
+        axes.set_xlabel(label)
+        axes.grid(axis="y", visible=False)
+
+    return _svg(draw, height=0.9 + 0.42 * len(names), alt=alt)
+
+
+def bars(names: Sequence[str], values: Sequence[float], *, label: str, alt: str) -> Markup:
+    """Horizontal bars, the value written at the end of each."""
+
+    def draw(axes: Axes) -> None:
+        rows = range(len(names))[::-1]
+        drawn = axes.barh(rows, values, color=_SERIES, height=0.62)
+        axes.bar_label(drawn, [f"{value:,.0f}" for value in values], padding=4)
+        axes.set_yticks(list(rows), [_short(name) for name in names])
+        axes.set_xlim(0, max(values, default=1) * 1.12 or 1)
+        axes.set_xlabel(label)
+        axes.grid(axis="y", visible=False)
+
+    return _svg(draw, height=0.9 + 0.34 * len(names), alt=alt)
+
+
+def reliability(confidence: Sequence[float], accuracy: Sequence[float], counts: Sequence[int], *, alt: str) -> Markup:
+    """Reliability diagram: where confidence is honest, the points lie on the diagonal. Point area follows count."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot([0, 1], [0, 1], color=_SECOND, linewidth=1, linestyle="--")
+        biggest = max(counts, default=1)
+        axes.scatter(confidence, accuracy, s=[20 + 160 * count / biggest for count in counts], color=_SERIES, alpha=0.8)
+        axes.plot(confidence, accuracy, color=_SERIES, linewidth=1)
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence given", ylabel="share that was right")
+
+    return _svg(draw, width=4.2, height=3.6, alt=alt)
+
+
+def timeline(days: Sequence[str], values: Sequence[float], *, label: str, alt: str) -> Markup:
+    def draw(axes: Axes) -> None:
+        axes.bar(range(len(days)), values, color=_SERIES, width=0.8)
+        step = max(1, len(days) // 8)
+        axes.set_xticks(range(0, len(days), step), list(days)[::step])
+        axes.set_ylabel(label)
+        axes.grid(axis="x", visible=False)
+
+    return _svg(draw, height=2.4, alt=alt)
+
+
+def _svg(draw: Callable[[Axes], None], *, height: float, alt: str, width: float = 7.2) -> Markup:
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw(figure.subplots())
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, variable)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # matplotlib escapes the texts it writes into the SVG; `alt` is escaped here
+    opening = Markup('<svg role="img" aria-label="{}" ').format(alt)
+    return Markup(opening + svg.removeprefix("<svg"))  # noqa: S704  # made above, from escaped parts
+
+
+def _short(name: str, length: int = 34) -> str:
+    printable = "".join(character if character.isprintable() else " " for character in name)
+    return printable if len(printable) <= length else printable[: length - 1] + "…"

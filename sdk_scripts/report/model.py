@@ -1,0 +1,112 @@
+"""What a report says, before anyone decides how it looks. Shares and confidences are in [0, 1], times in seconds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
+
+
+class Overview(_Part):
+    tasks: int
+    labeled: int
+    overlapped: int
+    """Tasks with judgements of two annotators or more: only these say something about agreement."""
+    judgements: int
+    annotators: int
+    skipped: int
+    predicted: int
+
+
+class LabelRow(_Part):
+    label: str
+    count: int
+    share: float
+    alpha: float | None = None
+
+
+class ControlRow(_Part):
+    control: str
+    kind: str
+    items: int
+    judgements: int
+    percent: float | None
+    alpha: float | None
+    alpha_low: float | None
+    alpha_high: float | None
+    note: str = ""
+    labels: list[LabelRow] = []
+
+
+class AnnotatorRow(_Part):
+    annotator: str
+    judgements: int
+    quality: float | None
+    agreement: float | None
+    """Share of pairs with other annotators' answers that agree."""
+    median_lead_time: float | None
+    prelabeled: int
+    """Judgements submitted from a prediction."""
+    changed: float | None
+    """Share of those that differ from the prediction."""
+
+
+class HardCaseRow(_Part):
+    task: int
+    url: str | None
+    text: str
+    score: float
+    reasons: list[str]
+
+
+class Bin(_Part):
+    confidence: float
+    accuracy: float
+    count: int
+
+
+class VersionRow(_Part):
+    version: str
+    created_at: datetime | None
+    live: bool
+    labels: int | None
+    metrics: dict[str, dict[str, float | None]]
+    """Control -> metric -> value, measured out of fold."""
+    reliability: dict[str, list[Bin]] = {}
+
+
+class Action(_Part):
+    what: str
+    why: str
+
+
+class Day(_Part):
+    day: str
+    judgements: int
+
+
+class Report(_Part):
+    title: str
+    url: str | None
+    generated_at: datetime
+    headline: list[str]
+    actions: list[Action]
+    overview: Overview
+    controls: list[ControlRow]
+    annotators: list[AnnotatorRow]
+    annotators_note: str = ""
+    hard_cases: list[HardCaseRow]
+    hard_cases_total: int
+    versions: list[VersionRow]
+    days: list[Day]
+    notes: list[str]
+    judgements: pl.DataFrame
+    """The tidy table behind the figures, one row a judgement, answers as text; only the workbook carries it."""
+
+    def to_json(self) -> dict[str, object]:
+        return self.model_dump(mode="json", exclude={"judgements"})
