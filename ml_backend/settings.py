@@ -21,6 +21,7 @@ class Settings(BaseSettings):
 
     studio_url: str = Field("http://127.0.0.1:8080", description="where Label Studio answers")
     studio_token: SecretStr = Field(SecretStr(""), description="personal access token or legacy token")
+    studio_command: str | None = Field(None, description="how the demo calls label-studio; default: .venv-studio")
     studio_timeout: float = Field(60.0, gt=0, description="seconds for one call to Label Studio")
 
     redis_url: SecretStr | None = Field(None, description="without it the bundled Valkey is used")

@@ -1,0 +1,238 @@
+"""Servers of ours as child processes: started, awaited, logged, and ended with us, however we end.
+
+Each child leads a process group of its own, so that a terminal's Ctrl-C reaches only us and a group can be ended whole.
+A guard process holds the other end of a pipe: when it closes, by a clean stop as by `kill -9`, every group is ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from ml_backend.labeling.errors import TiebreakError
+
+POLL_SECONDS = 0.1
+STOP_SECONDS = 10.0
+TAIL_LINES = 25
+
+
+class ProcessFailed(TiebreakError):
+    """A server of ours ended, or never became ready; the message has the end of its log."""
+
+
+@dataclass(frozen=True)
+class Child:
+    name: str
+    pid: int
+    """Also the id of its process group."""
+    log: Path
+
+
+class Supervisor:
+    """Starts children and, as a context manager, leaves none behind.
+
+    `logs` is the folder of their log files. The guard also ends them when this process is killed.
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: dict[str, tuple[Child, subprocess.Popen[bytes]]] = {}
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        return tuple(child for child, _ in self._running.values())
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Child:
+        """Start a server; its output goes to `<logs>/<name>.log`, the previous run's to `<name>.log.1`.
+
+        `env` is the whole environment, ours where it is None. Raises ProcessFailed where the command cannot run.
+        """
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"{name}.log"
+        if log.exists():
+            log.replace(log.with_suffix(".log.1"))
+        guard = self._watch()
+        try:
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    [str(part) for part in command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=None if env is None else dict(env),
+                    cwd=cwd,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise ProcessFailed(f"{name} cannot be started: {command[0]}: {error.strerror}.") from None
+        _tell(guard, f"add {process.pid}")
+        child = Child(name, process.pid, log)
+        self._running[name] = (child, process)
+        return child
+
+    def wait_ready(self, child: Child, ready: Callable[[], bool], *, seconds: float) -> None:
+        """Poll `ready` until it says so. Raises ProcessFailed, with the log's end, where the child ends or time does."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.check(child)
+            if ready():
+                return
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"{child.name} did not answer within {seconds:.0f} s.{_tail(child.log)}")
+            time.sleep(POLL_SECONDS)
+
+    def check(self, child: Child) -> None:
+        """Raises ProcessFailed, with the log's end, where the child has ended."""
+        process = self._running[child.name][1]
+        if (code := process.poll()) is not None:
+            raise ProcessFailed(f"{child.name} ended with exit code {code}.{_tail(child.log)}")
+
+    def wait(self) -> None:
+        """Until a child ends, which raises ProcessFailed with the end of its log."""
+        while True:
+            for child in self.children:
+                self.check(child)
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """End every child, the last started first, gently and then firmly; safe to repeat."""
+        for name in reversed(list(self._running)):
+            self.stop_child(name)
+        if self._guard is not None:
+            with contextlib.suppress(OSError):
+                self._guard.stdin.close()  # type: ignore[union-attr]  # opened as a pipe
+            self._guard.wait()
+            self._guard = None
+
+    def stop_child(self, name: str) -> None:
+        child, process = self._running.pop(name)
+        end_group(process, STOP_SECONDS)
+        if self._guard is not None:
+            _tell(self._guard, f"remove {child.pid}")
+
+    def _watch(self) -> subprocess.Popen[bytes]:
+        if self._guard is None or self._guard.poll() is not None:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _GUARD],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            for child in self.children:
+                _tell(self._guard, f"add {child.pid}")
+        return self._guard
+
+
+# Only the standard library, and none of ours: it must start fast and outlive whatever is wrong with us.
+_GUARD = """
+import os, signal, sys, time
+groups = set()
+for line in sys.stdin:
+    word, pid = line.split()
+    (groups.add if word == "add" else groups.discard)(int(pid))
+def send(number):
+    for pid in list(groups):
+        try:
+            os.killpg(pid, number)
+        except (ProcessLookupError, PermissionError):
+            groups.discard(pid)
+send(signal.SIGTERM)
+deadline = time.monotonic() + 5
+while groups and time.monotonic() < deadline:
+    time.sleep(0.1)
+    send(0)
+send(signal.SIGKILL)
+"""
+
+
+def end_group(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """SIGTERM to the process's whole group, SIGKILL to what is left of it after so many seconds."""
+    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, seconds)):
+        if not _signal_group(process.pid, number):
+            break
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            if number == signal.SIGTERM and not _await_group(process.pid, patience):
+                continue
+            break
+    process.poll()
+
+
+def _await_group(pid: int, seconds: float) -> bool:
+    """Whether the group has ended; its leader may go before the jobs it forked."""
+    deadline = time.monotonic() + seconds
+    while _signal_group(pid, 0):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _signal_group(pid: int, number: int) -> bool:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):  # macOS refuses a group of zombies
+        return False
+    return True
+
+
+def _tell(guard: subprocess.Popen[bytes], line: str) -> None:
+    with contextlib.suppress(OSError):  # a guard that is gone cannot be told
+        guard.stdin.write(f"{line}\n".encode())  # type: ignore[union-attr]  # opened as a pipe
+        guard.stdin.flush()  # type: ignore[union-attr]
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").splitlines()[-TAIL_LINES:] if log.exists() else []
+    body = "".join(f"\n  | {line}" for line in lines)
+    return f" The end of {log}:{body}" if body else f" Its log, {log}, is empty."
+
+
+def free_port(preferred: int | None = None) -> int:
+    """A free port of the loopback interface, the preferred one where it is free."""
+    for port in (preferred or 0, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise ProcessFailed("No port of 127.0.0.1 is free.")
+
+
+@contextlib.contextmanager
+def stopping_on_signals() -> Iterator[None]:
+    """Turns SIGTERM and SIGHUP into SystemExit, so that `with` blocks end as they do for Ctrl-C. Main thread only."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

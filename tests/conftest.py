@@ -1,0 +1,183 @@
+"""The real things tests run against: Label Studio, Valkey, the encoder, Chromium. None is skipped when it is missing.
+
+    home                a fresh TIEBREAK_HOME
+    settings            Settings of that home and nothing else: no environment, no .env
+    valkey              a running Valkey server with an empty database
+    encoder             the packaged encoder
+    studio_server       Label Studio: url, token, pat, e-mail and password of its first user
+    studio              ml_backend.studio.Studio connected to it
+    studio_settings     `settings` with its URL and token
+    chromium            a Playwright browser
+
+Under xdist every worker has its own servers. Tests that use Label Studio form one group, so that it is started once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from filelock import FileLock
+from pydantic import SecretStr
+
+from ml_backend.settings import Settings, load_settings
+from sdk_scripts.processes import Supervisor, free_port
+from sdk_scripts.studio_server import Account, start_studio, studio_command
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from ml_backend.encoder import Encoder
+    from ml_backend.studio import Studio
+    from ml_backend.valkey import Valkey
+
+STUDIO_VERSION = "1.23.2"
+ACCOUNT = Account("admin@example.com", "a-password-for-tests", "0123456789abcdef0123456789abcdef01234567")
+CHROMIUM_ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class StudioServer:
+    url: str
+    token: str
+    """Legacy token."""
+    pat: str
+    """Personal access token of the same user."""
+    email: str
+    password: str
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Torch, OpenMP and tokenizers would each take every core, once per xdist worker.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
+        os.environ.setdefault(name, "false" if name.startswith("TOKENIZERS") else "1")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end their servers as they do for Ctrl-C
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "studio_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("label-studio"))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.upper().startswith("TIEBREAK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    path = tmp_path / "home"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    return load_settings(home=home)
+
+
+@pytest.fixture(scope="session")
+def _supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    with Supervisor(tmp_path_factory.mktemp("logs")) as supervisor:
+        yield supervisor
+
+
+@pytest.fixture(scope="session")
+def studio_server(
+    _supervisor: Supervisor, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> StudioServer:
+    """A Label Studio for the whole session: make projects of your own, and count on no other's."""
+    command = studio_command(load_settings(home=tmp_path_factory.mktemp("studio-home")))
+    cache: pytest.Cache = request.config.cache  # type: ignore[assignment]  # None only without the cache plug-in
+    template = Path(cache.mkdir("label-studio")) / STUDIO_VERSION
+    with FileLock(f"{template}.lock"):
+        if not template.exists():  # migrations take a minute: once a machine, then copied
+            draft = template.with_suffix(".draft")
+            shutil.rmtree(draft, ignore_errors=True)
+            start_studio(_supervisor, command, draft, ACCOUNT, free_port(), name="label-studio-template")
+            _supervisor.stop_child("label-studio-template")
+            draft.replace(template)
+    data = tmp_path_factory.mktemp("label-studio") / "data"
+    shutil.copytree(template, data)
+    url = start_studio(_supervisor, command, data, ACCOUNT, free_port(), name="label-studio")
+    return StudioServer(url, ACCOUNT.token, _access_token(url), ACCOUNT.email, ACCOUNT.password)
+
+
+def _access_token(url: str) -> str:
+    with httpx.Client(
+        base_url=url, headers={"Authorization": f"Token {ACCOUNT.token}"}, timeout=60, trust_env=False
+    ) as client:
+        both = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True}
+        client.post("/api/jwt/settings", json=both).raise_for_status()
+        return str(client.post("/api/token/").raise_for_status().json()["token"])
+
+
+@pytest.fixture(scope="session")
+def studio(studio_server: StudioServer) -> Studio:
+    from ml_backend.studio import Studio
+
+    return Studio(studio_server.url, studio_server.token)
+
+
+@pytest.fixture
+def studio_settings(settings: Settings, studio_server: StudioServer) -> Settings:
+    return settings.model_copy(update={"studio_url": studio_server.url, "studio_token": SecretStr(studio_server.token)})
+
+
+@pytest.fixture(scope="session")
+def _valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    from ml_backend.valkey import Valkey
+
+    with Valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey(_valkey: Valkey) -> Valkey:
+    import redis
+
+    with redis.Redis.from_url(_valkey.url) as client:
+        client.flushall()
+    return _valkey
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    from ml_backend.encoder import load_encoder
+
+    return load_encoder(load_settings(home=tmp_path_factory.mktemp("encoder-home")))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    found = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.fail("Chromium is not installed: run `make chromium`, or install your system's chromium package.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
