@@ -94,7 +94,7 @@ class Supervisor:
         return child
 
     def wait_ready(self, child: Child, ready: Callable[[], bool], *, seconds: float) -> None:
-        """Poll `ready` until it says so. Raises ProcessFailed, with the log's end, where the child ends or time does."""
+        """Poll `ready` until it says so. Raises ProcessFailed, with the end of its log, where it ends or time is up."""
         deadline = time.monotonic() + seconds
         while True:
             self.check(child)

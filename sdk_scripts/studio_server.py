@@ -42,7 +42,7 @@ def studio_command(settings: Settings) -> tuple[str, ...]:
     if not script.exists():
         raise ConfigError(
             f"Label Studio is not installed: there is no {script}.",
-            mend="Run `make install-studio`, or set TIEBREAK_STUDIO_COMMAND to the label-studio of another environment.",
+            mend="Run `make install-studio`, or set TIEBREAK_STUDIO_COMMAND to another label-studio.",
         )
     return (str(script),)
 

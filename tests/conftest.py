@@ -33,10 +33,10 @@ from sdk_scripts.processes import Supervisor, free_port
 from sdk_scripts.studio_server import Account, start_studio, studio_command
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
     from ml_backend.encoder import Encoder
     from ml_backend.studio import Studio
+    from playwright.sync_api import Browser
+
     from ml_backend.valkey import Valkey
 
 STUDIO_VERSION = "1.23.2"
