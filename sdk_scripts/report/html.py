@@ -10,6 +10,7 @@ from markupsafe import Markup
 from sdk_scripts.report import charts
 from sdk_scripts.report.model import Report
 
+_HARD_CASES_SHOWN = 50
 _MOST_BARS = 25  # a taxonomy may have hundreds of labels; the table below the chart lists them all
 
 
@@ -23,7 +24,9 @@ def page(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "number": _number, "seconds": _seconds}
-    return environment.get_template("report.html").render(report=report, charts=dict(_charts(report)))
+    return environment.get_template("report.html").render(
+        report=report, charts=dict(_charts(report)), hard_cases=report.hard_cases[:_HARD_CASES_SHOWN]
+    )
 
 
 def _charts(report: Report) -> Iterator[tuple[str, Markup]]:

@@ -1,0 +1,241 @@
+"""Dataset -> Report: every figure of the report, worked out once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ml_backend.labeling.errors import TiebreakError
+from ml_backend.labeling.kinds import kind_of
+from ml_backend.labeling.results import project_key, text_of
+from ml_backend.settings import Settings
+from sdk_scripts.evidence import Evidence
+from sdk_scripts.hard_cases import HardCases, find_hard_cases
+from sdk_scripts.report.actions import actions, headline
+from sdk_scripts.report.model import (
+    AnnotatorRow,
+    Bin,
+    ControlRow,
+    Day,
+    HardCaseRow,
+    LabelRow,
+    Overview,
+    Report,
+    VersionRow,
+)
+from sdk_scripts.sources import Dataset
+from sdk_scripts.tables import plain
+
+if TYPE_CHECKING:
+    from ml_backend.labeling.agreement import ControlAgreement
+    from ml_backend.model_registry import VersionInfo
+
+_TEXT_LENGTH = 240
+DEMO_DOMAIN = "@demo.example"
+_SLOTS = (
+    "These annotators are the rating slots of a public data set, not persons: do not read them as people's quality."
+)
+
+
+def collect(dataset: Dataset, settings: Settings) -> Report:
+    """Work out the report. What cannot be said yet (no overlap, no model) becomes a note, never an error."""
+    evidence = Evidence.collect(dataset, settings)
+    table = evidence.judgements
+    agreement, consensus = evidence.agreement, evidence.consensus
+    cases = find_hard_cases(dataset, evidence)
+    notes = [f"Hard cases without the signal {name}: {why}" for name, why in cases.dropped.items()]
+    versions = _versions(dataset, settings, notes)
+    overview = _overview(dataset, table)
+    controls = [_control(name, found, table, dataset) for name, found in agreement.controls.items()]
+    annotators = _annotators(evidence)
+    return Report(
+        title=dataset.name,
+        url=dataset.url,
+        generated_at=datetime.now(UTC).replace(microsecond=0),
+        headline=headline(overview, controls, len(cases.items), versions),
+        actions=actions(overview, controls, annotators, len(cases.items), versions),
+        overview=overview,
+        controls=controls,
+        annotators=annotators,
+        annotators_note=_SLOTS if any(row.annotator.endswith(DEMO_DOMAIN) for row in annotators) else "",
+        hard_cases=_hard_cases(dataset, cases),
+        hard_cases_total=cases.total,
+        versions=versions,
+        days=_days(table),
+        notes=[*notes, *dataset.warnings, *([consensus.note] if getattr(consensus, "note", "") else [])],
+        judgements=_tidy(table, dataset),
+    )
+
+
+def _overview(dataset: Dataset, table: pl.DataFrame) -> Overview:
+    per_task = table.group_by("task").agg(pl.col("annotator").n_unique())
+    return Overview(
+        tasks=len(dataset.tasks),
+        labeled=per_task.height,
+        overlapped=per_task.filter(pl.col("annotator") > 1).height,
+        judgements=table.height,
+        annotators=table["annotator"].n_unique() if table.height else 0,
+        skipped=sum(annotation.cancelled for task in dataset.tasks for annotation in task.annotations),
+        predicted=sum(bool(task.predictions) for task in dataset.tasks),
+    )
+
+
+def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: Dataset) -> ControlRow:
+    control = dataset.config[name]
+    kind = kind_of(control)
+    counts: dict[str, int] = dict.fromkeys(control.keys, 0)
+    answers = table.filter(control=name).group_by("answer").len().sort("len", "answer", descending=[True, False])
+    total = 0
+    for key, count in answers.iter_rows():
+        total += count
+        for label in kind.labels(kind.from_key(key)) if kind else ():
+            counts[label] = counts.get(label, 0) + count
+    return ControlRow(
+        control=name,
+        kind=found.kind,
+        items=found.items,
+        judgements=total,
+        percent=_known(found.percent),
+        alpha=_known(found.alpha),
+        alpha_low=_known(found.alpha_low),
+        alpha_high=_known(found.alpha_high),
+        note=getattr(found, "note", "") or "",
+        labels=[
+            LabelRow(
+                label=label,
+                count=count,
+                share=count / total if total else 0.0,
+                alpha=_known(found.labels[label].alpha) if label in found.labels else None,
+            )
+            for label, count in counts.items()
+        ],
+    )
+
+
+def _annotators(evidence: Evidence) -> list[AnnotatorRow]:
+    table = evidence.judgements
+    if not table.height:
+        return []
+    # lead time belongs to an annotation, which has a judgement for each of its controls
+    per_annotation = table.unique("annotation", keep="first")
+    times = per_annotation.group_by("annotator").agg(
+        pl.col("lead_time").median(),
+        pl.col("prediction").is_not_null().sum().alias("prelabeled"),
+    )
+    changed = table.group_by("annotation", "annotator").agg(pl.col("changed").any(ignore_nulls=False))
+    shares = changed.group_by("annotator").agg(pl.col("changed").mean())
+    quality = evidence.consensus.annotators.group_by("annotator").agg(
+        ((pl.col("quality") * pl.col("judgements")).sum() / pl.col("judgements").sum()).alias("quality")
+    )
+    rows = (
+        table.group_by("annotator")
+        .len()
+        .join(times, on="annotator", how="left")
+        .join(shares, on="annotator", how="left")
+        .join(quality, on="annotator", how="left")
+        .sort("len", "annotator", descending=[True, False])
+    )
+    others = evidence.agreement.annotators
+    return [
+        AnnotatorRow(
+            annotator=row["annotator"],
+            judgements=row["len"],
+            quality=_known(row["quality"]),
+            agreement=_known(others[row["annotator"]].percent_with_others) if row["annotator"] in others else None,
+            median_lead_time=_known(row["lead_time"]),
+            prelabeled=row["prelabeled"],
+            changed=_known(row["changed"]),
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _hard_cases(dataset: Dataset, cases: HardCases) -> list[HardCaseRow]:
+    tasks = {task.id: task for task in dataset.tasks}
+    rows = []
+    for case in cases.items:
+        fields = dataset.config.text_fields(dataset.config[case.control])
+        rows.append(
+            HardCaseRow(
+                task=case.task,
+                url=dataset.link(case.task),
+                text=plain(text_of(tasks[case.task].data, fields))[:_TEXT_LENGTH],
+                score=case.score,
+                reasons=[plain(reason.detail) for reason in case.reasons],
+            )
+        )
+    return rows
+
+
+def _versions(dataset: Dataset, settings: Settings, notes: list[str]) -> list[VersionRow]:
+    """The registry's versions of a live project; a file has none."""
+    if dataset.project is None:
+        return []
+    from ml_backend.model_registry import ModelRegistry
+
+    try:
+        found = ModelRegistry(settings.models).versions(project_key(dataset.project))
+    except TiebreakError as error:
+        notes.append(f"The model versions could not be read: {error}")
+        return []
+    return [_version(version) for version in found]
+
+
+def _version(info: VersionInfo) -> VersionRow:
+    metrics: dict[str, dict[str, float | None]] = {}
+    reliability: dict[str, list[Bin]] = {}
+    for control, values in info.metrics.items():
+        if not isinstance(values, dict):
+            continue
+        metrics[control] = {name: _known(value) for name, value in values.items() if isinstance(value, int | float)}
+        reliability[control] = [
+            Bin(confidence=b["confidence"], accuracy=b["accuracy"], count=b["count"])
+            for b in values.get("reliability", ())
+            if b["count"]
+        ]
+    return VersionRow(
+        version=info.version,
+        created_at=info.created_at,
+        live=info.live,
+        labels=info.labels,
+        metrics=metrics,
+        reliability=reliability,
+    )
+
+
+def _days(table: pl.DataFrame) -> list[Day]:
+    dated = table.drop_nulls("created_at")
+    counts = dated.group_by(pl.col("created_at").dt.strftime("%Y-%m-%d").alias("day")).len().sort("day")
+    return [Day(day=day, judgements=count) for day, count in counts.iter_rows()]
+
+
+def _tidy(table: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """One row a judgement with the answer as people read it, ready for pivot tables."""
+    pairs = table.select("control", "answer").unique()
+    shown = []
+    for name, key in pairs.iter_rows():
+        kind = kind_of(dataset.config[name])
+        shown.append(kind.show(kind.from_key(key)) if kind else key)
+    pairs = pairs.with_columns(pl.Series("shown", shown, dtype=pl.String))
+    return (
+        table.join(pairs, on=["control", "answer"], how="left")
+        .sort("task", "control", "annotator")
+        .select(
+            "task",
+            "control",
+            "annotator",
+            pl.col("shown").alias("answer"),
+            pl.col("created_at").alias("judged at"),
+            pl.col("lead_time").alias("seconds on the task"),
+            pl.col("prediction").is_not_null().alias("from a prediction"),
+            pl.col("changed").alias("prediction changed"),
+            pl.col("ground_truth").alias("ground truth"),
+        )
+    )
+
+
+def _known(value: float | None) -> float | None:
+    """Undefined figures are None in the report: JSON has no NaN."""
+    return None if value is None or value != value else float(value)
