@@ -1,0 +1,158 @@
+"""Label Studio's JSON export (plain or snapshot, gzip or not) -> tasks, read as a stream.
+
+Only "JSON" is read: JSON_MIN and CSV drop who answered what, which is what every analysis here is about.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ml_backend.labeling.errors import InputError
+from ml_backend.labeling.results import Annotation, Task, read_task
+
+MAX_BYTES_TO_LOCATE = 300_000_000
+"""A broken file up to this size is parsed again by the standard library, which knows the line of an error."""
+
+_BOM = b"\xef\xbb\xbf"
+_AS_JSON = 'Export the project from Label Studio again, in the format "JSON".'
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    tasks: list[Task]
+    warnings: tuple[str, ...]
+    """What was odd about the file, and what was done about it: a sentence each."""
+
+
+def read_export(path: Path) -> Export:
+    """Read an export. Raises InputError where there is no such file, it is not JSON (with the line), it is not an
+    export in the JSON format, it holds no task, or two of its tasks have the same id.
+
+    Tasks without an id get the lowest unused ones in the file's order; annotations that do not say who made them count
+    as those of different unnamed people (`unnamed-1` is whoever gave the first annotation of a task); both are said in
+    `warnings`. Items that are no tasks are counted there and left out.
+    """
+    tasks: list[Task] = []
+    strange: list[int] = []
+    json_min = unnamed = ids_only = 0
+    for position, item in enumerate(_items(path), start=1):
+        if not isinstance(item, Mapping) or not isinstance(item.get("data"), Mapping):
+            strange.append(position)
+            json_min += isinstance(item, Mapping) and ("annotation_id" in item or "annotator" in item)
+            continue
+        task = read_task(item)
+        nameless = sum(not annotation.annotator for annotation in task.annotations)
+        if nameless:
+            unnamed += nameless
+            task = replace(task, annotations=tuple(_named(n, a) for n, a in enumerate(task.annotations, start=1)))
+        ids_only += bool(item.get("predictions")) and not task.predictions
+        tasks.append(task)
+    if not tasks and json_min:
+        raise InputError(f"{path} is a JSON_MIN export, which does not say who answered what.", mend=_AS_JSON)
+    if not tasks and strange:
+        raise InputError(f"{path} is JSON, but none of its {len(strange)} items has a `data` object.", mend=_AS_JSON)
+    if not tasks:
+        raise InputError(f"{path} holds no tasks.", mend="Import tasks into the project before exporting it.")
+    warnings = []
+    if strange:
+        listed = ", ".join(map(str, strange[:5])) + (", …" if len(strange) > 5 else "")
+        warnings.append(f"{len(strange)} items of {path} are no tasks and were left out (items {listed}).")
+    if missing := sum(not task.id for task in tasks):
+        warnings.append(f"{missing} tasks of {path} have no id; they were numbered in the file's order.")
+    if unnamed:
+        warnings.append(
+            f"{unnamed} annotations of {path} do not say who made them; within a task they count as different people, "
+            "so figures per annotator mean nothing."
+        )
+    if ids_only:
+        warnings.append(
+            f"{path} lists only the ids of its predictions; to compare people with the model, export a snapshot with "
+            "full predictions, or use the project itself."
+        )
+    return Export(_numbered(path, tasks), tuple(warnings))
+
+
+def _named(position: int, annotation: Annotation) -> Annotation:
+    return annotation if annotation.annotator else replace(annotation, annotator=f"unnamed-{position}")
+
+
+def _numbered(path: Path, tasks: list[Task]) -> list[Task]:
+    taken = Counter(task.id for task in tasks if task.id)
+    if doubled := sorted(task for task, times in taken.items() if times > 1):
+        listed = ", ".join(map(str, doubled[:5])) + (", …" if len(doubled) > 5 else "")
+        raise InputError(
+            f"{len(doubled)} task ids occur more than once in {path}: {listed}.",
+            mend="Give each project's export as a file of its own.",
+        )
+    free = (number for number in range(1, 2 * len(tasks) + 1) if number not in taken)
+    return [task if task.id else replace(task, id=next(free)) for task in tasks]
+
+
+def _items(path: Path) -> Iterator[Any]:
+    """The items of the top-level list, one at a time."""
+    import ijson
+
+    try:
+        with path.open("rb") as raw, _unpacked(path, raw) as stream:
+            if (first := _first_byte(stream)) != b"[":
+                raise InputError(f"{path} is not a list of tasks{_instead(first, path)}.", mend=_AS_JSON)
+            yield from ijson.items(stream, "item", use_float=True)
+    except ijson.JSONError as error:
+        raise InputError(f"{path} is not valid JSON{_place(path, error)}.", mend=_AS_JSON) from None
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise InputError(f"{path} cannot be unpacked: {error}.", mend="Download or compress the file again.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text.", mend=_AS_JSON) from None
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.", mend="Check the path.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.", mend="Check the path.") from None
+
+
+def _unpacked(path: Path, raw: io.BufferedReader) -> io.BufferedIOBase:
+    start = raw.peek(4)[:4]
+    if start.startswith(b"PK\x03\x04"):
+        raise InputError(f"{path} is a ZIP archive.", mend="Unpack it and give the JSON file inside.")
+    return gzip.GzipFile(fileobj=raw) if start.startswith(b"\x1f\x8b") else raw
+
+
+def _first_byte(stream: io.BufferedIOBase) -> bytes:
+    """The first byte that is neither byte order mark nor white space; the stream is left standing before it."""
+    start = stream.read(3)
+    stream.seek(len(_BOM) if start == _BOM else 0)
+    while (byte := stream.read(1)) and byte in b" \t\r\n":
+        pass
+    stream.seek(-len(byte), io.SEEK_CUR)
+    return byte
+
+
+def _instead(first: bytes, path: Path) -> str:
+    if not first:
+        return ": the file is empty"
+    if first == b"{":
+        return ", but a single JSON object (or one object a line)"
+    return _place(path, None)
+
+
+def _place(path: Path, error: Exception | None) -> str:
+    """Where it breaks, as precisely as can be said."""
+    if path.stat().st_size <= MAX_BYTES_TO_LOCATE:
+        try:
+            with path.open("rb") as raw, _unpacked(path, raw) as stream:
+                json.loads(stream.read().decode("utf-8-sig"))
+        except json.JSONDecodeError as found:
+            return f": line {found.lineno}, column {found.colno}: {found.msg}"
+        except UnicodeDecodeError as found:
+            return f": byte {found.start} is not UTF-8"
+        except (RecursionError, MemoryError):
+            pass
+    reason = " ".join(str(error).split()) if error else "it does not start with ["
+    return f": {reason}"
