@@ -1,0 +1,147 @@
+"""Reading tasks, the queue of the labeling screen, and deleting tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioRefused
+from ml_backend.studio.connection import Connection
+
+PAGE = 500
+IDS_A_CALL = 300
+"""They travel in the address, which servers cut at 4 to 8 KB."""
+
+Filter = dict[str, Any]
+
+
+class Tasks(Connection):
+    def tasks(
+        self,
+        project: int,
+        *,
+        ids: Iterable[int] | None = None,
+        updated_after: datetime | None = None,
+        without_version: str | None = None,
+        data_only: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """Tasks in order of id, each once, with `data`, `meta`, `annotations` and `predictions` in full.
+
+        Every condition is Label Studio's to apply, so that the cost is that of the tasks that match:
+        `ids` (those no longer there are left out); `updated_after`, a time (UTC where it has no zone) after which an
+        annotation was made, changed or deleted, or the task was changed (predictions imported in bulk do not count);
+        `without_version`, a model version whose predictions they lack (as that name is read by Label Studio's
+        "contains": a task with a longer version name that contains it is left out as well). With `data_only` the
+        annotations and predictions are left away, at a third of the cost.
+
+        Pages are asked for by id rather than by number, so tasks that come or go meanwhile shift nothing; memory is
+        that of one page. Storage addresses in the data stay as they are. Raises StudioNotFound for a project that is
+        not there, and StudioError where a page lacks tasks.
+        """
+        conditions: list[Filter] = []
+        if updated_after is not None:
+            time = updated_after.replace(tzinfo=UTC) if updated_after.tzinfo is None else updated_after.astimezone(UTC)
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            conditions.append(condition("updated_at", "greater", stamp, "Datetime"))
+        if without_version is not None:
+            conditions.append(condition("predictions_model_versions", "not_contains", [without_version], "List"))
+        if ids is None:
+            yield from self._matching(project, conditions, data_only=data_only)
+            return
+        wanted = sorted(set(ids))
+        for start in range(0, len(wanted), IDS_A_CALL):
+            some = condition("id", "in_list", wanted[start : start + IDS_A_CALL], "List")
+            yield from self._matching(project, [*conditions, some], data_only=data_only)
+
+    def task_count(self, project: int) -> int:
+        return self._page(project, [], size=1, data_only=True)["total"]
+
+    def task(self, id: int) -> dict[str, Any]:
+        """One task in full."""
+        return self._get(f"/api/tasks/{id}/", {"resolve_uri": "false"}, what=f"task {id}")
+
+    def next_task(self, project: int) -> dict[str, Any] | None:
+        """The task that this account would be served next, or None where none is left."""
+        try:
+            return self._get(f"/api/projects/{project}/next", what=f"project {project}")
+        except StudioNotFound:
+            self._get(f"/api/projects/{project}/", what=f"project {project}")  # 404 means both: no task, no project
+            return None
+
+    def delete_tasks(self, project: int, ids: Iterable[int]) -> int:
+        """How many were deleted. Deleting a project's last task deletes its Data Manager views, too."""
+        wanted = sorted(set(ids))
+        deleted = 0
+        for start in range(0, len(wanted), PAGE):
+            body = {"selectedItems": {"all": False, "included": wanted[start : start + PAGE]}}
+            answer = self._call(
+                "POST",
+                "/api/dm/actions",
+                params={"id": "delete_tasks", "project": project},
+                json=body,
+                repeatable=True,
+                what=f"project {project}",
+            )
+            deleted += answer["processed_items"]
+        if left := [task["id"] for task in self.tasks(project, ids=wanted, data_only=True)]:
+            raise StudioRefused(f"Label Studio at {self._shown} kept {len(left)} tasks it was told to delete.")
+        return deleted
+
+    def _matching(
+        self, project: int, conditions: list[Filter], *, data_only: bool, review: bool = True
+    ) -> Iterator[dict[str, Any]]:
+        last, seen = 0, 0
+        expected: int | None = None
+        while True:
+            beyond = condition("id", "greater", last, "Number")
+            page = self._page(project, [*conditions, beyond], size=PAGE, data_only=data_only, review=review)
+            rows, total = page["tasks"], page["total"]
+            expected = total if expected is None else expected
+            ids = [row["id"] for row in rows]
+            if ids != sorted(ids) or (ids and ids[0] <= last):
+                raise StudioError(
+                    f"Label Studio at {self._shown} served tasks of project {project} out of order.",
+                    mend="Does a proxy change the query of its addresses?",
+                )
+            if total and not rows:
+                raise self._incomplete(project, seen, expected)
+            for row in rows:
+                if row["id"] != last:  # a task with several matching predictions comes several times
+                    seen += 1
+                    last = row["id"]
+                    yield row
+            if len(rows) >= total:
+                break
+        if not conditions and seen < expected and seen < self.task_count(project):
+            raise self._incomplete(project, seen, expected)
+
+    def _incomplete(self, project: int, seen: int, expected: int) -> StudioError:
+        return StudioError(
+            f"Label Studio at {self._shown} gave {seen} of {expected} tasks of project {project}.",
+            mend="Run it again; if it repeats, Label Studio's log says more.",
+        )
+
+    def _page(
+        self, project: int, conditions: list[Filter], *, size: int, data_only: bool, review: bool = True
+    ) -> dict[str, Any]:
+        """The first tasks that meet all conditions, and as `total` how many there are."""
+        query = json.dumps({"filters": {"conjunction": "and", "items": conditions}, "ordering": []})
+        params = {
+            "project": project,
+            "page_size": size,
+            # Label Studio decodes the query twice.
+            "query": query.replace("%", "%25"),
+            "resolve_uri": "false",
+            # Full rows of the review screen: without columns that only the Data Manager shows (half the time), and
+            # without asking the ML backend for predictions in the middle of a read.
+            "review": "true" if review else "false",
+            "fields": "task_only" if data_only else "all",
+        }
+        return self._get("/api/tasks/", params, what=f"project {project}")
+
+
+def condition(column: str, operator: str, value: Any, type: str) -> Filter:
+    """One filter of the Data Manager."""
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": type, "value": value}
