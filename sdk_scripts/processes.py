@@ -1,13 +1,12 @@
 """Servers of ours as child processes: started, awaited, logged, and ended with us, however we end.
 
-Each child leads a process group of its own, so that a terminal's Ctrl-C reaches only us and a group can be ended whole.
-A guard process holds the other end of a pipe: when it closes, by a clean stop as by `kill -9`, every group is ended.
+Each child leads a session of its own, so that a terminal's Ctrl-C reaches only us and a child can be ended whole, with
+what it forked. A guard process (guard.py) reads a pipe of ours: when it closes, after `kill -9` too, it ends them all.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from ml_backend.labeling.errors import TiebreakError
+from sdk_scripts import guard
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 10.0
@@ -33,7 +33,7 @@ class ProcessFailed(TiebreakError):
 class Child:
     name: str
     pid: int
-    """Also the id of its process group."""
+    """Also the id of its session."""
     log: Path
 
 
@@ -46,6 +46,7 @@ class Supervisor:
     def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._running: dict[str, tuple[Child, subprocess.Popen[bytes]]] = {}
+        self._adopted: set[int] = set()
         self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Supervisor:
@@ -74,7 +75,7 @@ class Supervisor:
         log = self._logs / f"{name}.log"
         if log.exists():
             log.replace(log.with_suffix(".log.1"))
-        guard = self._watch()
+        watcher = self._watch()
         try:
             with log.open("wb") as output:
                 process = subprocess.Popen(
@@ -88,7 +89,7 @@ class Supervisor:
                 )
         except OSError as error:
             raise ProcessFailed(f"{name} cannot be started: {command[0]}: {error.strerror}.") from None
-        _tell(guard, f"add {process.pid}")
+        _tell(watcher, f"add {process.pid}")
         child = Child(name, process.pid, log)
         self._running[name] = (child, process)
         return child
@@ -129,81 +130,39 @@ class Supervisor:
 
     def stop_child(self, name: str) -> None:
         child, process = self._running.pop(name)
-        end_group(process, STOP_SECONDS)
+        guard.end([child.pid], STOP_SECONDS)
+        process.wait()
         if self._guard is not None:
             _tell(self._guard, f"remove {child.pid}")
+
+    def adopt(self, pid: int) -> None:
+        """Have the guard end this session leader too if we are killed; a clean stop leaves it to its owner."""
+        _tell(self._watch(), f"add {pid}")
+        self._adopted.add(pid)
+
+    def disown(self, pid: int) -> None:
+        self._adopted.discard(pid)
+        if self._guard is not None:
+            _tell(self._guard, f"remove {pid}")
 
     def _watch(self) -> subprocess.Popen[bytes]:
         if self._guard is None or self._guard.poll() is not None:
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _GUARD],
+                [sys.executable, "-I", "-S", guard.__file__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            for child in self.children:
-                _tell(self._guard, f"add {child.pid}")
+            for pid in (*self._adopted, *(child.pid for child in self.children)):
+                _tell(self._guard, f"add {pid}")
         return self._guard
 
 
-# Only the standard library, and none of ours: it must start fast and outlive whatever is wrong with us.
-_GUARD = """
-import os, signal, sys, time
-groups = set()
-for line in sys.stdin:
-    word, pid = line.split()
-    (groups.add if word == "add" else groups.discard)(int(pid))
-def send(number):
-    for pid in list(groups):
-        try:
-            os.killpg(pid, number)
-        except (ProcessLookupError, PermissionError):
-            groups.discard(pid)
-send(signal.SIGTERM)
-deadline = time.monotonic() + 5
-while groups and time.monotonic() < deadline:
-    time.sleep(0.1)
-    send(0)
-send(signal.SIGKILL)
-"""
-
-
-def end_group(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """SIGTERM to the process's whole group, SIGKILL to what is left of it after so many seconds."""
-    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, seconds)):
-        if not _signal_group(process.pid, number):
-            break
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
-            if number == signal.SIGTERM and not _await_group(process.pid, patience):
-                continue
-            break
-    process.poll()
-
-
-def _await_group(pid: int, seconds: float) -> bool:
-    """Whether the group has ended; its leader may go before the jobs it forked."""
-    deadline = time.monotonic() + seconds
-    while _signal_group(pid, 0):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_SECONDS)
-    return True
-
-
-def _signal_group(pid: int, number: int) -> bool:
-    try:
-        os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):  # macOS refuses a group of zombies
-        return False
-    return True
-
-
-def _tell(guard: subprocess.Popen[bytes], line: str) -> None:
+def _tell(watcher: subprocess.Popen[bytes], line: str) -> None:
     with contextlib.suppress(OSError):  # a guard that is gone cannot be told
-        guard.stdin.write(f"{line}\n".encode())  # type: ignore[union-attr]  # opened as a pipe
-        guard.stdin.flush()  # type: ignore[union-attr]
+        watcher.stdin.write(f"{line}\n".encode())  # type: ignore[union-attr]  # opened as a pipe
+        watcher.stdin.flush()  # type: ignore[union-attr]
 
 
 def _tail(log: Path) -> str:
