@@ -9,36 +9,42 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import DefusedXMLParser
 
 from ml_backend.labeling.errors import ConfigError, UnknownName
 
 _VARIABLE = re.compile(r"^\$([\w.\-\[\]]+)$")
-_LABEL_TAGS = frozenset({"Choice", "Label", "Item"})
+_LABEL_TAGS = frozenset({"choice", "label", "item"})
+_NOT_CONTROLS = frozenset({"filter", "relations"})  # they point to controls and regions, and hold no answer
+PATH_SEPARATOR = " / "
 MAX_XML_BYTES = 1_000_000
 MAX_XML_DEPTH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One thing an annotator can pick. `path` has the ancestors first; a flat label's path is itself alone.
+    """One thing an annotator can pick. `path` has the ancestors first; a flat label's path is itself alone. Its parts
+    are what Label Studio stores in a result: the alias where there is one, else the value.
 
-    `key` is what Label Studio stores in a result: the alias where there is one, else the value.
+    `key` names the label within its control: the end of the path, or the whole path where two labels of a nested
+    control end alike ("Food / Other", "Toys / Other").
     """
 
     path: tuple[str, ...]
     text: str
     hint: str = ""
     hotkey: str = ""
+    key: str = ""
 
-    @property
-    def key(self) -> str:
-        return self.path[-1]
+    def __post_init__(self) -> None:
+        if not self.key:
+            object.__setattr__(self, "key", self.path[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class Control:
     attributes: Mapping[str, str] = field(default_factory=dict)
     visible_when: tuple[Condition, ...] = ()
     """All of these must hold for the control to be on the screen."""
+    to_tags: tuple[str, ...] = ()
+    """The tags of `to_names`, in lower case ("hypertext")."""
 
     @property
     def to_name(self) -> str:
@@ -83,7 +91,7 @@ class Control:
     @property
     def per_region(self) -> bool:
         """Asked about each region rather than about the task, so it has no answer of its own."""
-        return self.flag("perregion") or self.flag("peritem")
+        return self.flag("perregion") or self.flag("peritem") or self.flag("labeling")
 
     @property
     def conditional(self) -> bool:
@@ -104,6 +112,23 @@ class Control:
         """The key of task data that holds this control's labels, where the config says `value="$field"`."""
         match = _VARIABLE.match(self.attributes.get("value", ""))
         return match[1] if match else None
+
+    @property
+    def open(self) -> bool:
+        """Annotators may pick labels that the config does not list: they come from task data or a server, or people
+        add their own."""
+        return (
+            not self.labels
+            or self.dynamic_field is not None
+            or "apiurl" in self.attributes
+            or any(self.flag(attribute) for attribute in ("legacy", "allowaddlabels", "allowother"))
+            or any(label.text.startswith("$") for label in self.labels)
+        )
+
+    @property
+    def nested(self) -> bool:
+        """A Choices tag whose labels are stored as paths."""
+        return self.flag("allownested")
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -128,7 +153,7 @@ class LabelConfig:
     controls: tuple[Control, ...]
     sources: tuple[Source, ...]
 
-    @property
+    @cached_property
     def answerable(self) -> tuple[Control, ...]:
         """The controls that ask about the task as a whole: not those asked per region, not the feedback panel."""
         return tuple(control for control in self.controls if not (control.per_region or control.feedback))
@@ -157,73 +182,94 @@ class LabelConfig:
     def text_fields(self, control: Control) -> tuple[str, ...]:
         """Keys of task data whose text a model may read for this control: its own source first, then every other
         text shown on the screen (a verdict on an image is helped by the title above it)."""
-        own = [s.field for s in self.sources if s.name in control.to_names and s.tag in TEXT_TAGS]
-        rest = [s.field for s in self.sources if s.tag in TEXT_TAGS]
+        own = [s.field for s in self.sources if s.name in control.to_names and s.tag.lower() in TEXT_TAGS]
+        rest = [s.field for s in self.sources if s.tag.lower() in TEXT_TAGS]
         return tuple(dict.fromkeys(f for f in (*own, *rest) if f))
 
 
 # Markdown is left out: it shows explanations, the machine's own among them, and no model may learn from its own words.
-TEXT_TAGS = frozenset({"Text", "HyperText", "Header", "Paragraphs"})
+TEXT_TAGS = frozenset({"text", "hypertext", "header", "paragraphs"})
 
 
 @lru_cache(maxsize=512)
 def parse(xml: str) -> LabelConfig:
-    """Parse a labeling config. Raises ConfigError with every reason found, and the line where the parser knows one.
+    """Parse a labeling config. Raises ConfigError with every reason found, each with its line.
 
     The result is immutable and cached: a backend sees the same config with every request.
     """
+    reasons: list[str] = []
+    controls: list[tuple[int, Control]] = []
+    sources: list[tuple[int, Source]] = []
+    for element, line, conditions in _elements(*_read(xml)):
+        attributes = {key.lower(): value for key, value in element.attrib.items()}
+        name, to_names = attributes.get("name", ""), attributes.get("toname")
+        if to_names is not None and element.tag.lower() not in _NOT_CONTROLS:
+            names = tuple(part.strip() for part in to_names.split(",") if part.strip())
+            if not name:
+                reasons.append(f"line {line}: <{element.tag} toName={to_names!r}> has no name")
+            elif not names:
+                reasons.append(f"line {line}: <{element.tag} name={name!r}> has an empty toName")
+            else:
+                labels = _unambiguous(tuple(_labels(element, ())))
+                controls.append((line, Control(name, element.tag, names, labels, attributes, conditions)))
+        elif to_names is None and element.tag.lower() not in _LABEL_TAGS:
+            match = _VARIABLE.match(attributes.get("value") or attributes.get("valuelist") or "")
+            if match or (name and "value" in attributes):
+                sources.append((line, Source(name, element.tag, match[1] if match else None)))
+    reasons += _contradictions(controls, sources)
+    if reasons:
+        raise ConfigError("The label config cannot be used:", reasons, mend="Mend these in the config's XML.")
+    tags = {source.name: source.tag.lower() for _, source in sources}
+    return LabelConfig(
+        xml,
+        tuple(replace(c, to_tags=tuple(tags.get(name, "") for name in c.to_names)) for _, c in controls),
+        tuple(source for _, source in sources),
+    )
+
+
+def _read(xml: str) -> tuple[Element, list[int]]:
+    """The root, and the line of every element in document order."""
     if len(xml.encode("utf-8", "surrogatepass")) > MAX_XML_BYTES:
         raise ConfigError("The label config is over a megabyte.", mend="Labels that long belong in task data.")
+    parser = DefusedXMLParser(forbid_dtd=True)
+    expat: Any = parser.parser
+    build = expat.StartElementHandler
+    lines: list[int] = []
+
+    def start(tag: str, attributes: list[str]) -> object:
+        lines.append(expat.CurrentLineNumber)  # ElementTree keeps no line numbers
+        return build(tag, attributes)
+
+    expat.StartElementHandler = start
     try:
-        root = fromstring(xml, forbid_dtd=True)
+        parser.feed(xml)
+        return parser.close(), lines
     except ParseError as error:
         line, column = error.position
         raise ConfigError(
-            f"The label config is not valid XML: line {line}, column {column + 1}: {error.msg}.",
+            f"The label config is not valid XML: line {line}, column {column + 1}: {str(error).split(':')[0]}.",
             mend="Close every tag, quote every attribute, and write & as &amp;.",
         ) from None
     except DefusedXmlException:
         raise ConfigError(
             "The label config has a DTD or an entity.", mend="Remove <!DOCTYPE …> and <!ENTITY …>."
         ) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:  # characters that XML cannot hold, such as half of a surrogate pair
         raise ConfigError(f"The label config cannot be read: {error}.") from None
 
-    reasons: list[str] = []
-    controls: list[Control] = []
-    sources: list[Source] = []
-    for element, conditions in _elements(root):
-        attributes = {key.lower(): value for key, value in element.attrib.items()}
-        name, to_names = attributes.get("name"), attributes.get("toname")
-        if to_names is not None:
-            if not name:
-                reasons.append(f"<{element.tag} toName={to_names!r}> has no name")
-            elif not to_names.strip():
-                reasons.append(f"<{element.tag} name={name!r}> has an empty toName")
-            else:
-                names = tuple(part.strip() for part in to_names.split(",") if part.strip())
-                labels = tuple(_labels(element, ()))
-                controls.append(Control(name, element.tag, names, labels, attributes, conditions))
-        elif element.tag not in _LABEL_TAGS:
-            match = _VARIABLE.match(attributes.get("value") or attributes.get("valuelist") or "")
-            if match or (name and "value" in attributes):
-                sources.append(Source(name or "", element.tag, match[1] if match else None))
-    reasons += _contradictions(controls, sources)
-    if reasons:
-        raise ConfigError("The label config cannot be used:", reasons, mend="Mend these in the config's XML.")
-    return LabelConfig(xml, tuple(controls), tuple(sources))
 
-
-def _elements(root: Element) -> Iterator[tuple[Element, tuple[Condition, ...]]]:
-    """Every element in document order, with the conditions under which it is on the screen."""
+def _elements(root: Element, lines: list[int]) -> Iterator[tuple[Element, int, tuple[Condition, ...]]]:
+    """Every element in document order, with its line and the conditions under which it is on the screen."""
     stack: list[tuple[Element, int, tuple[Condition, ...]]] = [(root, 0, ())]
-    while stack:
+    found = []
+    for line in lines:
         element, depth, conditions = stack.pop()
         if depth > MAX_XML_DEPTH:
-            raise ConfigError(f"The label config is nested over {MAX_XML_DEPTH} tags deep.")
+            raise ConfigError(f"The label config is nested over {MAX_XML_DEPTH} tags deep, at line {line}.")
         conditions += _conditions(element)
-        yield element, conditions
+        found.append((element, line, conditions))
         stack.extend((child, depth + 1, conditions) for child in reversed(element))
+    return iter(found)  # only after every depth was looked at: labels are read recursively
 
 
 def _conditions(element: Element) -> tuple[Condition, ...]:
@@ -242,7 +288,7 @@ def _conditions(element: Element) -> tuple[Condition, ...]:
 
 def _labels(element: Element, above: tuple[str, ...]) -> Iterator[Label]:
     for child in element:
-        if child.tag in _LABEL_TAGS:
+        if child.tag.lower() in _LABEL_TAGS:
             attributes = {key.lower(): value for key, value in child.attrib.items()}
             value = attributes.get("value") or attributes.get("alias")
             if not value:
@@ -254,15 +300,29 @@ def _labels(element: Element, above: tuple[str, ...]) -> Iterator[Label]:
             yield from _labels(child, above)
 
 
-def _contradictions(controls: list[Control], sources: list[Source]) -> Iterator[str]:
-    seen: set[str] = set()
-    for name in [*(c.name for c in controls), *(s.name for s in sources if s.name)]:
-        if name in seen:
-            yield f"two tags are named {name!r}"
-        seen.add(name)
-    known = {s.name for s in sources} | {c.name for c in controls}
-    for control in controls:
+def _unambiguous(labels: tuple[Label, ...]) -> tuple[Label, ...]:
+    paths: dict[str, set[tuple[str, ...]]] = {}
+    for label in labels:
+        paths.setdefault(label.path[-1], set()).add(label.path)
+    return tuple(
+        replace(label, key=PATH_SEPARATOR.join(label.path)) if len(paths[label.path[-1]]) > 1 else label
+        for label in labels
+    )
+
+
+def _contradictions(controls: list[tuple[int, Control]], sources: list[tuple[int, Source]]) -> Iterator[str]:
+    first: dict[str, int] = {}
+    named = [(line, control.name) for line, control in controls] + [(line, source.name) for line, source in sources]
+    for line, name in sorted(named):
+        if name in first:
+            yield f"line {line}: the name {name!r} is taken by a tag in line {first[name]}"
+        elif name:
+            first[name] = line
+    listed = ", ".join(sorted(s.name for _, s in sources if s.name)) or "none"
+    for line, control in controls:
         for to_name in control.to_names:
-            if to_name not in known:
-                listed = ", ".join(sorted(s.name for s in sources if s.name)) or "none"
-                yield f"<{control.tag} name={control.name!r}> points to {to_name!r}, but the data tags are: {listed}"
+            if to_name not in first:
+                yield (
+                    f"line {line}: <{control.tag} name={control.name!r}> points to {to_name!r}, "
+                    f"but the data tags are: {listed}"
+                )

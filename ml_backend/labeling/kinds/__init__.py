@@ -12,14 +12,21 @@ An *answer* is an immutable, hashable Python value that says what one annotator 
     text       tuple of strings                                 ("Brand is not the seller's",)
 
 Its `key` is a canonical JSON text: equal answers have equal keys, so tables hold keys and only geometry needs answers.
+
+Values that the control cannot hold (99 stars, a box of negative width, a number that is a string) are no answer; a
+region among several that cannot be read is passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+import json
+import math
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from ml_backend.labeling.config import Control
+from ml_backend.labeling.config import PATH_SEPARATOR, Control, Label
+from ml_backend.labeling.errors import UnknownName
 from ml_backend.labeling.plugins import Registry
 
 Answer = Hashable
@@ -101,6 +108,73 @@ def region(
         "value": dict(value),
     }
     return made if id is None else {"id": id, **made}
+
+
+def values(regions: Sequence[Region]) -> Iterator[Mapping[str, Any]]:
+    """The `value` of each region that has one."""
+    for item in regions:
+        value = item.get("value") if isinstance(item, Mapping) else None
+        if isinstance(value, Mapping):
+            yield value
+
+
+def number(value: Any) -> int | float | None:
+    """A finite JSON number, whole ones as int (Label Studio writes 1 where Python would 1.0); None for anything else,
+    True and "1" included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:  # an int that no float holds
+        return None
+    if not math.isfinite(found):
+        return None
+    return int(found) if abs(found) < 2**53 and found == int(found) else found
+
+
+def text(value: Any) -> str | None:
+    """A string that can be stored, halves of surrogate pairs replaced; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def picked(control: Control, value: Any) -> tuple[str, ...]:
+    """The label keys in a region's list of labels, each once, in the config's order; those it does not know last."""
+    keys = {key for item in value if (key := text(item))} if isinstance(value, list) else set()
+    return in_order(control, keys)
+
+
+def in_order(control: Control, keys: Iterable[str]) -> tuple[str, ...]:
+    """The order of clicking means nothing, so labels have the config's."""
+    found = set(keys)
+    if len(found) < 2:
+        return tuple(found)
+    rank = {key: position for position, key in enumerate(control.keys)}
+    return tuple(sorted(found, key=lambda key: (rank.get(key, len(rank)), key)))
+
+
+def label_of(control: Control, key: str) -> Label:
+    """The label to write for this key. Raises UnknownName where the control cannot hold it."""
+    for label in control.labels:
+        if label.key == key:
+            return label
+    if not control.open:
+        raise UnknownName(
+            f"label of {control.name!r}", key, control.keys, mend="Results hold aliases where the config has them."
+        )
+    return Label(tuple(key.split(PATH_SEPARATOR)) if control.nested else (key,), key, key=key)
+
+
+canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+def one_line(words: str, limit: int = 120) -> str:
+    """For people: control characters (text direction included) and runs of blanks as one space, shortened."""
+    line = " ".join(_UNSEEN.sub(" ", words).split())
+    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 
 def set_distance(a: Iterable[Hashable], b: Iterable[Hashable]) -> float:

@@ -6,52 +6,81 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ml_backend.labeling.config import Control
-from ml_backend.labeling.errors import UnknownName
-from ml_backend.labeling.kinds import Region, region, register, set_distance
+from ml_backend.labeling.config import PATH_SEPARATOR, Control
+from ml_backend.labeling.errors import InputError
+from ml_backend.labeling.kinds import (
+    Region,
+    canonical,
+    in_order,
+    label_of,
+    one_line,
+    region,
+    register,
+    set_distance,
+    text,
+    values,
+)
 
 
 @register("choices")
 class Choices:
+    """The keys of the labels picked. A control with `allowNested="true"` stores paths, and stores a parent beside its
+    children once all of them are picked: the answer holds the ends only."""
+
     tags = ("Choices",)
     scale = "nominal"
 
     def read(self, control: Control, regions: Sequence[Region]) -> tuple[str, ...] | None:
-        picked: dict[str, None] = {}
-        for item in regions:
-            choices = item["value"].get("choices")
+        found: dict[tuple[str, ...], None] = {}
+        for value in values(regions):
+            choices = value.get("choices")
             for choice in choices if isinstance(choices, list) else [choices]:
-                if isinstance(choice, list):  # nested <Choice> tags store a path; the label is its end
-                    choice = choice[-1] if choice else None
-                if isinstance(choice, str):
-                    picked[choice] = None
-        return self._ordered(control, picked) if picked else None
+                path = tuple(text(part) or "" for part in (choice if isinstance(choice, list) else [choice]))
+                if path and all(path):
+                    found[path] = None
+        if not found:
+            return None
+        above = {path[:depth] for path in found for depth in range(1, len(path))}
+        keys = {self._key(control, path) for path in found if path not in above}
+        return None if len(keys) > 1 and not control.multiple else in_order(control, keys)
 
     def write(self, control: Control, answer: tuple[str, ...]) -> list[dict[str, Any]]:
-        for choice in answer:
-            if control.labels and choice not in control.keys:
-                raise UnknownName(f"choice of {control.name!r}", choice, control.keys)
-        return [region(control, {"choices": list(answer)})]
+        if not answer:
+            raise InputError(f"An answer to {control.name!r} needs a label.", mend="Leave the control out instead.")
+        if len(answer) > 1 and not control.multiple:
+            raise InputError(
+                f"{control.name!r} takes one choice, not {len(answer)}: {', '.join(answer)}.",
+                mend='Give one, or say choice="multiple" in the label config.',
+            )
+        labels = [label_of(control, choice) for choice in answer]
+        return [region(control, {"choices": [list(it.path) if control.nested else it.path[-1] for it in labels]})]
 
     def key(self, answer: tuple[str, ...]) -> str:
-        return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        return canonical(answer)
 
     def from_key(self, key: str) -> tuple[str, ...]:
         return tuple(json.loads(key))
 
     def distance(self, a: tuple[str, ...], b: tuple[str, ...]) -> float:
+        """Jaccard distance of the sets of labels."""
         return set_distance(a, b)
 
     def labels(self, answer: tuple[str, ...]) -> tuple[str, ...]:
         return answer
 
     def show(self, answer: tuple[str, ...]) -> str:
-        return ", ".join(answer)
+        return one_line(", ".join(answer))
 
     def example(self, control: Control) -> tuple[str, ...]:
-        return self._ordered(control, control.keys[: 2 if control.multiple else 1] or ("label",))
+        ends = [label for label in control.labels if not any(_above(label.path, it.path) for it in control.labels)]
+        keys = [label.key for label in ends] or ["label"]
+        return in_order(control, keys[: 2 if control.multiple else 1])
 
-    def _ordered(self, control: Control, picked: Any) -> tuple[str, ...]:
-        """The config's order, labels it does not know last: the order of clicking means nothing."""
-        rank = {key: position for position, key in enumerate(control.keys)}
-        return tuple(sorted(picked, key=lambda choice: (rank.get(choice, len(rank)), choice)))
+    def _key(self, control: Control, path: tuple[str, ...]) -> str:
+        if len(path) == 1 and not control.nested:
+            return path[0]
+        return next((label.key for label in control.labels if label.path == path), PATH_SEPARATOR.join(path))
+
+
+def _above(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return len(path) < len(other) and other[: len(path)] == path
