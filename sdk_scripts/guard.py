@@ -40,13 +40,30 @@ def end(sessions: Iterable[int], seconds: float) -> None:
             return
 
 
+def identity(pid: int) -> str | None:
+    """What tells a process from a later one with the same id: when it started. None where it is gone."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]  # clock ticks since boot
+        except (OSError, IndexError):
+            return None
+    listed = subprocess.run(["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return listed.stdout.strip() or None
+
+
 def main() -> None:
-    """Read `add PID` and `remove PID` until the pipe closes, then end what was added and not removed."""
-    sessions: set[int] = set()
+    """Read `add PID`, `last PID` and `remove PID` until the pipe closes, then end what is there: first the added ones,
+    then those they depend on."""
+    first: set[int] = set()
+    last: set[int] = set()
     for line in sys.stdin:
         word, pid = line.split()
-        (sessions.add if word == "add" else sessions.discard)(int(pid))
-    end(sessions, 5.0)
+        first.discard(int(pid))
+        last.discard(int(pid))
+        if word != "remove":
+            (first if word == "add" else last).add(int(pid))
+    end(first, 5.0)
+    end(last, 5.0)
 
 
 def _processes() -> list[int]:

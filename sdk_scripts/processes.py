@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,14 +120,18 @@ class Supervisor:
             time.sleep(0.5)
 
     def stop(self) -> None:
-        """End every child, the last started first, gently and then firmly; safe to repeat."""
-        for name in reversed(list(self._running)):
-            self.stop_child(name)
+        """End every child and the guard; safe to repeat."""
+        self.stop_children()
         if self._guard is not None:
             with contextlib.suppress(OSError):
                 self._guard.stdin.close()  # type: ignore[union-attr]  # opened as a pipe
             self._guard.wait()
             self._guard = None
+
+    def stop_children(self) -> None:
+        """End every child, the last started first, gently and then firmly."""
+        for name in reversed(list(self._running)):
+            self.stop_child(name)
 
     def stop_child(self, name: str) -> None:
         child, process = self._running.pop(name)
@@ -136,8 +141,9 @@ class Supervisor:
             _tell(self._guard, f"remove {child.pid}")
 
     def adopt(self, pid: int) -> None:
-        """Have the guard end this session leader too if we are killed; a clean stop leaves it to its owner."""
-        _tell(self._watch(), f"add {pid}")
+        """If we are killed, the guard ends this session leader too, after the children. Otherwise its owner does, who
+        calls `disown`."""
+        _tell(self._watch(), f"last {pid}")
         self._adopted.add(pid)
 
     def disown(self, pid: int) -> None:
@@ -154,8 +160,10 @@ class Supervisor:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            for pid in (*self._adopted, *(child.pid for child in self.children)):
-                _tell(self._guard, f"add {pid}")
+            for child in self.children:
+                _tell(self._guard, f"add {child.pid}")
+            for pid in self._adopted:
+                _tell(self._guard, f"last {pid}")
         return self._guard
 
 
@@ -184,7 +192,13 @@ def free_port(preferred: int | None = None) -> int:
 
 @contextlib.contextmanager
 def stopping_on_signals() -> Iterator[None]:
-    """Turns SIGTERM and SIGHUP into SystemExit, so that `with` blocks end as they do for Ctrl-C. Main thread only."""
+    """Turns SIGTERM and SIGHUP into SystemExit, so that `with` blocks end as they do for Ctrl-C.
+
+    Signals are the main thread's; elsewhere this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def leave(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -12,7 +12,7 @@ import httpx
 
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.settings import Settings
-from sdk_scripts.processes import ProcessFailed, Supervisor
+from sdk_scripts.processes import Child, ProcessFailed, Supervisor
 
 BOOT_SECONDS = 300.0
 """An empty data folder takes a minute of migrations, several on a busy machine."""
@@ -49,28 +49,28 @@ def studio_command(settings: Settings) -> tuple[str, ...]:
 
 def start_studio(
     supervisor: Supervisor, command: tuple[str, ...], data: Path, account: Account, port: int, *, name: str
-) -> str:
-    """Start Label Studio on this data folder and wait until it serves this account. Returns its URL.
-
-    Raises ProcessFailed, with the end of its log, where it does not come up.
-    """
+) -> Child:
+    """Start Label Studio on this data folder, on http://127.0.0.1:`port`; `await_studio` waits until it serves."""
     data.mkdir(parents=True, exist_ok=True)
-    url = f"http://127.0.0.1:{port}"
-    child = supervisor.start(
+    data.chmod(0o700)
+    return supervisor.start(
         name,
         [*command, "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)],
-        env=_environment(data, account, url),
+        env=_environment(data.absolute(), account, f"http://127.0.0.1:{port}"),
         cwd=data,
     )
+
+
+def await_studio(supervisor: Supervisor, child: Child, url: str, account: Account) -> None:
+    """Wait until it serves this account. Raises ProcessFailed, with the end of its log, where it does not come up."""
     with httpx.Client(base_url=url, timeout=5, trust_env=False) as client:
         supervisor.wait_ready(child, lambda: _answers(client), seconds=BOOT_SECONDS)
         me = client.get("/api/current-user/whoami", headers={"Authorization": f"Token {account.token}"}, timeout=60)
     if me.status_code != 200:
         raise ProcessFailed(
             f"Label Studio at {url} does not know the account {account.email} (HTTP {me.status_code}).",
-            mend=f"Its data folder, {data}, was made with another one. Remove the folder to start anew.",
+            mend="Its data folder was made with another one: see label-studio in Tiebreak's home folder.",
         )
-    return url
 
 
 def _answers(client: httpx.Client) -> bool:

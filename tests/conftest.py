@@ -30,13 +30,13 @@ from pydantic import SecretStr
 
 from ml_backend.settings import Settings, load_settings
 from sdk_scripts.processes import Supervisor, free_port
-from sdk_scripts.studio_server import Account, start_studio, studio_command
+from sdk_scripts.studio_server import Account, await_studio, start_studio, studio_command
 
 if TYPE_CHECKING:
-    from ml_backend.encoder import Encoder
-    from ml_backend.studio import Studio
     from playwright.sync_api import Browser
 
+    from ml_backend.encoder import Encoder
+    from ml_backend.studio import Studio
     from ml_backend.valkey import Valkey
 
 STUDIO_VERSION = "1.23.2"
@@ -116,13 +116,20 @@ def studio_server(
         if not template.exists():  # migrations take a minute: once a machine, then copied
             draft = template.with_suffix(".draft")
             shutil.rmtree(draft, ignore_errors=True)
-            start_studio(_supervisor, command, draft, ACCOUNT, free_port(), name="label-studio-template")
+            _serve(_supervisor, command, draft, "label-studio-template")
             _supervisor.stop_child("label-studio-template")
             draft.replace(template)
     data = tmp_path_factory.mktemp("label-studio") / "data"
     shutil.copytree(template, data)
-    url = start_studio(_supervisor, command, data, ACCOUNT, free_port(), name="label-studio")
+    url = _serve(_supervisor, command, data, "label-studio")
     return StudioServer(url, ACCOUNT.token, _access_token(url), ACCOUNT.email, ACCOUNT.password)
+
+
+def _serve(supervisor: Supervisor, command: tuple[str, ...], data: Path, name: str) -> str:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    await_studio(supervisor, start_studio(supervisor, command, data, ACCOUNT, port, name=name), url, ACCOUNT)
+    return url
 
 
 def _access_token(url: str) -> str:
