@@ -27,10 +27,13 @@ from types import TracebackType
 
 import redis
 from filelock import FileLock, Timeout
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from ml_backend.labeling.errors import QueueUnavailable
 
 START_SECONDS = 60.0  # a long append-only file is read before the first answer
+_ONCE = Retry(NoBackoff(), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +140,7 @@ class Valkey:
                 f"A Valkey server runs in {self.folder}, but its server.json is gone.",
                 mend="End that valkey-server process and start again.",
             )
-        self._wait_until_ready(address, None)
-        return address
+        return address if self._wait_until_ready(address, None) else None
 
     def _remembered(self) -> _Address | None:
         try:
@@ -205,18 +207,21 @@ class Valkey:
             os.close(lock)
         return process
 
-    def _wait_until_ready(self, address: _Address, process: subprocess.Popen[bytes] | None) -> None:
+    def _wait_until_ready(self, address: _Address, process: subprocess.Popen[bytes] | None) -> bool:
+        """False where somebody else's server ended meanwhile; `process` is our own, which must not."""
         deadline = time.monotonic() + START_SECONDS
-        with redis.Redis.from_url(address.url, socket_timeout=5, decode_responses=True) as client:
+        with redis.Redis.from_url(address.url, socket_timeout=5, decode_responses=True, retry=_ONCE) as client:
             while True:
                 try:
                     served = Path(client.config_get("dir")["dir"])
                     if served.samefile(self.folder):
-                        return
+                        return True
                     why = f"the server on port {address.port} serves {served}"
                     deadline = 0
                 except (redis.RedisError, OSError) as error:
-                    why = str(error)
+                    why = str(error).rstrip(".")
+                if process is None and not self._lives():
+                    return False
                 if process is not None and process.poll() is not None:
                     why = f"it ended with code {process.returncode}: {self._last_words()}"
                     deadline = 0
@@ -232,7 +237,10 @@ class Valkey:
         return " | ".join(lines[-3:]) or "it said nothing"
 
     def _shut_down(self) -> None:
-        with redis.Redis.from_url(self.url, socket_timeout=30) as client, suppress(redis.RedisError, OSError):
+        with (
+            redis.Redis.from_url(self.url, socket_timeout=30, retry=_ONCE) as client,
+            suppress(redis.RedisError, OSError),
+        ):
             client.shutdown(nosave=True)  # the append-only file is flushed all the same
         deadline = time.monotonic() + START_SECONDS
         while self._lives():

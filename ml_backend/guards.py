@@ -1,0 +1,162 @@
+"""What stands before every request: who asks, how much is sent, and what is told when something breaks. Plain ASGI."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+import time
+from collections.abc import Collection
+from hmac import compare_digest
+from typing import Any
+
+import structlog
+from fastapi import HTTPException
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.stdlib.get_logger()
+
+
+async def refuse(send: Send, status: int, body: dict[str, Any], *extra: tuple[bytes, bytes]) -> None:
+    content = json.dumps(body).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode()), *extra]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+class Doorkeeper:
+    """401 to who may not ask. `credentials` is "user:password"; None asks for nothing.
+
+    /health is open. /webhook is too where there is no `secret`; else it takes the secret or the credentials.
+    """
+
+    def __init__(self, app: ASGIApp, credentials: str | None, secret: str | None) -> None:
+        self.app = app
+        self.credentials = credentials
+        self.secret = secret
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._may(scope):
+            await self.app(scope, receive, send)
+        elif scope["path"] == "/webhook":
+            body = {
+                "detail": "This backend asks webhooks for their secret in X-Tiebreak-Secret.",
+                "mend": "`tiebreak sync --apply` adds it to the webhook, from TIEBREAK_WEBHOOK_SECRET.",
+            }
+            await refuse(send, 401, body)
+        else:
+            body = {
+                "detail": "This backend asks for a user and a password.",
+                "mend": "Give the ML backend in Label Studio TIEBREAK_BACKEND_USER and TIEBREAK_BACKEND_PASSWORD.",
+            }
+            await refuse(send, 401, body, (b"www-authenticate", b'Basic realm="tiebreak"'))
+
+    def _may(self, scope: Scope) -> bool:
+        if scope["path"] == "/health":
+            return True
+        known = self.credentials is not None and _same(_basic(scope), self.credentials)
+        if scope["path"] == "/webhook":
+            return known or self.secret is None or _same(_header(scope, b"x-tiebreak-secret"), self.secret)
+        return known or self.credentials is None
+
+
+class BodyLimit:
+    """413 as soon as a body is known to be longer than `most` bytes, also where no Content-Length announces it."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self.app = app
+        self.most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = _header(scope, b"content-length") or b"0"
+        if announced.isdigit() and int(announced[:20]) > self.most:
+            await refuse(send, 413, self._body(), (b"connection", b"close"))
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.most:
+                raise HTTPException(413, self._body(), {"connection": "close"})
+            return message
+
+        await self.app(scope, counted, send)
+
+    def _body(self) -> dict[str, Any]:
+        return {
+            "detail": f"The body is over {self.most} bytes.",
+            "mend": "Send fewer tasks at once, or raise TIEBREAK_MAX_BODY_BYTES.",
+        }
+
+
+class Watch:
+    """Counts, times and logs requests. An error nobody expected is logged with an id, and only the id is told."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry, paths: Collection[str]) -> None:
+        self.app = app
+        self.paths = paths
+        self.requests = Counter("tiebreak_requests", "Requests.", ["path", "status"], registry=registry)
+        self.seconds = Histogram(
+            "tiebreak_request_seconds",
+            "Time to the end of the answer.",
+            ["path"],
+            registry=registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 10, 30, 100),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 0
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except Exception:
+            id = secrets.token_hex(6)
+            log.exception("unexpected error", id=id, path=scope["path"])
+            if not status:
+                body = {
+                    "detail": f"Something went wrong that nobody foresaw (error {id}).",
+                    "mend": f"Look for {id} in the backend's log.",
+                }
+                await refuse(noted, 500, body)
+        finally:
+            took = time.perf_counter() - began
+            path = scope["path"] if scope["path"] in self.paths else "other"
+            self.requests.labels(path, str(status)).inc()
+            self.seconds.labels(path).observe(took)
+            log.debug("request", method=scope["method"], path=path, status=status, seconds=round(took, 4))
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    return next((value for key, value in scope["headers"] if key == name), None)
+
+
+def _same(given: bytes | None, expected: str) -> bool:
+    """Compared in constant time."""
+    return given is not None and compare_digest(given, expected.encode())
+
+
+def _basic(scope: Scope) -> bytes | None:
+    """`user:password` of the Authorization header, or None."""
+    scheme, _, encoded = (_header(scope, b"authorization") or b"").partition(b" ")
+    if scheme.lower() != b"basic":
+        return None
+    try:
+        return base64.b64decode(encoded.strip(), validate=True)
+    except binascii.Error:
+        return None

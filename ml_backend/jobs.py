@@ -1,0 +1,211 @@
+"""The job functions (named by dotted path, JSON in and out) and the worker that runs them.
+
+A job is a fork of a process that has the slow imports behind it. Killed at any point, a training leaves the live
+version as it was; a worker that dies takes its job along, and another one tries it again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import random
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from types import FrameType
+from typing import Any
+
+import redis
+import structlog
+from redis.client import Pipeline
+from rq import Retry, Worker
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.worker import DequeueStrategy
+
+from ml_backend.labeling.errors import InputError, NotEnoughLabels, QueueUnavailable, StudioNotFound, TiebreakError
+from ml_backend.logs import set_up_logs
+from ml_backend.project_state import ProjectState, Seen, count_labels
+from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs, connect_redis
+from ml_backend.settings import Settings, load_settings
+
+__all__ = ["Jobs", "connect_redis", "job_settings", "reconcile_job", "run_worker", "train_job"]
+
+log = structlog.stdlib.get_logger()
+
+BEAT_SECONDS = 5
+DEAD_SECONDS = 30  # a job without a heartbeat for that long is tried again by another worker
+PRELOADED = ("label_studio_sdk", "sentence_transformers", "sklearn.linear_model")
+"""They take seconds to import. Nothing of them may run before the fork, which their thread pools would not survive."""
+
+JOB_SETTINGS: ContextVar[Settings | None] = ContextVar("JOB_SETTINGS", default=None)
+"""The worker's settings, which its forked jobs inherit."""
+
+BUSY = Retry(max=2400, interval=3)
+"""The project is being trained on another machine: try again when that one is done."""
+
+
+def job_settings() -> Settings:
+    return JOB_SETTINGS.get() or load_settings()
+
+
+def train_job(project_key: str, project_id: int, generation: int) -> dict[str, Any] | Retry:
+    """Train the project on the labels Label Studio has now: `{version, labels, metrics, promoted}`.
+
+    Where the labels or the config do not allow it, `{error, mend, status}`: trying again would change nothing. Other
+    errors are raised, and RQ tries again. Killed at any point, it leaves the live version as it was.
+    """
+    settings = job_settings()
+    with Jobs(settings) as jobs:
+        state = jobs.state(project_key)
+        with state.training() as ours:
+            if not ours:
+                return BUSY
+            state.take(generation)
+            try:
+                outcome = _train(settings, state, project_key, project_id)
+            except StudioNotFound as error:
+                state.forget()
+                return _refusal(error)
+            except (NotEnoughLabels, InputError) as error:
+                log.info("not trained", project=project_key, why=error.what)
+                return _refusal(error)
+        if outcome["promoted"]:
+            jobs.request_prelabeling(project_key, project_id, outcome["version"])
+    log.info("trained", project=project_key, version=outcome["version"], labels=outcome["labels"])
+    return outcome
+
+
+def reconcile_job() -> None:
+    """Plan trainings for labels whose webhook was lost or never sent. Errors wait for the next time."""
+    from ml_backend.studio import Studio
+
+    settings = job_settings()
+    try:
+        with Jobs(settings) as jobs:
+            for project_key, missed in jobs.reconcile(Studio.connect(settings)).items():
+                if missed:
+                    log.info("labels without a webhook", project=project_key, labels=missed)
+    except TiebreakError as error:
+        log.warning("cannot reconcile", why=str(error))
+
+
+def _train(settings: Settings, state: ProjectState, project_key: str, project_id: int) -> dict[str, Any]:
+    from ml_backend.encoder import load_encoder
+    from ml_backend.labeling.config import parse
+    from ml_backend.labeling.results import project_key as key_of
+    from ml_backend.labeling.results import read_task
+    from ml_backend.model_registry import ModelRegistry
+    from ml_backend.studio import Studio
+    from ml_backend.training import train
+
+    began = time.time()
+    studio = Studio.connect(settings)
+    project = studio.project(project_id)
+    if key_of(project) != project_key:
+        raise StudioNotFound(
+            f"Label Studio's project {project_id} is not the one of {project_key}.",
+            mend="It was deleted and made anew; the new one trains by itself.",
+        )
+    seen = Seen(count_labels(project), began)
+    state.record(seen)
+    newest = [""]
+    annotators = studio.annotators()
+    tasks = [read_task(task, annotators) for task in _noting(studio.tasks(project_id), newest)]
+    settled = False
+    try:
+        outcome = train(
+            project_key, parse(project["label_config"]), tasks, load_encoder(settings), ModelRegistry(settings.models)
+        )
+        settled = True
+    except (NotEnoughLabels, InputError):
+        settled = True
+        raise
+    finally:
+        state.record(Seen(seen.labels, began, newest[0], settled))
+    return {
+        "version": outcome.version,
+        "labels": outcome.labels,
+        "metrics": outcome.metrics,
+        "promoted": outcome.promoted,
+    }
+
+
+def _noting(tasks: Iterator[dict[str, Any]], newest: list[str]) -> Iterator[dict[str, Any]]:
+    """Pass tasks on, keeping the latest `updated_at` (ISO 8601 of one clock and zone sorts as text)."""
+    for task in tasks:
+        newest[0] = max(newest[0], str(task.get("updated_at") or ""))
+        yield task
+
+
+def _refusal(error: TiebreakError) -> dict[str, Any]:
+    return {"error": error.what, "mend": error.mend, "status": error.status}
+
+
+class TiebreakWorker(Worker):
+    """Notices a dead worker's jobs within half a minute, asks for reconciling, and survives a restart of Redis."""
+
+    max_connection_wait_time = 5.0
+    told_to_stop = False
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.jobs = jobs
+        pause = min(max(int(jobs.settings.reconcile_seconds / 2), 1), 15)
+        super().__init__(
+            [jobs.queue(TRAIN_QUEUE), jobs.queue(WORK_QUEUE)],
+            connection=jobs.redis,
+            serializer=JSONSerializer,
+            job_monitoring_interval=BEAT_SECONDS,
+            maintenance_interval=pause,
+            worker_ttl=15 + pause,  # RQ waits for a job that long less 15 s, and then does its maintenance
+        )
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        return DEAD_SECONDS
+
+    def run_maintenance_tasks(self) -> None:
+        super().run_maintenance_tasks()
+        self.jobs.request_reconciling()
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        try:
+            super().heartbeat(timeout, pipeline)
+        except redis.ConnectionError:
+            self.jobs.revive()
+            raise
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        self.told_to_stop = True
+        super().request_stop(signum, frame)
+
+    def setup_work_horse_signals(self) -> None:
+        super().setup_work_horse_signals()
+        if sys.platform == "linux":  # a killed worker takes its job along, so that no two run at once
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def run_worker(settings: Settings, *, burst: bool = False) -> None:
+    """Work until told to stop, or with `burst` until the queues are empty. Any number may run, on any machine."""
+    set_up_logs(settings.log_level)
+    JOB_SETTINGS.set(settings)
+    if not burst:
+        for module in PRELOADED:
+            importlib.import_module(module)
+    while True:
+        try:
+            with Jobs(settings) as jobs:
+                worker = TiebreakWorker(jobs)
+                log.info("worker started", worker=worker.name)
+                worker.work(burst=burst, with_scheduler=True, dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
+                if burst or worker.told_to_stop:
+                    return
+        except StopRequested:
+            return
+        except (redis.RedisError, QueueUnavailable) as error:
+            if burst:
+                raise QueueUnavailable(f"Redis cannot be used: {error}.") from error
+        log.warning("the worker lost Redis and starts again")
+        time.sleep(1 + random.random())  # noqa: S311  # many workers should not return in one moment

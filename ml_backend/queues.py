@@ -1,0 +1,291 @@
+"""The queues on Redis (RQ, JSON arguments): coalesced trainings, and the reconciler behind the webhooks.
+
+A changed label plans its project's next training: at once when `train_after_labels` have changed, else
+`train_after_seconds` after the first of them. The id of the planned job is the project and a generation number, which
+the training advances when it begins: so at most one training of a project waits, and labels that change while one runs
+plan exactly one more. A lock lets at most one of a project run. Webhooks can be lost, so the reconciler compares the
+labels counted in Label Studio with what the last training saw.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry as RedisRetry
+from rq import Queue, Retry, Worker
+from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
+from ml_backend.project_state import Pending, ProjectState, count_labels, known_projects
+from ml_backend.settings import Settings
+from ml_backend.valkey import Valkey
+
+if TYPE_CHECKING:
+    from ml_backend.studio import Studio
+
+TRAIN_QUEUE = "tiebreak-train"
+WORK_QUEUE = "tiebreak-work"
+TRAIN_JOB = "ml_backend.jobs.train_job"
+RECONCILE_JOB = "ml_backend.jobs.reconcile_job"
+PRELABEL_JOB = "sdk_scripts.prelabel.prelabel_job"
+
+JOB_SECONDS = 2 * 3600
+KEPT_SECONDS = 24 * 3600  # results and failures, to be looked up
+RETRIES = (10, 60, 300)  # seconds until the next try
+FAILED_WAIT_SECONDS = 3600.0  # a training that keeps failing on the same labels is not planned more often
+EDITS_EVERY = 10  # changed answers do not change the counts and cost a query a project: looked for every tenth time
+
+_WAITING = (JobStatus.CREATED, JobStatus.QUEUED, JobStatus.SCHEDULED, JobStatus.DEFERRED)
+
+
+@contextmanager
+def connect_redis(settings: Settings, *, timeout: float | None = None) -> Iterator[redis.Redis]:
+    """A client of TIEBREAK_REDIS_URL, or of the bundled Valkey, which runs at least as long as this is open.
+
+    With `timeout` (seconds) a call fails after that long, and is not tried again. Raises ConfigError, QueueUnavailable.
+    """
+    with Jobs(settings, timeout=timeout) as jobs:
+        yield jobs.redis
+
+
+class Jobs:
+    """The queues, as every part but the worker sees them. A context manager; every call may raise QueueUnavailable."""
+
+    def __init__(self, settings: Settings, *, timeout: float | None = None) -> None:
+        self.settings = settings
+        self._timeout = timeout
+        self._bundled = None if settings.redis_url else Valkey(settings.home.absolute() / "valkey")
+        self._redis: redis.Redis | None = None
+
+    def __enter__(self) -> Self:
+        if self._bundled is not None:
+            url = self._bundled.start().url
+        else:
+            url = self.settings.redis_url.get_secret_value() if self.settings.redis_url else ""
+        limits: dict[str, Any] = {"socket_connect_timeout": self._timeout or 5.0}
+        if self._timeout is not None:
+            limits |= {"socket_timeout": self._timeout, "retry": RedisRetry(NoBackoff(), 0)}
+        try:
+            self._redis = redis.Redis.from_url(url, health_check_interval=30, **limits)
+        except ValueError as error:
+            raise ConfigError(
+                "TIEBREAK_REDIS_URL is not a Redis URL.", [str(error)], mend="Write redis://host:6379/0."
+            ) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._redis is not None:
+            self._redis.close()
+        self._redis = None
+        if self._bundled is not None:
+            self._bundled.stop()
+
+    def revive(self) -> None:
+        """Start the bundled Valkey again where it died; its port and password stay. Another Redis is left alone."""
+        if self._bundled is not None and self._redis is not None:
+            self._bundled.start()
+
+    @property
+    def redis(self) -> redis.Redis:
+        if self._redis is None:
+            raise QueueUnavailable("The queues are not open yet.", mend="Try again in a moment.")
+        return self._redis
+
+    def queue(self, name: str) -> Queue:
+        return Queue(name, connection=self.redis, serializer=JSONSerializer, default_timeout=JOB_SECONDS)
+
+    def state(self, project_key: str) -> ProjectState:
+        return ProjectState(self.redis, project_key)
+
+    def remember(self, project_key: str) -> None:
+        """The reconciler looks after this project from now on."""
+        with _reaching():
+            self.state(project_key).remember()
+
+    def labels_changed(self, project_key: str, project_id: int, n: int = 1) -> None:
+        """`n` labels came, changed or went: plan the project's next training."""
+        with _reaching():
+            pending = self.state(project_key).add(n)
+            self._plan(project_key, project_id, pending, self._due(pending))
+
+    def request_training(self, project_key: str, project_id: int) -> Job:
+        """Train as soon as a worker is free; where a training waits already, it is that one."""
+        with _reaching():
+            state = self.state(project_key)
+            state.remember()
+            return self._plan(project_key, project_id, state.pending(), time.time())
+
+    def wait(self, job: Job, *, worker_seconds: float = 30.0) -> dict[str, Any]:
+        """Block until the training ends: `{version, labels, metrics, promoted}`.
+
+        Raises what the training raised; QueueUnavailable where no worker has run for `worker_seconds`.
+        """
+        last_worker = time.monotonic()
+        while True:
+            with _reaching():
+                status = job.get_status(refresh=True)
+                if status == JobStatus.FINISHED:
+                    return _outcome(job.return_value(refresh=True) or {})
+                alone = Worker.count(connection=self.redis, queue=self.queue(TRAIN_QUEUE)) == 0
+            if status not in (*_WAITING, JobStatus.STARTED):
+                raise TiebreakError(
+                    f"The training {job.id} failed: {_last_line(job)}.", mend="See the worker's log, then train again."
+                )
+            if not alone:
+                last_worker = time.monotonic()
+            elif time.monotonic() - last_worker > worker_seconds:
+                raise QueueUnavailable("No worker is running.", mend="Start one with `tiebreak worker`.")
+            time.sleep(0.2)
+
+    def request_prelabeling(self, project_key: str, project_id: int, version: str) -> None:
+        """Push the version's predictions to the project's tasks, in the background."""
+        self._enqueue_once(PRELABEL_JOB, _job_id("prelabel", project_key, version), project_id, version)
+
+    def request_reconciling(self) -> bool:
+        """Look for lost webhooks, unless some worker did within `reconcile_seconds`."""
+        with _reaching():
+            wait = int(self.settings.reconcile_seconds * 1000)
+            if not self.redis.set("tiebreak:reconciled", 1, nx=True, px=max(wait, 1)):
+                return False
+            return self._enqueue_once(RECONCILE_JOB, "reconcile")
+
+    def reconcile(self, studio: Studio) -> dict[str, int]:
+        """Compare every known project with Label Studio; plan what is missing, forget what is gone there."""
+        from ml_backend.labeling.results import project_key
+
+        known = set(known_projects(self.redis))
+        if not known:
+            return {}
+        found = {project_key(project): project for project in studio.projects()}
+        for key in known - found.keys():
+            self.state(key).forget()
+        return {key: self.reconcile_project(key, found[key], studio) for key in sorted(known & found.keys())}
+
+    def reconcile_project(self, project_key: str, project: Mapping[str, Any], studio: Studio) -> int:
+        """Plan a training for the labels that Label Studio has and no webhook told of; returns how many."""
+        with _reaching():
+            state, now = self.state(project_key), time.time()
+            last, pending, labels = state.last(), state.pending(), count_labels(project)
+            if last is not None and not last.settled and labels == last.labels and not pending.labels:
+                missed = labels if now - last.at > FAILED_WAIT_SECONDS else 0
+            else:
+                missed = abs(labels - (last.labels if last else 0)) - pending.labels
+                if missed <= 0 and last is not None and not pending.labels:
+                    missed = self._edits(state, int(project["id"]), studio)
+            if missed > 0:
+                self.labels_changed(project_key, int(project["id"]), missed)
+            elif pending.labels:  # their job may have been lost
+                self._plan(project_key, int(project["id"]), pending, self._due(pending))
+            return max(missed, 0)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _edits(self, state: ProjectState, project_id: int, studio: Studio) -> int:
+        """Answers changed since the last training, which the counts do not show."""
+        from dataclasses import replace
+
+        from ml_backend.labeling.results import read_time
+
+        last, now = state.last(), time.time()
+        until = read_time(last.until) if last else None
+        if last is None or until is None:
+            return 0
+        if now - max(last.at, last.edits_checked) < EDITS_EVERY * self.settings.reconcile_seconds:
+            return 0
+        edited = 0
+        for task in studio.tasks(project_id, updated_after=until):
+            for annotation in task.get("annotations") or ():
+                changed = read_time(annotation.get("updated_at"))
+                edited += changed is not None and changed > until
+        state.record(replace(last, edits_checked=now))
+        return edited
+
+    def _due(self, pending: Pending) -> float:
+        full = pending.labels >= self.settings.train_after_labels
+        return time.time() if full else pending.since + self.settings.train_after_seconds
+
+    def _plan(self, project_key: str, project_id: int, pending: Pending, due: float) -> Job:
+        queue, state, generation = self.queue(TRAIN_QUEUE), self.state(project_key), pending.generation
+        while True:
+            job_id = _job_id("train", project_key, str(generation))
+            job: dict[str, Any] = {
+                "args": (project_key, project_id, generation),
+                "job_id": job_id,
+                "unique": True,
+                "retry": Retry(max=len(RETRIES), interval=list(RETRIES)),
+                "result_ttl": KEPT_SECONDS,
+                "failure_ttl": KEPT_SECONDS,
+                "description": f"train project {project_key}",
+            }
+            try:
+                if due <= time.time():
+                    return queue.enqueue(TRAIN_JOB, **job)
+                return queue.enqueue_at(datetime.fromtimestamp(due, UTC), TRAIN_JOB, **job)
+            except DuplicateJobError:
+                pass
+            try:
+                waiting = Job.fetch(job_id, connection=self.redis, serializer=JSONSerializer)
+            except NoSuchJobError:
+                continue  # it was just removed
+            status = waiting.get_status(refresh=False)
+            if status == JobStatus.SCHEDULED:  # bring it forward; the scheduler looks every second
+                self.redis.zadd(queue.scheduled_job_registry.key, {job_id: int(due)}, xx=True, lt=True)
+            if status in (*_WAITING, JobStatus.STARTED):
+                return waiting
+            state.skip(generation)
+            generation = state.pending().generation
+
+    def _enqueue_once(self, function: str, job_id: str, *args: int | str) -> bool:
+        """False where that job waits or runs. One that died before its time is replaced."""
+        queue = self.queue(WORK_QUEUE)
+        options: dict[str, Any] = {"job_id": job_id, "unique": True, "result_ttl": 0, "failure_ttl": KEPT_SECONDS}
+        if args:
+            options["retry"] = Retry(max=len(RETRIES), interval=list(RETRIES))
+        with _reaching():
+            for _ in range(2):
+                try:
+                    queue.enqueue(function, args=args, **options)
+                    return True
+                except DuplicateJobError:
+                    other = queue.fetch_job(job_id)
+                    if other is not None:
+                        if other.get_status(refresh=False) in (*_WAITING, JobStatus.STARTED):
+                            return False
+                        other.delete()
+        return False
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise QueueUnavailable(
+            f"Redis cannot be used: {error}.", mend="Start it, or correct TIEBREAK_REDIS_URL."
+        ) from error
+
+
+def _job_id(what: str, project_key: str, which: str) -> str:
+    """RQ allows letters, digits, _ and -."""
+    return f"{what}-{project_key}-{which}".replace(".", "_")
+
+
+def _outcome(result: dict[str, Any]) -> dict[str, Any]:
+    if "error" not in result:
+        return result
+    kind = NotEnoughLabels if result.get("status") == NotEnoughLabels.status else TiebreakError
+    raise kind(result["error"], mend=result.get("mend", ""))
+
+
+def _last_line(job: Job) -> str:
+    latest = job.latest_result()
+    lines = ((latest.exc_string if latest else None) or "it was stopped").strip().splitlines()
+    return lines[-1].rstrip(".")
