@@ -72,7 +72,8 @@ def embedded(settings: Settings, *, studio_port: int | None = None, report: Repo
     """Start everything, and stop it on leaving.
 
     `studio_port` is the only port Label Studio may take; without it, last time's or another free one. Raises
-    ConfigError where Label Studio is not installed, InputError where this home is in use, ProcessFailed where a part fails.
+    ConfigError where Label Studio is not installed, InputError where this home is in use, ProcessFailed where a part
+    does not start.
     """
     command = studio_command(settings)
     folder = settings.folder("embedded")
