@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -65,3 +66,14 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigError(
             "Some settings cannot be used:", reasons, mend="Mend them in the environment or .env."
         ) from None
+
+
+def named_secret(name: str) -> SecretStr | None:
+    """The variable of that name, from the environment or else `.env`; None where it is in neither, or empty."""
+    from dotenv import dotenv_values
+
+    file = Settings.model_config.get("env_file")
+    value = os.environ.get(name) or (
+        dotenv_values(file, interpolate=False).get(name) if isinstance(file, str) else None
+    )
+    return SecretStr(value) if value else None

@@ -1,0 +1,69 @@
+"""How sync knows its own: a line `tiebreak: <name>` that survives renames.
+
+A project bears it as the last line of its description, an ML backend likewise, a webhook in the header
+`X-Tiebreak-Sync`, a view in its data. Whatever bears no mark was made by people and is never deleted; what sync found
+and took over says `(adopted)` and is never deleted either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+NAME = r"[a-z0-9][a-z0-9_.-]{0,62}"
+WEBHOOK_HEADER = "X-Tiebreak-Sync"
+SECRET_HEADER = "X-Tiebreak-Secret"  # noqa: S105  # the header's name, not a secret
+VIEW_KEY = "tiebreak"
+
+_LINE = re.compile(rf"^[ \t]*tiebreak: (?P<name>{NAME})(?: \((?P<notes>[^()\n]*)\))?[ \t]*$", re.MULTILINE)
+_CREDENTIALS = re.compile(r"\bcredentials ([0-9a-f]{8})\b")
+
+
+@dataclass(frozen=True)
+class Mark:
+    name: str
+    adopted: bool = False
+    credentials: str = ""
+    """Fingerprint of the credentials that were set; Label Studio never gives a password back to compare."""
+
+    def __str__(self) -> str:
+        notes = [
+            *(["adopted"] if self.adopted else []),
+            *([f"credentials {self.credentials}"] if self.credentials else []),
+        ]
+        return f"tiebreak: {self.name}" + (f" ({', '.join(notes)})" if notes else "")
+
+
+def read_mark(text: object) -> Mark | None:
+    """The last mark in a text, or None."""
+    lines = list(_LINE.finditer(text)) if isinstance(text, str) else []
+    if not lines:
+        return None
+    found = lines[-1]
+    notes = found["notes"] or ""
+    credentials = _CREDENTIALS.search(notes)
+    return Mark(found["name"], "adopted" in notes, credentials[1] if credentials else "")
+
+
+def unmarked(text: object) -> str:
+    """A text without its mark lines: what people wrote."""
+    return _LINE.sub("", text).strip() if isinstance(text, str) else ""
+
+
+def marked(text: str, mark: Mark) -> str:
+    """A text with this mark, and no other, as its last line."""
+    written = unmarked(text)
+    return f"{written}\n\n{mark}" if written else str(mark)
+
+
+def credentials_fingerprint(name: str, user: str, password: SecretStr) -> str:
+    """Eight hex digits that change with the credentials.
+
+    Everybody signed in to Label Studio can read them, so they come from a slow hash (scrypt, RFC 7914) and are too few
+    to tell a guessed password from 2^32 others.
+    """
+    salt = f"tiebreak\0{name}\0{user}".encode()
+    return hashlib.scrypt(password.get_secret_value().encode(), salt=salt, n=2**14, r=8, p=1, dklen=4).hex()

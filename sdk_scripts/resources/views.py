@@ -1,0 +1,106 @@
+"""Data Manager views. One is found by its title; the key `tiebreak` in its data says that sync made it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sdk_scripts.manifest_schema import COLUMNS, View
+from sdk_scripts.marks import VIEW_KEY, Mark, read_mark
+from sdk_scripts.plan import Draft, created, diffs
+
+
+def plan_views(draft: Draft, current: Sequence[Mapping[str, Any]]) -> None:
+    name = draft.manifest.name
+    named: set[int] = set()
+    for view in draft.manifest.project.views:
+        found = _find(current, view.title, name)
+        wanted = view_data(view)
+        if found is None:
+            draft.change(
+                "create", "view", view.title, created(_shown(wanted)), payload={**wanted, VIEW_KEY: str(Mark(name))}
+            )
+            continue
+        named.add(int(found["id"]))
+        if changed := diffs(_shown(found["data"], wanted), _shown(wanted)):
+            mark = _mark(found) or Mark(name, adopted=True)
+            draft.change(
+                "update",
+                "view",
+                view.title,
+                changed,
+                target=int(found["id"]),
+                payload={**wanted, VIEW_KEY: str(mark)},
+            )
+    for view_json in current:
+        made = _mark(view_json)
+        if made and made.name == name and not made.adopted and int(view_json["id"]) not in named:
+            draft.no_longer_named("view", str(view_json["data"].get("title")), int(view_json["id"]))
+
+
+def view_data(view: View) -> dict[str, Any]:
+    """The view as Label Studio keeps it."""
+    data: dict[str, Any] = {
+        "title": view.title,
+        "type": view.layout,
+        "filters": {
+            "conjunction": "and" if view.match == "all" else "or",
+            "items": [
+                {
+                    "filter": f"filter:tasks:{one.column}",
+                    "operator": one.operator,
+                    "type": one.type or COLUMNS.get(one.column) or _type_of(one.value),
+                    "value": one.value,
+                }
+                for one in view.filters
+            ],
+        },
+        "ordering": [],
+    }
+    if view.order_by:
+        data["ordering"] = ["-" * view.order_by.startswith("-") + "tasks:" + view.order_by.removeprefix("-")]
+    if view.hidden_columns is not None:
+        hidden = [f"tasks:{column}" for column in view.hidden_columns]
+        data["hiddenColumns"] = {"explore": hidden, "labeling": hidden}
+    return data
+
+
+def _type_of(value: object) -> str:
+    """The filter type of a data column, by the value it is compared with."""
+    if isinstance(value, dict):
+        value = next(iter(value.values()), "")
+    if isinstance(value, bool):
+        return "Boolean"
+    return "Number" if isinstance(value, int | float) else "List" if isinstance(value, list) else "String"
+
+
+def _shown(data: Mapping[str, Any], asked: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What is compared and printed: an empty filter or order has several spellings in Label Studio."""
+    filters = data.get("filters") or {}
+    items = filters.get("items") or ()
+    shown: dict[str, Any] = {
+        "filters": [_filter_shown(item) for item in items],
+        "match": "any" if len(items) > 1 and filters.get("conjunction") == "or" else "all",
+        "order_by": ", ".join(str(column).replace("tasks:", "", 1) for column in data.get("ordering") or ()),
+        "layout": data.get("type", "list"),
+    }
+    if "hiddenColumns" in (data if asked is None else asked):
+        shown["hidden_columns"] = sorted((data.get("hiddenColumns") or {}).get("explore") or ())
+    return shown
+
+
+def _filter_shown(item: Mapping[str, Any]) -> str:
+    column = str(item.get("filter")).removeprefix("filter:tasks:")
+    value = json.dumps(item.get("value"), ensure_ascii=False, sort_keys=True)
+    return f"{column} {item.get('operator')} {value} ({item.get('type')})"
+
+
+def _find(current: Sequence[Mapping[str, Any]], title: str, name: str) -> Mapping[str, Any] | None:
+    """The view of a title; among several, the one that sync made."""
+    found = [view for view in current if (view.get("data") or {}).get("title") == title]
+    return next((view for view in found if (mark := _mark(view)) and mark.name == name), found[0] if found else None)
+
+
+def _mark(view: Mapping[str, Any]) -> Mark | None:
+    return read_mark((view.get("data") or {}).get(VIEW_KEY))
