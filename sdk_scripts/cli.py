@@ -104,7 +104,7 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Projects as code: print what would change, or apply it."""
-    from sdk_scripts.plan import render
+    from sdk_scripts.plan_output import render
     from sdk_scripts.sync import sync as run
 
     outcome = run(paths, _settings(), apply=apply, prune=prune, force=force, report=_say)
