@@ -29,6 +29,11 @@ PACKAGE = "vaderSentiment==3.3.2"
 ARCHIVE = "vaderSentiment-3.3.2.tar.gz"
 SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
 
+_DOWNLOAD = (
+    "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--no-binary",
+    "vaderSentiment",
+)  # fmt: skip
+
 SLOTS = 9
 """Of the twenty: the first nine. Each labelled task gets three of them, every trio equally often."""
 RATINGS_A_TASK = 3
@@ -36,6 +41,8 @@ LABELLED, HELD_OUT, UNLABELLED = 600, 600, 300
 SUBMITTED = 10
 """The last labelled tasks, whose ratings are submitted one by one, as people would."""
 MIN_CHARACTERS = 8
+SENTENCES_A_REVIEW = 6
+"""Long reviews would otherwise make the parts differ: a reviewer is of one mood."""
 
 SENTIMENTS = ("negative", "neutral", "positive")
 
@@ -111,8 +118,7 @@ def _download(into: Path, folder: Path) -> None:
         if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode != 0:
             continue
         done = subprocess.run(
-            [*pip, "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", "vaderSentiment"]
-            + ["--require-hashes", "--requirement", str(requirement), "--dest", str(into)],
+            [*pip, *_DOWNLOAD, "--requirement", str(requirement), "--dest", str(into)],
             capture_output=True,
             text=True,
             check=False,
@@ -162,17 +168,16 @@ def _rows(content: bytes) -> list[list[str]]:
 
 def split(reviews: Sequence[Review], seed: int = 0) -> Reviews:
     """Labelled, held out and unlabelled; whole reviews, drawn at random with this seed."""
+    draw = random.Random(seed)  # noqa: S311  # a reproducible draw, nobody's secret
     by_review: dict[str, list[Review]] = defaultdict(list)
-    for review in reviews:
+    for review in draw.sample(reviews, len(reviews)):
         by_review[review.key.partition("_")[0]].append(review)
-    order = sorted(by_review)
-    random.Random(seed).shuffle(order)  # noqa: S311  # a reproducible draw, nobody's secret
-    drawn = iter(order)
+    drawn = iter(by_review.values())
     parts = []
     for size in (LABELLED, HELD_OUT, UNLABELLED):
         part: list[Review] = []
         while len(part) < size:
-            part += by_review[next(drawn)]
+            part += next(drawn)[:SENTENCES_A_REVIEW]
         parts.append(tuple(part[:size]))
     trios = itertools.cycle(itertools.combinations(range(SLOTS), RATINGS_A_TASK))
     return Reviews(tuple(zip(parts[0], trios, strict=False)), parts[1], parts[2])
