@@ -103,7 +103,7 @@ def _svg(draw: Callable[[Axes], None], *, height: float, alt: str, width: float 
         svg = svg.replace(colour, variable)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # matplotlib escapes the texts it writes into the SVG; `alt` is escaped here
-    opening = Markup('<svg role="img" aria-label="{}" ').format(alt)
+    opening = str(Markup('<svg role="img" aria-label="{}" ').format(alt))
     return Markup(opening + svg.removeprefix("<svg"))  # noqa: S704  # made above, from escaped parts
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+WebAddress = Annotated[str, Field(pattern="^https?://")]
 
 
 class _Part(BaseModel):
@@ -58,7 +61,7 @@ class AnnotatorRow(_Part):
 
 class HardCaseRow(_Part):
     task: int
-    url: str | None
+    url: WebAddress | None
     text: str
     score: float
     reasons: list[str]
@@ -92,7 +95,7 @@ class Day(_Part):
 
 class Report(_Part):
     title: str
-    url: str | None
+    url: WebAddress | None
     generated_at: datetime
     headline: list[str]
     actions: list[Action]
