@@ -168,13 +168,16 @@ class LabelConfig:
         return hashlib.sha256(repr((parts, self.sources)).encode()).hexdigest()[:16]
 
     def __getitem__(self, name: str) -> Control:
-        for control in self.controls:
-            if control.name == name:
-                return control
-        raise UnknownName("control", name, [control.name for control in self.controls])
+        if name not in self._by_name:
+            raise UnknownName("control", name, list(self._by_name))
+        return self._by_name[name]
 
     def __contains__(self, name: object) -> bool:
-        return any(control.name == name for control in self.controls)
+        return name in self._by_name
+
+    @cached_property
+    def _by_name(self) -> dict[str, Control]:
+        return {control.name: control for control in self.controls}
 
     def source(self, name: str) -> Source | None:
         return next((source for source in self.sources if source.name == name), None)
@@ -210,7 +213,7 @@ def parse(xml: str) -> LabelConfig:
             elif not names:
                 reasons.append(f"line {line}: <{element.tag} name={name!r}> has an empty toName")
             else:
-                labels = _unambiguous(tuple(_labels(element, ())))
+                labels = unambiguous(tuple(_labels(element, ())))
                 controls.append((line, Control(name, element.tag, names, labels, attributes, conditions)))
         elif to_names is None and element.tag.lower() not in _LABEL_TAGS:
             match = _VARIABLE.match(attributes.get("value") or attributes.get("valuelist") or "")
@@ -300,7 +303,8 @@ def _labels(element: Element, above: tuple[str, ...]) -> Iterator[Label]:
             yield from _labels(child, above)
 
 
-def _unambiguous(labels: tuple[Label, ...]) -> tuple[Label, ...]:
+def unambiguous(labels: tuple[Label, ...]) -> tuple[Label, ...]:
+    """The labels with keys that tell apart those whose paths end alike."""
     paths: dict[str, set[tuple[str, ...]]] = {}
     for label in labels:
         paths.setdefault(label.path[-1], set()).add(label.path)

@@ -8,7 +8,7 @@ import polars as pl
 
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of
-from ml_backend.labeling.results import Task, answers
+from ml_backend.labeling.results import Annotation, Task, answers, regions_by_control
 
 SCHEMA: dict[str, pl.DataType] = {
     "task": pl.Int64(),  # the source's task id
@@ -20,9 +20,12 @@ SCHEMA: dict[str, pl.DataType] = {
     "updated_at": pl.Datetime("ms", "UTC"),
     "lead_time": pl.Float64(),  # seconds spent on the whole task
     "prediction": pl.Int64(),  # the prediction it was submitted from
-    "changed": pl.Boolean(),  # differs from that prediction; null where there was none, or it is not known
+    "changed": pl.Boolean(),  # differs from that prediction; null where that answered nothing, or it is not known
     "ground_truth": pl.Boolean(),
 }
+
+_CHUNK = 100_000  # rows kept as Python objects at a time
+_KEYS_KEPT = 100_000  # keys remembered per control: short answers repeat, texts and shapes hardly do
 
 
 def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
@@ -31,30 +34,61 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
     One person may have judged a task twice; `latest` keeps the last of them.
     """
     kinds = {control.name: kind for control in config.answerable if (kind := kind_of(control))}
-    columns: dict[str, list] = {name: [] for name in SCHEMA}
+    keys: dict[str, dict[Answer, str]] = {name: {} for name in kinds}
+    frames = [pl.DataFrame(schema=SCHEMA)]
+    rows: list[tuple[object, ...]] = []
     for task in tasks:
-        predicted: dict[int, dict[str, Answer] | None] = {}
         for annotation in task.annotations:
             if annotation.cancelled:
                 continue
-            parent = annotation.parent_prediction
-            if parent is not None and parent not in predicted:
-                regions = next((p.regions for p in task.predictions if p.id == parent), None)
-                predicted[parent] = None if regions is None else answers(config, regions)
-            for name, answer in answers(config, annotation.regions).items():
-                before = predicted.get(parent) if parent is not None else None
-                columns["task"].append(task.id)
-                columns["control"].append(name)
-                columns["annotator"].append(annotation.annotator)
-                columns["answer"].append(kinds[name].key(answer))
-                columns["annotation"].append(annotation.id)
-                columns["created_at"].append(annotation.created_at)
-                columns["updated_at"].append(annotation.updated_at)
-                columns["lead_time"].append(annotation.lead_time)
-                columns["prediction"].append(parent)
-                columns["changed"].append(None if before is None else before.get(name) != answer)
-                columns["ground_truth"].append(annotation.ground_truth)
-    return pl.DataFrame(columns, schema=SCHEMA)
+            given = answers(config, annotation.regions)
+            changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, config)
+            for name, answer in given.items():
+                known = keys[name]
+                key = known.get(answer)
+                if key is None:
+                    key = kinds[name].key(answer)
+                    if len(known) < _KEYS_KEPT:
+                        known[answer] = key
+                rows.append(
+                    (
+                        task.id,
+                        name,
+                        annotation.annotator,
+                        key,
+                        annotation.id,
+                        annotation.created_at,
+                        annotation.updated_at,
+                        annotation.lead_time,
+                        annotation.parent_prediction,
+                        changed.get(name),
+                        annotation.ground_truth,
+                    )
+                )
+        if len(rows) >= _CHUNK:
+            frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+            rows = []
+    frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    return pl.concat(frames, rechunk=True)
+
+
+def _changed(
+    task: Task, annotation: Annotation, given: dict[str, Answer], config: LabelConfig
+) -> dict[str, bool | None]:
+    """By control: whether the person changed what the prediction said.
+
+    A plain export leaves the prediction out; then the `origin` that Label Studio notes on each region tells.
+    """
+    for prediction in task.predictions:
+        if prediction.id == annotation.parent_prediction:
+            before = answers(config, prediction.regions)
+            return {name: before[name] != answer for name, answer in given.items() if name in before}
+    changed: dict[str, bool | None] = {}
+    for name, regions in regions_by_control(config, annotation.regions).items():
+        origins = {item.get("origin") for item in regions if isinstance(item.get("origin"), str)}
+        if origins & {"prediction", "prediction-changed"}:
+            changed[name] = origins != {"prediction"}
+    return changed
 
 
 def latest(table: pl.DataFrame) -> pl.DataFrame:

@@ -6,14 +6,16 @@ Reading forgives (a malformed region is as good as none), writing does not.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ml_backend.labeling.config import LabelConfig
+from ml_backend.labeling.config import PATH_SEPARATOR, Control, Label, LabelConfig, unambiguous
 from ml_backend.labeling.errors import InputError
-from ml_backend.labeling.kinds import Answer, Region, kind_of
+from ml_backend.labeling.kinds import Answer, Region, finite, kind_of, label_of, region, string
+
+MAX_DEPTH = 50  # of anything nested in task data
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,83 +63,174 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
         data=json["data"],
         annotations=tuple(
             read_annotation(item, annotators)
-            for item in json.get("annotations") or ()
-            if isinstance(item, Mapping) and isinstance(item.get("result"), list)
+            for item in _objects(json.get("annotations"))
+            if isinstance(item.get("result"), list)
         ),
-        predictions=tuple(
-            read_prediction(item)
-            for item in json.get("predictions") or ()
-            if isinstance(item, Mapping)  # a plain export lists ids only
-        ),
+        predictions=tuple(map(read_prediction, _objects(json.get("predictions")))),  # a plain export lists ids only
         meta=meta if isinstance(meta := json.get("meta"), Mapping) else {},
     )
 
 
 def read_annotation(json: Mapping[str, Any], annotators: Mapping[int, str] | None = None) -> Annotation:
-    who = json.get("completed_by")
-    if isinstance(who, Mapping):
-        annotator = str(who.get("email") or who.get("id") or "")
-    else:
-        annotator = (annotators or {}).get(_whole(who) or -1) or ("" if who is None else str(who))
-    lead_time = json.get("lead_time")
+    lead_time = finite(json.get("lead_time"))
     return Annotation(
         id=_whole(json.get("id")) or 0,
-        annotator=annotator,
+        annotator=_annotator(json.get("completed_by"), annotators or {}),
         regions=_regions(json.get("result")),
         cancelled=bool(json.get("was_cancelled")),
         ground_truth=bool(json.get("ground_truth")),
         created_at=read_time(json.get("created_at")),
         updated_at=read_time(json.get("updated_at")),
-        lead_time=float(lead_time) if isinstance(lead_time, int | float) and lead_time >= 0 else None,
+        lead_time=float(lead_time) if lead_time is not None and lead_time >= 0 else None,
         parent_prediction=_whole(json.get("parent_prediction")),
     )
 
 
 def read_prediction(json: Mapping[str, Any]) -> Prediction:
-    score = json.get("score")
+    score = finite(json.get("score"))
     return Prediction(
         id=_whole(json.get("id")) or 0,
         regions=_regions(json.get("result")),
-        score=float(score) if isinstance(score, int | float) else None,
-        model_version=str(json.get("model_version") or ""),
+        score=None if score is None else float(score),
+        model_version=string(json.get("model_version")) or "",
     )
 
 
+def _annotator(who: Any, annotators: Mapping[int, str]) -> str:
+    email = string(who.get("email")) if isinstance(who, Mapping) else string(who)
+    if email:
+        return email
+    user = _whole(who.get("id") if isinstance(who, Mapping) else who)
+    return "" if user is None else annotators.get(user) or str(user)
+
+
 def answers(config: LabelConfig, regions: Iterable[Region]) -> dict[str, Answer]:
-    """What a `result` list answers: control name -> answer. Controls asked per region have no answer of their own."""
-    by_control: dict[str, list[Region]] = {}
-    for item in regions:
-        by_control.setdefault(str(item.get("from_name")), []).append(item)
+    """What a `result` list answers: control name -> answer.
+
+    Controls asked per region have no answer of their own, and a control that the other answers hide (`visibleWhen`)
+    has none, whatever the regions say: nobody saw the question.
+    """
+    by_control = regions_by_control(config, regions)
     found: dict[str, Answer] = {}
     for control in config.answerable:
-        kind = kind_of(control)
-        if kind is None or control.name not in by_control:
+        if control.name not in by_control or (kind := kind_of(control)) is None:
             continue
-        try:
-            answer = kind.read(control, by_control[control.name])
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
-            answer = None  # malformed: no answer
+        answer = kind.read(control, by_control[control.name])
         if answer is not None:
             found[control.name] = answer
+    while hidden := [name for name in found if not _visible(config, config[name], found)]:
+        for name in hidden:  # which may hide those that depend on it
+            del found[name]
     return found
+
+
+def regions_by_control(config: LabelConfig, regions: Iterable[Region]) -> dict[str, list[Region]]:
+    """Regions by the control they answer. A `<Rectangle>` gets the labels that a `<Labels>` control gave the same
+    region, which Label Studio stores as two regions with one id."""
+    by_control: dict[str, list[Region]] = {}
+    for item in regions:
+        if isinstance(item, Mapping) and isinstance(name := item.get("from_name"), str):
+            by_control.setdefault(name, []).append(item)
+    for control in config.controls:
+        companion = _labels_beside(config, control)
+        if companion is None or control.name not in by_control:
+            continue
+        labels = {
+            item["id"]: item["value"]["labels"]
+            for item in by_control.get(companion.name, ())
+            if isinstance(item.get("id"), str) and isinstance(item.get("value"), Mapping) and "labels" in item["value"]
+        }
+        by_control[control.name] = [
+            {**item, "value": {"labels": labels[item["id"]], **item["value"]}}
+            if isinstance(item.get("value"), Mapping) and isinstance(item.get("id"), str) and item["id"] in labels
+            else item
+            for item in by_control[control.name]
+        ]
+    return by_control
 
 
 def write_answers(
     config: LabelConfig, given: Mapping[str, Answer], scores: Mapping[str, float] | None = None
 ) -> list[dict[str, Any]]:
-    """Answers as a `result` list; each region carries its control's score (in [0, 1]) where there is one."""
+    """Answers as a `result` list; each region carries its control's score (in [0, 1]) where there is one. Raises
+    InputError for an answer that its control cannot hold, UnknownName for a control the config does not have."""
     regions: list[dict[str, Any]] = []
     for name, answer in given.items():
         control = config[name]
         kind = kind_of(control)
         if kind is None:
-            raise InputError(f"Nothing can write an answer to <{control.tag} name={name!r}>.")
+            raise InputError(
+                f"Nothing can write an answer to <{control.tag} name={name!r}>.", mend="Leave the control out."
+            )
+        companion = _labels_beside(config, control)
         for item in kind.write(control, answer):
             item.setdefault("id", f"{name}-{len(regions)}")
             if scores and name in scores:
                 item["score"] = round(float(scores[name]), 6)
             regions.append(item)
+            if companion is not None and (labels := item["value"].pop("labels", None)):
+                labels = [label_of(companion, label).path[-1] for label in labels]
+                regions.append(
+                    {**item, **region(companion, {**item["value"], "labels": labels}, to_name=item["to_name"])}
+                )
     return regions
+
+
+def _labels_beside(config: LabelConfig, control: Control) -> Control | None:
+    """The `<Labels>` control that labels what this one draws."""
+    if control.tag.lower() != "rectangle":
+        return None
+    return next(
+        (it for it in config.controls if it.tag.lower() == "labels" and set(it.to_names) & set(control.to_names)), None
+    )
+
+
+def _visible(config: LabelConfig, control: Control, found: Mapping[str, Answer]) -> bool:
+    for condition in control.visible_when:
+        if condition.control not in config:
+            continue  # depends on something that a result does not tell, such as the region selected
+        asked = config[condition.control]
+        kind = kind_of(asked)
+        if kind is None or asked not in config.answerable:
+            continue
+        if (answer := found.get(asked.name)) is None:
+            return False
+        wanted = set(condition.values)
+        same = [label for label in asked.labels if wanted & {label.text, label.path[-1]}]
+        wanted |= {label.key for label in same} | {PATH_SEPARATOR.join(label.path) for label in same}
+        if wanted and wanted.isdisjoint(kind.labels(answer)):
+            return False
+    return True
+
+
+def with_task_labels(control: Control, data: Mapping[str, Any]) -> Control:
+    """The control as a task's annotator sees it: with the labels its task data brings (`value="$field"`: a list of
+    objects with value, alias, hint, hotkey and children), and with `<Choice value="$field">` filled in."""
+    if not control.open:
+        return control
+    labels = []
+    for label in control.labels:
+        words = _from_data(label.text, data)
+        path = label.path if label.path[-1] != label.text else (*label.path[:-1], words)
+        labels.append(replace(label, path=path, text=words, key="") if words else label)
+    if control.dynamic_field is not None:
+        labels += _task_labels(lookup(data, control.dynamic_field), ())
+    return replace(control, labels=unambiguous(tuple(labels)))
+
+
+def _task_labels(items: Any, above: tuple[str, ...]) -> Iterator[Label]:
+    for item in items if isinstance(items, list) and len(above) < MAX_DEPTH else ():
+        if not isinstance(item, Mapping):
+            continue
+        words = string(item.get("value")) or string(item.get("alias"))
+        if words:
+            path = (*above, string(item.get("alias")) or words)
+            yield Label(path, words, string(item.get("hint")) or "", string(item.get("hotkey")) or "")
+            yield from _task_labels(item.get("children"), path)
+
+
+def _from_data(words: str, data: Mapping[str, Any]) -> str:
+    return _plain(lookup(data, words[1:])) if words.startswith("$") else words
 
 
 _INDEXED = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -159,33 +252,38 @@ def lookup(data: Mapping[str, Any], field: str) -> Any:
     for name, index in _INDEXED.findall(field):
         try:
             value = value[name] if name else value[int(index)]
-        except (KeyError, IndexError, TypeError):
+        except (KeyError, IndexError, TypeError, ValueError):
             return None
     return value
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, depth: int = 0) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or value is None:
         return ""
     if isinstance(value, int | float):
         return str(value)
+    if depth == MAX_DEPTH:
+        return ""
     if isinstance(value, Mapping):
-        return " ".join(filter(None, map(_plain, value.values())))
-    if isinstance(value, Iterable):
-        return "\n".join(filter(None, map(_plain, value)))
+        return " ".join(filter(None, (_plain(item, depth + 1) for item in value.values())))
+    if isinstance(value, list | tuple):
+        return "\n".join(filter(None, (_plain(item, depth + 1) for item in value)))
     return ""
 
 
 def _regions(result: Any) -> tuple[Region, ...]:
-    if not isinstance(result, list):
-        return ()
-    return tuple(item for item in result if isinstance(item, Mapping) and isinstance(item.get("value"), Mapping))
+    return tuple(item for item in _objects(result) if isinstance(item.get("value"), Mapping))
+
+
+def _objects(items: Any) -> Iterator[Mapping[str, Any]]:
+    return (item for item in items if isinstance(item, Mapping)) if isinstance(items, list | tuple) else iter(())
 
 
 def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """An id that a 64-bit column holds."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
 
 
 def read_time(value: Any) -> datetime | None:
@@ -194,6 +292,6 @@ def read_time(value: Any) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(value)
-    except ValueError:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first hours of year 1, seen from the east
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

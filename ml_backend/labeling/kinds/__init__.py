@@ -118,7 +118,7 @@ def values(regions: Sequence[Region]) -> Iterator[Mapping[str, Any]]:
             yield value
 
 
-def number(value: Any) -> int | float | None:
+def finite(value: Any) -> int | float | None:
     """A finite JSON number, whole ones as int (Label Studio writes 1 where Python would 1.0); None for anything else,
     True and "1" included."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -132,7 +132,7 @@ def number(value: Any) -> int | float | None:
     return int(found) if abs(found) < 2**53 and found == int(found) else found
 
 
-def text(value: Any) -> str | None:
+def string(value: Any) -> str | None:
     """A string that can be stored, halves of surrogate pairs replaced; None for anything else."""
     if not isinstance(value, str):
         return None
@@ -141,7 +141,7 @@ def text(value: Any) -> str | None:
 
 def picked(control: Control, value: Any) -> tuple[str, ...]:
     """The label keys in a region's list of labels, each once, in the config's order; those it does not know last."""
-    keys = {key for item in value if (key := text(item))} if isinstance(value, list) else set()
+    keys = {key for item in value if (key := string(item))} if isinstance(value, list) else set()
     return in_order(control, keys)
 
 

@@ -13,8 +13,8 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import (
     Region,
     canonical,
+    finite,
     label_of,
-    number,
     one_line,
     picked,
     region,
@@ -138,9 +138,9 @@ class Boxes:
 
 
 def _read(value: Mapping[str, Any], page: Any) -> Box | None:
-    numbers = [number(value.get(name)) for name in ("x", "y", "width", "height")]
-    rotation = number(value.get("rotation", 0))
-    place = 0 if page is None else number(page)
+    numbers = [finite(value.get(name)) for name in ("x", "y", "width", "height")]
+    rotation = finite(value.get("rotation", 0))
+    place = 0 if page is None else finite(page)
     if rotation is None or not isinstance(place, int) or place < 0:
         return None
     if any(it is None or not -SLACK <= it <= 100 + SLACK for it in numbers):

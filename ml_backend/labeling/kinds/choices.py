@@ -17,7 +17,7 @@ from ml_backend.labeling.kinds import (
     region,
     register,
     set_distance,
-    text,
+    string,
     values,
 )
 
@@ -31,18 +31,17 @@ class Choices:
     scale = "nominal"
 
     def read(self, control: Control, regions: Sequence[Region]) -> tuple[str, ...] | None:
-        found: dict[tuple[str, ...], None] = {}
+        paths: set[tuple[str, ...]] = set()
         for value in values(regions):
             choices = value.get("choices")
             for choice in choices if isinstance(choices, list) else [choices]:
-                path = tuple(text(part) or "" for part in (choice if isinstance(choice, list) else [choice]))
+                path = tuple(string(part) or "" for part in choice) if isinstance(choice, list) else (string(choice),)
                 if path and all(path):
-                    found[path] = None
-        if not found:
-            return None
-        above = {path[:depth] for path in found for depth in range(1, len(path))}
-        keys = {self._key(control, path) for path in found if path not in above}
-        return None if len(keys) > 1 and not control.multiple else in_order(control, keys)
+                    paths.add(path)  # type: ignore[arg-type]  # all of it are strings
+        if any(len(path) > 1 for path in paths):
+            paths -= {path[:depth] for path in paths for depth in range(1, len(path))}
+        keys = {self._key(control, path) for path in paths}
+        return in_order(control, keys) if len(keys) == 1 or (keys and control.multiple) else None
 
     def write(self, control: Control, answer: tuple[str, ...]) -> list[dict[str, Any]]:
         if not answer:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_backend.labeling.config import Control
 from ml_backend.labeling.errors import InputError
-from ml_backend.labeling.kinds import Region, number, region, register, values
+from ml_backend.labeling.kinds import Region, finite, region, register, values
 
 
 @register("number")
@@ -23,13 +23,13 @@ class Number:
         answer = None
         low, high = _range(control)
         for value in values(regions):
-            found = number(value.get("number"))
+            found = finite(value.get("number"))
             if found is not None and low <= found <= high:
                 answer = float(found)
         return answer
 
     def write(self, control: Control, answer: float) -> list[dict[str, Any]]:
-        found, (low, high) = number(answer), _range(control)
+        found, (low, high) = finite(answer), _range(control)
         if found is None or not low <= found <= high:
             raise InputError(
                 f"{control.name!r} takes a number from {low:g} to {high:g}, not {answer!r}.",

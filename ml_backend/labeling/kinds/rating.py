@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_backend.labeling.config import Control
 from ml_backend.labeling.errors import InputError
-from ml_backend.labeling.kinds import Region, number, region, register, values
+from ml_backend.labeling.kinds import Region, finite, region, register, values
 
 DEFAULT_STARS = 5  # Label Studio's, where a config has no maxRating
 
@@ -23,13 +23,13 @@ class Rating:
     def read(self, control: Control, regions: Sequence[Region]) -> int | None:
         answer = None
         for value in values(regions):
-            stars = number(value.get("rating"))
+            stars = finite(value.get("rating"))
             if isinstance(stars, int) and 1 <= stars <= most_stars(control):
                 answer = stars
         return answer
 
     def write(self, control: Control, answer: int) -> list[dict[str, Any]]:
-        stars = number(answer)
+        stars = finite(answer)
         if not isinstance(stars, int) or not 1 <= stars <= most_stars(control):
             raise InputError(
                 f"{control.name!r} takes 1 to {most_stars(control)} whole stars, not {answer!r}.",

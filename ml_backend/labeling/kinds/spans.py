@@ -12,13 +12,13 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import (
     Region,
     canonical,
+    finite,
     label_of,
-    number,
     one_line,
     picked,
     region,
     register,
-    text,
+    string,
     values,
 )
 
@@ -96,7 +96,7 @@ class Spans:
     def key(self, answer: tuple[Span, ...]) -> str:
         return canonical(
             [
-                [number(s.start), number(s.end), s.labels, *((s.start_in, s.end_in) if s.start_in or s.end_in else ())]
+                [finite(s.start), finite(s.end), s.labels, *((s.start_in, s.end_in) if s.start_in or s.end_in else ())]
                 for s in answer
             ]
         )
@@ -144,7 +144,7 @@ def _read(control: Control, value: Mapping[str, Any]) -> Span | None:
                 first, last, start_in, end_in = begin, stop, "", ""
     if first is None or last is None or (last <= first and start_in == end_in):
         return None
-    words = text(value.get("text")) or ""
+    words = string(value.get("text")) or ""
     blank_before, blank_after = len(words) - len(words.lstrip()), len(words) - len(words.rstrip())
     if (blank_before or blank_after) and words.strip() and start_in == end_in and len(words) == last - first:
         first, last, words, anchors = first + blank_before, last - blank_after, words.strip(), None
@@ -152,15 +152,15 @@ def _read(control: Control, value: Mapping[str, Any]) -> Span | None:
 
 
 def _offset(control: Control, value: Any) -> int | float | None:
-    found = number(value)
+    found = finite(value)
     if found is None or found < 0 or (isinstance(found, float) and _TIMED.isdisjoint(control.to_tags)):
         return None
     return found
 
 
 def _place(value: Any) -> str:
-    found = number(value)  # paragraphs are numbers, and Label Studio stores them as text
-    return text(value) or "" if found is None else str(found)
+    found = finite(value)  # paragraphs are numbers, and Label Studio stores them as text
+    return string(value) or "" if found is None else str(found)
 
 
 Interval = tuple[float, float]

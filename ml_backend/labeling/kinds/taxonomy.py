@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_backend.labeling.config import PATH_SEPARATOR, Control
 from ml_backend.labeling.errors import InputError, UnknownName
-from ml_backend.labeling.kinds import Region, canonical, one_line, region, register, text, values
+from ml_backend.labeling.kinds import Region, canonical, one_line, region, register, string, values
 
 Path = tuple[str, ...]
 
@@ -25,7 +25,7 @@ class Taxonomy:
         for value in values(regions):
             paths = value.get("taxonomy")
             for path in paths if isinstance(paths, list) else ():
-                parts = tuple(text(part) or "" for part in (path if isinstance(path, list) else [path]))
+                parts = tuple(string(part) or "" for part in (path if isinstance(path, list) else [path]))
                 if parts and all(parts):
                     found.add(parts)
         return self._ordered(control, found) if found else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_backend.labeling.config import Control
 from ml_backend.labeling.errors import InputError
-from ml_backend.labeling.kinds import Region, canonical, one_line, region, register, text, values
+from ml_backend.labeling.kinds import Region, canonical, one_line, region, register, string, values
 
 
 @register("text")
@@ -24,7 +24,7 @@ class Text:
         found = []
         for value in values(regions):
             texts = value.get("text")
-            found += [text(it) or "" for it in (texts if isinstance(texts, list) else [texts])]
+            found += [string(it) or "" for it in (texts if isinstance(texts, list) else [texts])]
         return tuple(it.strip() for it in found if it.strip()) or None
 
     def write(self, control: Control, answer: tuple[str, ...]) -> list[dict[str, Any]]:
