@@ -27,7 +27,7 @@ class Backends(Connection):
 
     def backends(self, project: int) -> list[dict[str, Any]]:
         """Label Studio asks each for its health meanwhile, up to some seconds where one does not answer."""
-        return self._get("/api/ml/", {"project": project}, what=f"project {project}")
+        return self._get("/api/ml", {"project": project}, what=f"project {project}")
 
     def add_backend(self, project: int, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Connects a backend; Label Studio calls its `/health` and `/setup` at once, and registers a webhook to it.
@@ -42,13 +42,13 @@ class Backends(Connection):
         def same() -> dict[str, Any] | None:
             return next((b for b in self.backends(project) if b["url"] == wanted.get("url")), None)
 
-        made = self._create("/api/ml/", {**wanted, "project": project}, same=same, what=f"project {project}")
+        made = self._create("/api/ml", {**wanted, "project": project}, same=same, what=f"project {project}")
         self._check_backend(made, wanted)
         return made
 
     def update_backend(self, id: int, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Changes the fields named and keeps the rest, the password too."""
-        stored = self._get(f"/api/ml/{id}/", what=f"backend {id}")
+        stored = self._get(f"/api/ml/{id}", what=f"backend {id}")
         # Label Studio tries the connection with what it is sent alone, so it is sent everything; an empty password
         # keeps the old one.
         whole = {name: stored[name] for name in _EDITABLE if stored.get(name) is not None} | {PASSWORD: ""}
@@ -56,13 +56,13 @@ class Backends(Connection):
         if not wanted[PASSWORD] and not stored.get("basic_auth_pass_is_set"):
             del wanted[PASSWORD]
         body = {**wanted, "project": stored["project"]}
-        changed = self._call("PATCH", f"/api/ml/{id}/", json=body, what=f"backend {id}")
+        changed = self._call("PATCH", f"/api/ml/{id}", json=body, what=f"backend {id}")
         self._check_backend(changed, wanted)
         return changed
 
     def delete_backend(self, id: int) -> None:
         """Label Studio leaves the webhook it registered for it."""
-        self._call("DELETE", f"/api/ml/{id}/", what=f"backend {id}")
+        self._call("DELETE", f"/api/ml/{id}", what=f"backend {id}")
 
     def _check_backend(self, backend: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         dropped = differing(wanted, backend, secret=(PASSWORD,))

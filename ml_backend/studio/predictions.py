@@ -133,6 +133,17 @@ class Predictions(Projects, Tasks):
                 found.add(row["id"])
         return found
 
+    def tasks_without(self, project: int, version: str) -> Iterator[dict[str, Any]]:
+        """The tasks, `data_only`, that have no prediction of exactly this model version, each once."""
+        yield from self._matching(
+            project, [condition("predictions_model_versions", "not_contains", [version], "List")], data_only=True
+        )
+        if all(name == version or version not in name for name in self.model_versions(project)):
+            return
+        containing = [condition("predictions_model_versions", "contains", [version], "List")]
+        found = {row["id"] for row in self._versions(project, containing)}
+        yield from self.tasks(project, ids=found - self.predicted(project, version), data_only=True)
+
     def _versions(self, project: int, conditions: list[Filter]) -> Iterator[dict[str, Any]]:
         return self._matching(project, conditions, data_only=True, review=False)
 

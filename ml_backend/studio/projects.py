@@ -9,6 +9,8 @@ from ml_backend.labeling.errors import ConfigError, StudioError, StudioRefused
 from ml_backend.studio.connection import Connection, differing
 from ml_backend.studio.refusals import Refusal, plain
 
+PAGE = 100
+"""The most that Label Studio lists at once."""
 _UNSHOWN = ("task_data_password",)
 ENTERPRISE = "This edition of Label Studio does not have them; leave them out."
 
@@ -20,7 +22,7 @@ class Projects(Connection):
             found: dict[int, dict[str, Any]] = {}
             page, count = 1, 1
             while len(found) < count:
-                answer = self._get("/api/projects/", {"page": page, "page_size": 100}, what="list of projects")
+                answer = self._get("/api/projects/", {"page": page, "page_size": PAGE}, what="list of projects")
                 count = answer["count"]
                 found |= {project["id"]: project for project in answer["results"]}
                 if answer["next"] is None:
