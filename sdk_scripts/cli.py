@@ -52,7 +52,7 @@ def up(
     studio_port: Annotated[int | None, typer.Option(help="Port of Label Studio; a free one by default.")] = None,
 ) -> None:
     """Start Label Studio, Valkey, the backend and a worker on this machine; Ctrl-C stops them."""
-    from sdk_scripts.demo import run_up
+    from sdk_scripts.embedded import run_up
 
     run_up(_settings(), studio_port=studio_port, report=_say)
 
@@ -65,7 +65,7 @@ def demo(
     """The guided demo: real reviews, real raters, from the first prediction to the report."""
     from sdk_scripts.demo import run_demo
 
-    summary = run_demo(_settings(), exit_after=exit, report=_say, when_ready=None if as_json else _say)
+    summary = run_demo(_settings(), exit_after=exit, report=_say)
     if as_json:
         _print_json(summary.to_json())
     raise typer.Exit(CLEAN if summary.ok else FAILED)

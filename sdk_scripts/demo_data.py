@@ -74,6 +74,11 @@ class Reviews:
     unlabelled: tuple[Review, ...]
     """For whoever tries the demo."""
 
+    @property
+    def submissions(self) -> int:
+        """How many annotations are submitted one by one."""
+        return sum(len(slots) for _, slots in self.labelled[-SUBMITTED:])
+
 
 def sentiment(rating: int) -> str:
     """By the rating's sign; only 0 is neutral."""
