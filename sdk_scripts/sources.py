@@ -13,7 +13,7 @@ from ml_backend.labeling.errors import ConfigError, InputError, StudioNotFound
 from ml_backend.labeling.results import Task, read_task
 from sdk_scripts.export_file import read_export
 from sdk_scripts.manifest import load_manifest
-from sdk_scripts.marks import read_mark
+from sdk_scripts.resources.project import find_project as bearing
 
 if TYPE_CHECKING:
     from ml_backend.settings import Settings
@@ -82,19 +82,13 @@ def find_project(source: str, settings: Settings) -> tuple[Studio, dict[str, Any
         raise InputError(f"{source} is a file, not a project.", mend="Give a project's id or its project.yaml.")
     manifest = load_manifest(path)
     studio = Studio.connect(settings)
-    found = [project for project in studio.projects() if _bears(project, manifest.name)]
-    if not found:
+    found = bearing(studio.projects(), manifest.name)
+    if found is None:
         raise StudioNotFound(
             f"Label Studio at {studio.url} has no project that was made from {path} (named {manifest.name!r}).",
             mend=f"Run `tiebreak sync {path} --apply` first.",
         )
-    if len(found) > 1:
-        listed = ", ".join(str(project["id"]) for project in found)
-        raise InputError(
-            f"The projects {listed} all say they were made from {manifest.name!r}.",
-            mend="Delete the `tiebreak:` line from the description of the copies.",
-        )
-    return studio, studio.project(found[0]["id"])
+    return studio, studio.project(found["id"])
 
 
 def _is_id(source: str) -> bool:
@@ -107,11 +101,6 @@ def _manifest(source: str) -> Path | None:
     if path.is_dir():
         return path / "project.yaml"
     return path if path.suffix.lower() in {".yaml", ".yml"} else None
-
-
-def _bears(project: Mapping[str, Any], name: str) -> bool:
-    mark = read_mark(project.get("description"))
-    return mark is not None and mark.name == name
 
 
 def load_export(path: Path, label_config: Path | None) -> Dataset:

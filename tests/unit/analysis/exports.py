@@ -19,7 +19,9 @@ EVERY_KIND = """
 <View>
   <Text name="text" value="$text"/><Image name="image" value="$image"/>
   <Choices name="verdict" toName="text"><Choice value="allow"/><Choice value="reject"/></Choices>
-  <Taxonomy name="policy" toName="text"><Choice value="ip"><Choice value="fake"/></Choice><Choice value="goods"/></Taxonomy>
+  <Taxonomy name="policy" toName="text">
+    <Choice value="ip"><Choice value="fake"/></Choice><Choice value="goods"/>
+  </Taxonomy>
   <Rating name="stars" toName="text" maxRating="5"/>
   <Number name="price" toName="text"/>
   <Labels name="spans" toName="text"><Label value="claim"/><Label value="brand"/></Labels>

@@ -1,0 +1,157 @@
+"""Hard cases: the tasks whose label cannot be trusted yet, hardest first, with the reasons.
+
+A task's score joins its signals by a noisy-or (Pearl, Probabilistic Reasoning in Intelligent Systems, 1988, 4.3.2):
+
+    score = 1 − Π (1 − weight · suspicion)
+
+that is, the probability that at least one signal is right, were they independent: it stays in [0, 1], grows with every
+further signal, and one strong reason is enough. The weights are each signal's own (`signals/`): beliefs to start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, overload
+
+from ml_backend.labeling.errors import InputError, ModelUnavailable, NotEnoughLabels
+from sdk_scripts.signals import SIGNALS, Evidence, Suspicion
+
+if TYPE_CHECKING:
+    from ml_backend.settings import Settings
+    from sdk_scripts.review_project import Pushed
+    from sdk_scripts.sources import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    signal: str
+    score: float
+    """The signal's suspicion, 0–1, before weighting."""
+    detail: str
+    control: str
+
+
+@dataclass(frozen=True, slots=True)
+class HardCase:
+    task: int
+    score: float
+    """0–1; see the module."""
+    reasons: tuple[Reason, ...]
+    """The one that counts most first."""
+
+    @property
+    def control(self) -> str:
+        """The control most in doubt: the one a reviewer decides."""
+        return self.reasons[0].control
+
+
+@dataclass(frozen=True)
+class HardCases(Sequence[HardCase]):
+    """The cases, hardest first; equally hard ones by task id."""
+
+    items: list[HardCase]
+    total: int
+    """How many there were before the budget."""
+    dropped: dict[str, str]
+    """Signals that had no evidence to look at -> why."""
+    review: Pushed | None = None
+    """What was done about them, where review tasks were asked for."""
+
+    @overload
+    def __getitem__(self, index: int) -> HardCase: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[HardCase]: ...
+    def __getitem__(self, index: int | slice) -> HardCase | list[HardCase]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[HardCase]:
+        return iter(self.items)
+
+    def to_json(self) -> dict[str, Any]:
+        items = [
+            {
+                "task": case.task,
+                "score": round(case.score, 6),
+                "reasons": [
+                    {
+                        "signal": reason.signal,
+                        "score": round(reason.score, 6),
+                        "detail": reason.detail,
+                        "control": reason.control,
+                    }
+                    for reason in case.reasons
+                ],
+            }
+            for case in self.items
+        ]
+        found = {"items": items, "total": self.total, "dropped": self.dropped}
+        return found | ({"review": self.review.to_json()} if self.review else {})
+
+
+def find_hard_cases(dataset: Dataset, evidence: Evidence, budget: int | None = None) -> HardCases:
+    """Rank the dataset's tasks; with a budget, only that many of the hardest. A task no signal suspects is not listed.
+
+    A signal whose evidence is missing (no overlap, too few labels, no model) is dropped and named. Raises InputError
+    for a budget below 1.
+    """
+    if budget is not None and budget < 1:
+        raise InputError(f"A budget of {budget} hard cases is no budget.", mend="Give --budget a number from 1 up.")
+    found: dict[int, list[tuple[float, Reason]]] = {}
+    dropped: dict[str, str] = {}
+    for name, signal in SIGNALS.items():
+        try:
+            suspicions = signal(evidence)
+        except (NotEnoughLabels, ModelUnavailable) as missing:
+            dropped[name] = str(missing)
+            continue
+        for task, suspicion in suspicions.items():
+            if suspicion.score > 0:
+                found.setdefault(task, []).append((signal.weight * suspicion.score, _reason(name, suspicion)))
+    cases = [_case(task, weighted) for task, weighted in found.items()]
+    cases.sort(key=lambda case: (-case.score, case.task))
+    return HardCases(cases[:budget], len(cases), dropped)
+
+
+def mine(
+    dataset: Dataset,
+    settings: Settings,
+    *,
+    budget: int | None = None,
+    apply: bool = False,
+    report: Callable[[str], object] = lambda message: None,
+) -> HardCases:
+    """`tiebreak hard-cases`: rank, say what could not be looked at, and with `apply` make review tasks of the cases.
+
+    Raises InputError for `apply` on a file, StudioError where Label Studio does not take the review tasks.
+    """
+    from sdk_scripts.review_project import push_reviews, review_source
+    from sdk_scripts.review_tasks import build_review_tasks
+
+    if apply:
+        review_source(dataset)  # said before minutes of work, not after
+    evidence = Evidence.collect(dataset, settings)
+    found = find_hard_cases(dataset, evidence, budget)
+    for name, why in found.dropped.items():
+        report(f"Without the signal {name}: {why}")
+    if not apply:
+        return found
+    tasks = build_review_tasks(dataset, evidence, found)
+    pushed = push_reviews(dataset, tasks, settings)
+    report(f"{pushed.created} review tasks made, {pushed.existing} were there already: {pushed.url}")
+    return replace(found, review=pushed)
+
+
+def _reason(signal: str, suspicion: Suspicion) -> Reason:
+    return Reason(signal, suspicion.score, suspicion.detail, suspicion.control)
+
+
+def _case(task: int, weighted: list[tuple[float, Reason]]) -> HardCase:
+    weighted.sort(key=lambda item: (-item[0], item[1].signal))
+    clear = 1.0
+    for doubt, _ in weighted:
+        clear *= 1 - doubt
+    return HardCase(task, 1 - clear, tuple(reason for _, reason in weighted))

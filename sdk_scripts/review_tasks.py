@@ -1,0 +1,231 @@
+"""Hard cases -> tasks of the review project: everything a reviewer needs to decide, and everything that is needed to
+write the decision back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from ml_backend.labeling.config import Control
+from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
+from ml_backend.labeling.kinds import kind_of
+from sdk_scripts import wording
+from sdk_scripts.evidence import Evidence
+from sdk_scripts.guideline_excerpt import excerpt
+from sdk_scripts.precedents import Precedent, precedents
+from sdk_scripts.review_html import panel, parts_of
+from sdk_scripts.review_options import as_choices, options
+from sdk_scripts.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from ml_backend.prelabelers import Opinion
+    from sdk_scripts.hard_cases import HardCase
+    from sdk_scripts.sources import Dataset
+
+MAX_SHARES = 5
+"""Answers of the model that are shown, the likeliest first."""
+
+
+def build_review_tasks(dataset: Dataset, evidence: Evidence, cases: Iterable[HardCase]) -> list[dict[str, Any]]:
+    """One task a case, in their order, ready to be imported into a project with the config `hard_case_review`.
+
+    `data` has the panels as HTML with all foreign text escaped, `options` for the decision, `source_project` and
+    `source_task` (what makes pushing idempotent), and under `tiebreak` what resolving needs: the source, the control in
+    doubt, the answer key behind each option, the votes with their annotation ids, consensus, model, reasons, and the
+    standard (label config, guidelines, weights of the signals) by which the case was found.
+    """
+    listed = list(cases)
+    builder = _Builder(dataset, evidence, listed)
+    return [{"data": builder.data(case)} for case in listed]
+
+
+@dataclass(frozen=True)
+class _Builder:
+    dataset: Dataset
+    evidence: Evidence
+    cases: Sequence[HardCase]
+
+    def data(self, case: HardCase) -> dict[str, Any]:
+        task = self.evidence.tasks[case.task]
+        control = self.evidence.config[case.control]
+        kind = kind_of(control)
+        votes = self._votes.get(case.task, [])
+        counts: dict[str, int] = {}
+        for vote in votes:
+            if vote["control"] == control.name:
+                counts[vote["answer"]] = counts.get(vote["answer"], 0) + 1
+        opinion, said_by = self._opinion(control.name, case.task)
+        model = kind.key(opinion.answer) if kind and opinion else None
+        offered = options(control, task.data, counts, model)
+        precedents = self._precedents[control.name].get(case.task, [])
+        disputed = [wording.show_key(control, key) for key in dict.fromkeys([*counts, *([model] if model else [])])]
+        return {
+            "title": f"{self.dataset.name}: task {case.task}, {control.name}",
+            "source_project": self.dataset.project_id,
+            "source_task": case.task,
+            "score": round(case.score, 4),
+            "control": control.name,
+            "link": self.dataset.link(case.task) or "",
+            "item": panel(
+                "item",
+                parts=parts_of(self.evidence.config, task.data),
+                task=case.task,
+                link=self._path(case.task),
+            ),
+            "reasons": panel("reasons", reasons=case.reasons),
+            "votes": self._votes_panel(control, votes),
+            "model": panel("model", shares=_shares(control, opinion), who=said_by),
+            "precedents": panel("precedents", rows=[self._precedent(control, row) for row in precedents]),
+            "guideline": panel("guideline", excerpt=excerpt(self._instruction, disputed)),
+            "options": as_choices(offered),
+            "tiebreak": {
+                "source": self._source | {"task": case.task},
+                "control": control.name,
+                "options": {option.label: option.key for option in offered},
+                "votes": votes,
+                "consensus": self._consensus.get((control.name, case.task)),
+                "model": _model(opinion, model, said_by),
+                "reasons": [
+                    {"signal": r.signal, "score": round(r.score, 6), "detail": r.detail, "control": r.control}
+                    for r in case.reasons
+                ],
+                "precedents": [
+                    {"task": p.task, "answer": p.answer, "similarity": round(p.similarity, 4)} for p in precedents
+                ],
+                "standard": self._standard,
+            },
+        }
+
+    @cached_property
+    def _votes(self) -> dict[int, list[dict[str, Any]]]:
+        """Of the cases' tasks, in order of control and time."""
+        order = {control.name: position for position, control in enumerate(self.evidence.config.answerable)}
+        wanted = self.evidence.judgements.filter(pl.col("task").is_in([case.task for case in self.cases]))
+        found: dict[int, list[dict[str, Any]]] = {}
+        for row in wanted.sort("task", "annotation").iter_rows(named=True):
+            found.setdefault(row["task"], []).append(
+                {
+                    "annotator": row["annotator"],
+                    "annotation": row["annotation"],
+                    "control": row["control"],
+                    "answer": row["answer"],
+                    "at": _iso(row["updated_at"] or row["created_at"]),
+                }
+            )
+        for votes in found.values():
+            votes.sort(key=lambda vote: order[vote["control"]])
+        return found
+
+    def _votes_panel(self, control: Control, votes: Sequence[Mapping[str, Any]]) -> str:
+        """A row a person, the control in doubt first."""
+        columns = sorted(dict.fromkeys(vote["control"] for vote in votes), key=lambda name: name != control.name)
+        rows: dict[str, dict[str, Any]] = {}
+        for vote in votes:
+            row = rows.setdefault(vote["annotator"], {"annotator": vote["annotator"], "answers": {}, "when": ""})
+            row["answers"][vote["control"]] = wording.show_key(
+                self.evidence.config[vote["control"]], vote["answer"], 300
+            )
+            row["when"] = max(row["when"], (vote["at"] or "")[:16].replace("T", " "))
+        return panel("votes", rows=list(rows.values()), controls=columns)
+
+    def _opinion(self, control: str, task: int) -> tuple[Opinion | None, str]:
+        """What the model thinks, preferably one that was not trained on the task; and which model that is."""
+        if opinion := self._held_out.get(control, {}).get(task):
+            return opinion, "A model that was not trained on this task."
+        if opinion := self._stored.get(control, {}).get(task):
+            return opinion, f"Model version {self.evidence.live_version}."
+        return None, ""
+
+    @cached_property
+    def _held_out(self) -> Mapping[str, Mapping[int, Opinion]]:
+        try:
+            return self.evidence.opinions
+        except (NotEnoughLabels, ModelUnavailable):
+            return {}
+
+    @cached_property
+    def _stored(self) -> Mapping[str, Mapping[int, Opinion]]:
+        try:
+            return self.evidence.stored
+        except ModelUnavailable:
+            return {}
+
+    @cached_property
+    def _consensus(self) -> dict[tuple[str, int], dict[str, Any]]:
+        items = self.evidence.consensus.items
+        wanted = items.filter(pl.col("task").is_in([case.task for case in self.cases]))
+        return {
+            (row["control"], row["task"]): {"answer": row["answer"], "confidence": round(row["confidence"], 6)}
+            for row in wanted.iter_rows(named=True)
+        }
+
+    @cached_property
+    def _precedents(self) -> dict[str, dict[int, list[Precedent]]]:
+        by_control: dict[str, list[int]] = {}
+        for case in self.cases:
+            by_control.setdefault(case.control, []).append(case.task)
+        hard = {case.task for case in self.cases}
+        return {name: precedents(self.evidence, name, tasks, hard) for name, tasks in by_control.items()}
+
+    def _precedent(self, control: Control, found: Precedent) -> dict[str, Any]:
+        agreed = (
+            "one annotator" if found.judgements == 1 else f"{found.judgements} annotators, {found.confidence:.0%} sure"
+        )
+        return {
+            "answer": wording.show_key(control, found.answer),
+            "who": agreed,
+            "text": wording.short(found.text, 300),
+            "task": found.task,
+            "link": self._path(found.task),
+        }
+
+    def _path(self, task: int) -> str:
+        """The task's address without scheme and host: people may reach Label Studio under another name than we do."""
+        link = self.dataset.link(task)
+        return "" if link is None else urlsplit(link)._replace(scheme="", netloc="").geturl()
+
+    @cached_property
+    def _instruction(self) -> str:
+        return str((self.dataset.project or {}).get("expert_instruction") or "")
+
+    @cached_property
+    def _source(self) -> dict[str, Any]:
+        project = self.dataset.project or {}
+        return {"project": project.get("id"), "created_at": project.get("created_at"), "title": self.dataset.name}
+
+    @cached_property
+    def _standard(self) -> dict[str, Any]:
+        return {
+            "label_config": self.evidence.config.fingerprint,
+            "guidelines": hashlib.sha256(self._instruction.encode()).hexdigest()[:16] if self._instruction else None,
+            "consensus": self.evidence.consensus.method,
+            "signals": {name: signal.weight for name, signal in SIGNALS.items()},
+        }
+
+
+def _shares(control: Control, opinion: Opinion | None) -> list[tuple[str, float]]:
+    """The model's likeliest answers with their probabilities."""
+    if opinion is None:
+        return []
+    answer = wording.show(control, opinion.answer)
+    others = sorted(opinion.probabilities.items(), key=lambda item: (-item[1], item[0]))
+    rest = [(wording.short(name), p) for name, p in others if wording.short(name) != answer]
+    return [(answer, opinion.confidence), *rest[: MAX_SHARES - 1]]
+
+
+def _model(opinion: Opinion | None, key: str | None, said_by: str) -> dict[str, Any] | None:
+    if opinion is None:
+        return None
+    probabilities = {name: round(float(p), 6) for name, p in opinion.probabilities.items()}
+    return {"answer": key, "confidence": round(opinion.confidence, 6), "probabilities": probabilities, "by": said_by}
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat(timespec="seconds") if time else None

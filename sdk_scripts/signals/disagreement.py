@@ -1,0 +1,83 @@
+"""Annotators who saw the same task answered differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations, groupby
+from operator import itemgetter
+
+from ml_backend.labeling.config import LabelConfig
+from ml_backend.labeling.errors import NotEnoughLabels
+from ml_backend.labeling.kinds import Kind, kind_of
+from sdk_scripts import wording
+from sdk_scripts.signals import Evidence, Suspicion, keep_strongest, register
+
+
+@register("disagreement")
+class Disagreement:
+    """The mean distance between two annotators' answers to the task, by the distance of the control's kind.
+
+    0: all answers are equal; 1: no two have anything in common. A task with several controls counts with the one most
+    disagreed about. Free text counts only where nothing else is asked: people who agree still write different
+    rationales.
+
+    Why care: whichever answer is kept, someone who read the guidelines would have given another one. The item is
+    ambiguous, the guidelines have a gap, or somebody erred; training on such a label teaches noise.
+    """
+
+    weight = 0.9
+
+    def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
+        found: dict[int, Suspicion] = {}
+        overlap = False
+        for name, kind in _compared(evidence.config):
+            control = evidence.config[name]
+            distances = _Distances(kind)
+            for task, counts in _counts(evidence, name):
+                n = sum(counts.values())
+                if n < 2:
+                    continue
+                overlap = True
+                if len(counts) > 1 and (score := distances.mean(counts)) > 0:
+                    detail = wording.about(evidence.config, name, wording.votes(control, counts))
+                    keep_strongest(found, task, Suspicion(score, detail, name))
+        if not overlap:
+            raise NotEnoughLabels(
+                "No task was answered by two annotators.", mend="Give some tasks an overlap of 2 or more."
+            )
+        return found
+
+
+def _compared(config: LabelConfig) -> Iterator[tuple[str, Kind]]:
+    kinds = [(control.name, kind) for control in config.answerable if (kind := kind_of(control))]
+    only_text = all(kind.name == "text" for _, kind in kinds)
+    return ((name, kind) for name, kind in kinds if only_text or kind.name != "text")
+
+
+def _counts(evidence: Evidence, control: str) -> Iterator[tuple[int, dict[str, int]]]:
+    """For each task, how many people gave each answer (by key)."""
+    rows: Iterable[tuple[int, str, int]] = (
+        evidence.judgements.filter(control=control).group_by("task", "answer").len().sort("task", "answer").iter_rows()
+    )
+    for task, group in groupby(rows, key=itemgetter(0)):
+        yield task, {answer: n for _, answer, n in group}
+
+
+class _Distances:
+    """Distances of one kind by answer key, each worked out once."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._known: dict[tuple[str, str], float] = {}
+
+    def mean(self, counts: dict[str, int]) -> float:
+        """Over all pairs of annotators, in [0, 1]. `counts`: answer key -> annotators, in order of key."""
+        n = sum(counts.values())
+        apart = sum(counts[a] * counts[b] * self._between(a, b) for a, b in combinations(counts, 2))
+        return apart / (n * (n - 1) / 2)
+
+    def _between(self, a: str, b: str) -> float:
+        if (a, b) not in self._known:
+            distance = self._kind.distance(self._kind.from_key(a), self._kind.from_key(b))
+            self._known[a, b] = min(1.0, max(0.0, float(distance)))
+        return self._known[a, b]

@@ -1,0 +1,56 @@
+"""Answers and counts in words, as people read them in reasons and reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ml_backend.labeling.config import Control, LabelConfig
+from ml_backend.labeling.kinds import Answer, kind_of
+
+MAX_ANSWER = 60
+"""Characters; a longer answer is cut."""
+
+
+def short(text: str, length: int = MAX_ANSWER) -> str:
+    """One line of at most `length` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def show(control: Control, answer: Answer, length: int = MAX_ANSWER) -> str:
+    """An answer on one line; "nothing" where it is empty."""
+    kind = kind_of(control)
+    return short(kind.show(answer) if kind else str(answer), length) or "nothing"
+
+
+def show_key(control: Control, key: str, length: int = MAX_ANSWER) -> str:
+    """The same for an answer's key."""
+    kind = kind_of(control)
+    return show(control, kind.from_key(key), length) if kind else short(key, length)
+
+
+def about(config: LabelConfig, control: str, sentence: str) -> str:
+    """The sentence, with the control's name before it where a task asks more than one thing."""
+    return f"{control}: {sentence}" if len(config.answerable) > 1 else sentence
+
+
+def votes(control: Control, counts: Mapping[str, int], most: int = 3) -> str:
+    """ "2 of 3 say negative, 1 says positive": the most frequent of the answers (key -> judgements), then the rest."""
+    total = sum(counts.values())
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    parts = []
+    for position, (key, n) in enumerate(ranked[:most]):
+        of = f" of {total}" if position == 0 else ""
+        parts.append(f"{n}{of} {'says' if n == 1 else 'say'} {show_key(control, key)}")
+    if rest := sum(n for _, n in ranked[most:]):
+        answers = len(ranked) - most
+        parts.append(f"{rest} {'gives' if rest == 1 else 'give'} {answers} other answer{'s' if answers > 1 else ''}")
+    return joined(parts)
+
+
+def joined(parts: Sequence[str]) -> str:
+    return ", ".join(parts)
+
+
+def annotators(n: int) -> str:
+    return "the annotator" if n == 1 else f"the {n} annotators"
