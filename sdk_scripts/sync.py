@@ -62,10 +62,24 @@ def sync(
     that is refused; StudioError where Label Studio does not do as asked. What was done until then stays, and another
     run does the rest.
     """
+    manifests = _load(paths)
+    return sync_manifests(manifests, settings, apply=apply, prune=prune, force=force, report=report)
+
+
+def sync_manifests(
+    manifests: Sequence[Manifest],
+    settings: Settings,
+    *,
+    studio: Studio | None = None,
+    apply: bool = False,
+    prune: bool = False,
+    force: bool = False,
+    report: Report = lambda _: None,
+) -> SyncOutcome:
+    """The same for manifests that are loaded already, on the settings' Label Studio or on `studio`."""
     from ml_backend.studio import Studio
 
-    manifests = _load(paths)
-    run = _Run(Studio.connect(settings), settings, prune, report)
+    run = _Run(studio or Studio.connect(settings), settings, prune, report)
     with ExitStack() as locks:
         if apply:
             for manifest in sorted(manifests, key=lambda manifest: manifest.name):
