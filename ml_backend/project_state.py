@@ -62,12 +62,8 @@ class Seen:
 
 def project_id_of(project_key: str) -> int:
     """`"12.1795381865"` -> 12. Raises InputError for anything else."""
-    number, _, created = project_key.partition(".")
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
-        raise InputError(
-            f"{project_key[:80]!r} is not a project key.", mend="It is '<id>.<created, Unix seconds>', as in /setup."
-        )
-    if created and not (created.isascii() and created.isdigit() and len(created) < 19):
+    number, dot, created = project_key.partition(".")
+    if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (number, *([created] if dot else []))):
         raise InputError(
             f"{project_key[:80]!r} is not a project key.", mend="It is '<id>.<created, Unix seconds>', as in /setup."
         )

@@ -1,0 +1,268 @@
+"""The HTTP face: Label Studio's ML backend protocol, and a little more.
+
+    GET  /health    is it up; always at once            POST /predict   tasks -> predictions, one a task
+    POST /setup     Label Studio connects a project     POST /webhook   hints that labels changed
+    POST /train     train a project in the background   GET  /versions, /metrics, /version
+
+Who may ask: with TIEBREAK_BACKEND_USER and _PASSWORD everything but /health wants them (Basic). With
+TIEBREAK_WEBHOOK_SECRET, /webhook wants it in `X-Tiebreak-Secret`, or those credentials, which Label Studio sends with
+its training button but not with webhooks. The webhook that Label Studio adds by itself on connecting has no headers:
+its calls get 401 until `tiebreak sync` adopts it, and the reconciler finds the labels meanwhile. Without a secret
+anybody may send hints; all a hint can do is to train the project on the labels it has.
+
+Of what /setup brings, `hostname` and `access_token` are neither used nor kept: Tiebreak talks to TIEBREAK_STUDIO_URL
+only. Nothing here waits for Redis, training or the encoder longer than Label Studio waits for an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from importlib.metadata import version as package_version
+from typing import Annotated, Any, TypeVar
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from pydantic import AfterValidator, BaseModel, Field, StrictStr
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from ml_backend.encoder import load_encoder
+from ml_backend.guards import BodyLimit, Doorkeeper, Watch
+from ml_backend.hints import Hints, changed_labels
+from ml_backend.labeling.config import parse
+from ml_backend.labeling.errors import ConfigError, InputError, TiebreakError
+from ml_backend.labeling.results import project_key
+from ml_backend.logs import set_up_logs
+from ml_backend.model_registry import ModelRegistry
+from ml_backend.predictor import Predictor
+from ml_backend.project_state import project_id_of
+from ml_backend.settings import Settings, load_settings
+
+log = structlog.stdlib.get_logger()
+T = TypeVar("T")
+
+SETUP_SECONDS = 1.5  # Label Studio gives up after 3
+PATHS = ("/health", "/setup", "/predict", "/webhook", "/train", "/versions", "/metrics", "/version")
+
+
+def _checked(key: str) -> str:
+    project_id_of(key)
+    return key
+
+
+ProjectKey = Annotated[StrictStr, AfterValidator(_checked)]
+
+
+class SetupRequest(BaseModel):
+    project: ProjectKey
+    label_config: StrictStr = Field("", alias="schema")
+
+
+class PredictParams(BaseModel):
+    context: dict[str, Any] | None = None
+
+
+class PredictRequest(BaseModel):
+    tasks: list[Any]
+    project: ProjectKey
+    label_config: StrictStr
+    params: PredictParams | None = None
+
+
+class WebhookRequest(BaseModel):
+    action: StrictStr
+    project: dict[str, Any] | None = None
+    annotation: Any = None
+    annotations: Any = None
+    tasks: Any = None
+
+
+class TrainRequest(BaseModel):
+    project: ProjectKey
+
+
+class StrictJSON(JSONResponse):
+    """ASCII, so that a lone surrogate in a label cannot break it; NaN raises, because it is not JSON."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The backend. Called without settings, as uvicorn's factory, it reads the environment and sets up the logs.
+
+    Raises ConfigError where the settings cannot be used.
+    """
+    if settings is None:
+        settings = load_settings()
+        set_up_logs(settings.log_level)
+    face = _Face(settings)
+    app = FastAPI(title="Tiebreak", docs_url=None, redoc_url=None, openapi_url=None, lifespan=face.lifespan)
+    app.get("/health")(face.health)
+    app.get("/version")(face.version)
+    app.get("/versions")(face.versions)
+    app.get("/metrics")(face.metrics)
+    app.post("/setup")(face.setup)
+    app.post("/predict")(face.predict)
+    app.post("/webhook")(face.webhook)
+    app.post("/train", status_code=201)(face.train)
+    app.exception_handler(RequestValidationError)(_malformed)
+    app.exception_handler(StarletteHTTPException)(_refused)
+    app.exception_handler(TiebreakError)(_foreseen)
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else None
+    app.add_middleware(Doorkeeper, credentials=_credentials(settings), secret=secret)
+    app.add_middleware(Watch, registry=face.metrics_registry, paths=PATHS)
+    return app
+
+
+class _Face:
+    """The routes, and the runtime all projects share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.registry = ModelRegistry(settings.models)
+        self.encoder = load_encoder(settings)
+        self.predictor = Predictor(self.registry, self.encoder)
+        self.hints = Hints(settings)
+        self.ready = False
+        # Predictions compute, the rest waits for files and Redis: neither may take the other's threads.
+        self.computing = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="predict")
+        self.waiting = ThreadPoolExecutor(16, thread_name_prefix="wait")
+        self.metrics_registry = CollectorRegistry()
+        self.predicted = Counter(
+            "tiebreak_predictions", "Tasks asked for, by outcome.", ["outcome"], registry=self.metrics_registry
+        )
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        self.waiting.submit(self._warm)
+        try:
+            yield
+        finally:
+            self.hints.close()
+            for pool in (self.computing, self.waiting):
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    async def health(self) -> Response:
+        return StrictJSON({"status": "UP", "model_class": "TiebreakModel", "ready": self.ready})
+
+    async def version(self) -> Response:
+        return StrictJSON({"version": package_version("tiebreak")})
+
+    async def metrics(self) -> Response:
+        return Response(generate_latest(self.metrics_registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def setup(self, body: SetupRequest) -> Response:
+        config = parse(body.label_config) if body.label_config else None
+        self.hints.remember(body.project)
+        if config is None:
+            return StrictJSON({"model_version": ""})
+        asked = self._in(self.waiting, lambda: self.predictor.model_version(body.project, config))
+        try:
+            return StrictJSON({"model_version": await asyncio.wait_for(asked, SETUP_SECONDS)})
+        except (TimeoutError, TiebreakError) as error:
+            log.warning("the model version is not known yet", project=body.project, why=str(error))
+            return StrictJSON({"model_version": "", "note": "The models cannot be read just now."})
+
+    async def predict(self, body: PredictRequest) -> Response:
+        context = body.params.context if body.params else None
+
+        def answer() -> Response:
+            config = parse(body.label_config)
+            answers = self.predictor.predict(body.project, config, body.tasks, context)
+            results = [item if _is_sound(item) else {} for item in answers.results]
+            if len(results) != len(body.tasks):
+                raise RuntimeError(f"{len(results)} answers to {len(body.tasks)} tasks")
+            self.predicted.labels("answered").inc(answered := sum(map(bool, results)))
+            self.predicted.labels("unanswered").inc(len(results) - answered)
+            return StrictJSON({"results": results, "model_version": answers.model_version})
+
+        return await self._in(self.computing, answer)
+
+    async def webhook(self, body: WebhookRequest) -> Response:
+        if body.project is None:
+            return StrictJSON({"accepted": False, "note": "It names no project."})
+        key = project_key(body.project)
+        id = project_id_of(key)
+        if body.action == "START_TRAINING":
+            return StrictJSON({"job": await self.hints.train(key, id)}, 201)
+        labels = changed_labels(body.action, body.annotation, body.annotations, body.tasks)
+        if labels is None:
+            return StrictJSON({"accepted": False, "note": "Nothing is done on this action."})
+        accepted = await self.hints.labels_changed(key, id, labels)
+        note = {} if accepted else {"note": "The queue does not answer; the reconciler will count the labels."}
+        return StrictJSON({"accepted": accepted, **note}, 202)
+
+    async def train(self, body: TrainRequest) -> Response:
+        return StrictJSON({"job": await self.hints.train(body.project, project_id_of(body.project))}, 201)
+
+    async def versions(self, project: str | None = None) -> Response:
+        if project is None:  # Label Studio asks so, without saying for which project
+            return StrictJSON({"versions": []})
+        found = await self._in(self.waiting, lambda: self.registry.versions(_checked(project)))
+        details = [info.to_json() for info in found]
+        return StrictJSON({"versions": [info.version for info in found], "details": details})
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _warm(self) -> None:
+        self.hints.open()
+        try:
+            width = self.encoder.dimension  # loads it; a text might be answered from the cache
+            self.ready = True
+            log.info("ready", encoder=self.encoder.id, dimension=width)
+        except Exception:
+            log.exception("the encoder cannot be loaded; it is tried again with every prediction")
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def _credentials(settings: Settings) -> str | None:
+    user, password = settings.backend_user, settings.backend_password
+    if not user and not password:
+        return None
+    if not user or not password or ":" in user:
+        raise ConfigError(
+            "Basic auth of the backend is set by half.",
+            mend="Set both TIEBREAK_BACKEND_USER (without a colon) and TIEBREAK_BACKEND_PASSWORD, or neither.",
+        )
+    return f"{user}:{password.get_secret_value()}"
+
+
+def _is_sound(item: Mapping[str, Any]) -> bool:
+    """Label Studio loses the whole batch over a score that is no number."""
+    score = item.get("score")
+    if score is None:
+        return True
+    return isinstance(score, int | float) and math.isfinite(score) and 0 <= score <= 1
+
+
+async def _malformed(_: Request, error: Exception) -> Response:
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in errors[:20]]
+    mend = "Send what Label Studio's ML backend protocol says; the README names the fields."
+    return StrictJSON({"detail": "; ".join(reasons), "mend": mend}, 400)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    if not isinstance(error, StarletteHTTPException):
+        raise error
+    body = error.detail if isinstance(error.detail, dict) else {"detail": error.detail, "mend": ""}
+    return StrictJSON(body, error.status_code, headers=dict(error.headers or {}))
+
+
+async def _foreseen(_: Request, error: Exception) -> Response:
+    if not isinstance(error, TiebreakError):
+        raise error
+    level = "info" if isinstance(error, InputError) else "warning"
+    getattr(log, level)("refused", why=error.what)
+    return StrictJSON({"detail": error.what, "mend": error.mend.strip()}, error.status)

@@ -1,0 +1,174 @@
+"""Coalescing, on a real Valkey: what is planned when labels change."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pydantic import SecretStr
+from rq.job import Job, JobStatus
+
+from ml_backend.labeling.errors import InputError, QueueUnavailable
+from ml_backend.project_state import Seen, known_projects
+from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs
+from ml_backend.settings import Settings
+from ml_backend.valkey import Valkey
+
+KEY = "7.1795381865"
+
+
+@pytest.fixture
+def jobs(valkey: Valkey, settings: Settings) -> Iterator[Jobs]:
+    limits = {"redis_url": SecretStr(valkey.url), "train_after_labels": 5, "train_after_seconds": 3600.0}
+    with Jobs(settings.model_copy(update=limits)) as jobs:
+        yield jobs
+
+
+def queued(jobs: Jobs) -> list[Job]:
+    return jobs.queue(TRAIN_QUEUE).jobs
+
+
+def scheduled(jobs: Jobs) -> list[str]:
+    return list(jobs.queue(TRAIN_QUEUE).scheduled_job_registry.get_job_ids())
+
+
+def due(jobs: Jobs) -> float:
+    [(_, at)] = jobs.redis.zrange(jobs.queue(TRAIN_QUEUE).scheduled_job_registry.key, 0, -1, withscores=True)
+    return float(at)
+
+
+def test_the_first_labels_plan_a_training_for_later(jobs: Jobs) -> None:
+    before = int(time.time())
+    jobs.labels_changed(KEY, 7, 2)
+    jobs.labels_changed(KEY, 7, 2)
+    assert queued(jobs) == []
+    assert len(scheduled(jobs)) == 1
+    assert before + 3600 <= due(jobs) <= time.time() + 3600
+
+
+def test_enough_labels_bring_the_planned_training_forward(jobs: Jobs) -> None:
+    jobs.labels_changed(KEY, 7, 4)
+    jobs.labels_changed(KEY, 7, 1)
+    assert len(scheduled(jobs)) == 1
+    assert due(jobs) <= time.time()
+
+
+def test_enough_labels_at_once_are_queued_at_once(jobs: Jobs) -> None:
+    jobs.labels_changed(KEY, 7, 5)
+    [job] = queued(jobs)
+    assert job.args == [KEY, 7, 0]
+    assert job.func_name == "ml_backend.jobs.train_job"
+
+
+def test_a_storm_of_webhooks_plans_one_training(jobs: Jobs) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: jobs.labels_changed(KEY, 7), range(500)))
+    assert len(queued(jobs)) + len(scheduled(jobs)) == 1
+    assert jobs.state(KEY).pending().labels == 500
+
+
+def test_labels_that_come_while_a_training_runs_plan_exactly_one_more(jobs: Jobs) -> None:
+    jobs.labels_changed(KEY, 7, 5)
+    [running] = queued(jobs)
+    jobs.queue(TRAIN_QUEUE).remove(running)
+    running.set_status(JobStatus.STARTED)
+    assert jobs.state(KEY).take(0)
+    for _ in range(20):
+        jobs.labels_changed(KEY, 7)
+    assert [job.id for job in queued(jobs)] + scheduled(jobs) == ["train-7_1795381865-1"]
+
+
+def test_a_training_tried_anew_takes_nothing_of_the_next_one(jobs: Jobs) -> None:
+    state = jobs.state(KEY)
+    jobs.labels_changed(KEY, 7, 3)
+    assert state.take(0)
+    jobs.labels_changed(KEY, 7, 2)
+    assert not state.take(0)
+    assert state.pending().labels == 2
+
+
+def test_a_job_that_died_before_it_began_does_not_block_the_next(jobs: Jobs) -> None:
+    jobs.labels_changed(KEY, 7, 5)
+    [dead] = queued(jobs)
+    jobs.queue(TRAIN_QUEUE).remove(dead)
+    dead.set_status(JobStatus.FAILED)
+    jobs.labels_changed(KEY, 7, 1)
+    assert [job.id for job in queued(jobs)] == ["train-7_1795381865-1"]
+    assert jobs.state(KEY).pending().labels == 6
+
+
+def test_projects_are_planned_apart(jobs: Jobs) -> None:
+    for id in range(10):
+        jobs.labels_changed(f"{id}.1795381865", id, 5)
+    assert sorted(job.args[1] for job in queued(jobs)) == list(range(10))
+    assert len(known_projects(jobs.redis)) == 10
+
+
+def test_a_request_uses_the_training_that_waits(jobs: Jobs) -> None:
+    jobs.labels_changed(KEY, 7, 1)
+    [waiting] = scheduled(jobs)
+    assert jobs.request_training(KEY, 7).id == waiting
+    assert due(jobs) <= time.time()
+
+
+def test_a_request_for_a_project_without_new_labels_is_queued(jobs: Jobs) -> None:
+    job = jobs.request_training(KEY, 7)
+    assert [job.id] == [job.id for job in queued(jobs)]
+
+
+def test_jobs_are_json(jobs: Jobs) -> None:
+    job = jobs.request_training(KEY, 7)
+    assert json.loads(zlib.decompress(jobs.redis.hget(job.key, "data")))[2] == [KEY, 7, 0]
+
+
+def test_a_version_is_prelabeled_once(jobs: Jobs) -> None:
+    for _ in range(3):
+        jobs.request_prelabeling(KEY, 7, "few-shot-20261122-210000-0123abcd")
+    [job] = jobs.queue(WORK_QUEUE).jobs
+    assert job.func_name == "sdk_scripts.prelabel.prelabel_job"
+    assert job.args == [7, "few-shot-20261122-210000-0123abcd"]
+
+
+def test_many_workers_reconcile_once(jobs: Jobs) -> None:
+    assert [jobs.request_reconciling() for _ in range(5)] == [True, False, False, False, False]
+    assert jobs.queue(WORK_QUEUE).job_ids == ["reconcile"]
+
+
+def test_waiting_without_a_worker_says_so(jobs: Jobs) -> None:
+    with pytest.raises(QueueUnavailable, match="tiebreak worker"):
+        jobs.wait(jobs.request_training(KEY, 7), worker_seconds=0)
+
+
+@pytest.mark.parametrize("key", ["", "x", "../7", "7.", "7.1.2", "7 .1", "-7.1", "٧.1", "7" * 30, "7.1\n"])
+def test_what_is_no_project_key_is_refused(jobs: Jobs, key: str) -> None:
+    with pytest.raises(InputError, match="project key"):
+        jobs.labels_changed(key, 7)
+
+
+def test_a_redis_that_is_down_is_named_with_its_setting(settings: Settings) -> None:
+    down = settings.model_copy(update={"redis_url": SecretStr("redis://:pw@127.0.0.1:1/0")})
+    with Jobs(down, timeout=0.2) as jobs, pytest.raises(QueueUnavailable, match="TIEBREAK_REDIS_URL") as caught:
+        jobs.labels_changed(KEY, 7)
+    assert "pw" not in str(caught.value)
+
+
+def test_what_a_training_saw_survives_a_round_trip(jobs: Jobs) -> None:
+    seen = Seen(12, 1.5, "2026-11-22T21:00:00Z", True)
+    jobs.state(KEY).record(seen)
+    assert jobs.state(KEY).last() == seen
+    jobs.redis.hset(jobs.state(KEY).key, "last", "{torn")
+    assert jobs.state(KEY).last() is None
+
+
+def test_one_training_of_a_project_runs_at_a_time(jobs: Jobs) -> None:
+    with jobs.state(KEY).training() as first, jobs.state(KEY).training() as second:
+        assert (first, second) == (True, False)
+        with jobs.state("8.1").training() as other:
+            assert other
+    with jobs.state(KEY).training() as again:
+        assert again
+    assert not jobs.state(KEY).is_training()
