@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ml_backend.settings import load_settings
 from ml_backend.studio import Studio
 from sdk_scripts.processes import Supervisor, free_port
-from sdk_scripts.studio_server import Account, start_studio, studio_command
+from sdk_scripts.studio_server import Account, await_studio, start_studio, studio_command
 
 CONFIGS = sorted((Path(__file__).parents[2] / "label_configs").glob("*/config.xml"))
 VIEWPORT = {"width": 1440, "height": 900}
@@ -41,7 +41,7 @@ def signed_in(browser: Browser, url: str, email: str, password: str) -> Page:
     page.fill("input[name=email]", email)
     page.fill("input[name=password]", password)
     page.click("button[type=submit]")
-    page.wait_for_url("**/projects**")
+    page.wait_for_url(lambda address: "/login" not in address)
     return page
 
 
@@ -57,7 +57,10 @@ def main() -> None:
     account = Account("admin@example.com", "a-password-for-pictures", "0123456789abcdef0123456789abcdef01234567")
     with tempfile.TemporaryDirectory() as folder, Supervisor(Path(folder)) as supervisor, sync_playwright() as driver:
         command = studio_command(load_settings(home=Path(folder)))
-        url = start_studio(supervisor, command, Path(folder) / "data", account, free_port(), name="label-studio")
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        child = start_studio(supervisor, command, Path(folder) / "data", account, port, name="label-studio")
+        await_studio(supervisor, child, url, account)
         browser = driver.chromium.launch(executable_path=found, args=["--headless=new", "--no-sandbox"])
         page = signed_in(browser, url, account.email, account.password)
         for config in CONFIGS:
