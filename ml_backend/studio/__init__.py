@@ -9,7 +9,8 @@ list, refused predictions go unmentioned, and dropped fields too.
     projects     projects and label configs
     tasks        reading tasks, the queue, deleting
     imports      tasks in bulk, neither lost nor doubled
-    predictions  predictions in bulk, checked against the label config
+    predictions  predictions in bulk, each once
+    checks       whether a prediction fits the label config
     annotations  single annotations
     people       accounts
     views, backends, webhooks
