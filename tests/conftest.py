@@ -7,6 +7,7 @@
     studio_server       Label Studio: url, token, pat, e-mail and password of its first user
     studio              ml_backend.studio.Studio connected to it
     studio_settings     `settings` with its URL and token
+    demo_home           a fresh home whose embedded Label Studio boots quickly
     chromium            a Playwright browser
 
 Under xdist every worker has its own servers. Tests that use Label Studio form one group, so that it is started once.
@@ -14,6 +15,7 @@ Under xdist every worker has its own servers. Tests that use Label Studio form o
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -105,24 +107,43 @@ def _supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor
 
 
 @pytest.fixture(scope="session")
-def studio_server(
+def studio_template(
     _supervisor: Supervisor, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> StudioServer:
-    """A Label Studio for the whole session: make projects of your own, and count on no other's."""
-    command = studio_command(load_settings(home=tmp_path_factory.mktemp("studio-home")))
+) -> Path:
+    """A migrated data folder with ACCOUNT as its first user, to be copied: migrations take a minute, once a machine."""
     cache: pytest.Cache = request.config.cache  # type: ignore[assignment]  # None only without the cache plug-in
     template = Path(cache.mkdir("label-studio")) / STUDIO_VERSION
     with FileLock(f"{template}.lock"):
-        if not template.exists():  # migrations take a minute: once a machine, then copied
+        if not template.exists():
             draft = template.with_suffix(".draft")
             shutil.rmtree(draft, ignore_errors=True)
+            command = studio_command(load_settings(home=tmp_path_factory.mktemp("template-home")))
             _serve(_supervisor, command, draft, "label-studio-template")
             _supervisor.stop_child("label-studio-template")
             draft.replace(template)
+    return template
+
+
+@pytest.fixture(scope="session")
+def studio_server(
+    studio_template: Path, _supervisor: Supervisor, tmp_path_factory: pytest.TempPathFactory
+) -> StudioServer:
+    """A Label Studio for the whole session: make projects of your own, and count on no other's."""
+    command = studio_command(load_settings(home=tmp_path_factory.mktemp("studio-home")))
     data = tmp_path_factory.mktemp("label-studio") / "data"
-    shutil.copytree(template, data)
+    shutil.copytree(studio_template, data)
     url = _serve(_supervisor, command, data, "label-studio")
     return StudioServer(url, ACCOUNT.token, _access_token(url), ACCOUNT.email, ACCOUNT.password)
+
+
+@pytest.fixture
+def demo_home(home: Path, studio_template: Path) -> Path:
+    """A home whose embedded Label Studio has its migrations behind it."""
+    shutil.copytree(studio_template, home / "label-studio")
+    (home / "embedded").mkdir()
+    known = {"password": ACCOUNT.password, "token": ACCOUNT.token, "backend_password": "b", "webhook_secret": "w"}
+    (home / "embedded" / "credentials.json").write_text(json.dumps(known))
+    return home
 
 
 def _serve(supervisor: Supervisor, command: tuple[str, ...], data: Path, name: str) -> str:
