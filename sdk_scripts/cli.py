@@ -119,8 +119,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train the project's model in the background, from the labels it has now."""
-    from ml_backend.jobs import Jobs
     from ml_backend.labeling.results import project_key
+    from ml_backend.queues import Jobs
 
     settings = _settings()
     _, fields = _live(project, settings)

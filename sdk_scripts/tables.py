@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_WIDTH_OF_A_FILE = 160
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -22,7 +23,10 @@ def print_table(rows: Iterable[Mapping[str, object]], columns: Sequence[str], *,
         table.add_column(Text(column.replace("_", " ")), justify="right" if numeric else "left", overflow="fold")
     for row in listed:
         table.add_row(*(Text(plain(row.get(column))) for column in columns))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_A_FILE
+    console.print(table)
 
 
 def plain(value: object) -> str:

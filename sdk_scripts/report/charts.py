@@ -61,6 +61,7 @@ def bars(names: Sequence[str], values: Sequence[float], *, label: str, alt: str)
         axes.bar_label(drawn, [f"{value:,.0f}" for value in values], padding=4)
         axes.set_yticks(list(rows), [_short(name) for name in names])
         axes.set_xlim(0, max(values, default=1) * 1.12 or 1)
+        axes.set_ylim(-0.7, len(names) - 0.3)
         axes.set_xlabel(label)
         axes.grid(axis="y", visible=False)
 
