@@ -20,6 +20,7 @@ import asyncio
 import json
 import math
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -34,7 +35,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 from pydantic import AfterValidator, BaseModel, Field, StrictStr
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from ml_backend.encoder import load_encoder
+from ml_backend.encoder import Encoder, load_encoder
 from ml_backend.guards import BodyLimit, Doorkeeper, Watch
 from ml_backend.hints import Hints, changed_labels
 from ml_backend.labeling.config import parse
@@ -96,15 +97,17 @@ class StrictJSON(JSONResponse):
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, encoder: Encoder | None = None) -> FastAPI:
     """The backend. Called without settings, as uvicorn's factory, it reads the environment and sets up the logs.
+
+    An `encoder` that is loaded already can be shared.
 
     Raises ConfigError where the settings cannot be used.
     """
     if settings is None:
         settings = load_settings()
         set_up_logs(settings.log_level)
-    face = _Face(settings)
+    face = _Face(settings, encoder or load_encoder(settings))
     app = FastAPI(title="Tiebreak", docs_url=None, redoc_url=None, openapi_url=None, lifespan=face.lifespan)
     app.get("/health")(face.health)
     app.get("/version")(face.version)
@@ -127,12 +130,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 class _Face:
     """The routes, and the runtime all projects share."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, encoder: Encoder) -> None:
         self.registry = ModelRegistry(settings.models)
-        self.encoder = load_encoder(settings)
+        self.encoder = encoder
         self.predictor = Predictor(self.registry, self.encoder)
         self.hints = Hints(settings)
-        self.ready = False
+        self.ready = self.closing = False
         # Predictions compute, the rest waits for files and Redis: neither may take the other's threads.
         self.computing = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="predict")
         self.waiting = ThreadPoolExecutor(16, thread_name_prefix="wait")
@@ -143,10 +146,12 @@ class _Face:
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        self.waiting.submit(self._warm)
+        # A daemon: loading cannot be interrupted, and nobody should wait for it to stop the server.
+        threading.Thread(target=self._warm, name="warm", daemon=True).start()
         try:
             yield
         finally:
+            self.closing = True
             self.hints.close()
             for pool in (self.computing, self.waiting):
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -219,8 +224,9 @@ class _Face:
             width = self.encoder.dimension  # loads it; a text might be answered from the cache
             self.ready = True
             log.info("ready", encoder=self.encoder.id, dimension=width)
-        except Exception:
-            log.exception("the encoder cannot be loaded; it is tried again with every prediction")
+        except TiebreakError as error:
+            if not self.closing:
+                log.error("the encoder cannot be loaded; it is tried again with every prediction", why=str(error))
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, work)

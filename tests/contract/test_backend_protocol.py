@@ -12,6 +12,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from ml_backend.encoder import Encoder
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.results import project_key
 from ml_backend.settings import load_settings
@@ -24,9 +25,9 @@ WEBHOOKS = sorted(path.stem for path in RECORDED.glob("webhook_*.json"))
 
 
 @pytest.fixture(scope="module")
-def backend(_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def backend(_valkey: Valkey, encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     settings = load_settings(home=tmp_path_factory.mktemp("protocol"), redis_url=SecretStr(_valkey.url))
-    with serving(settings) as client:
+    with serving(settings, encoder) as client:
         hint = {"action": "TASKS_CREATED", "tasks": [], "project": {"id": 1, "created_at": "2026-11-22T21:11:05Z"}}
         eventually(lambda: client.post("/webhook", json=hint).json()["accepted"])
         yield client

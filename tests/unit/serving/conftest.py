@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from ml_backend.encoder import Encoder
 from ml_backend.settings import Settings, load_settings
 from ml_backend.valkey import Valkey
 from tests.unit.serving.running import Serve, WorkerProcess, serving
 
 
 @pytest.fixture
-def serve() -> Serve:
-    return serving
+def serve(encoder: Encoder) -> Serve:
+    return partial(serving, encoder=encoder)
 
 
 @pytest.fixture
@@ -26,10 +28,10 @@ def queue_settings(settings: Settings, valkey: Valkey) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def backend(_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def backend(_valkey: Valkey, encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A backend for tests that leave no trace."""
     settings = load_settings(home=tmp_path_factory.mktemp("backend"), redis_url=SecretStr(_valkey.url))
-    with serving(settings) as client:
+    with serving(settings, encoder) as client:
         yield client
 
 
