@@ -21,7 +21,7 @@ COMPILE    = $(UV) pip compile -q pyproject.toml --universal --python-version 3.
              $(foreach package,torch attr $(CUDA),--no-emit-package $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint install install-dev install-studio lock clean
+.PHONY: help demo up test lint install install-dev install-studio lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -29,8 +29,11 @@ help: ## list the targets
 demo: install install-studio ## the guided demo on embedded defaults; ARGS="--exit --json" verifies it and stops
 	@$(TIEBREAK) demo $(ARGS)
 
+up: install install-studio ## Label Studio, Valkey, the backend and a worker, with nothing in them
+	@$(TIEBREAK) up $(ARGS)
+
 test: install-dev install-studio chromium ## every test, against a real Label Studio, Valkey, encoder and Chromium
-	@$(VENV)/bin/pytest $(ARGS)
+	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 lint: install-dev ## ruff, mypy and the import contract
 	@$(VENV)/bin/ruff check .
@@ -68,8 +71,11 @@ $(STUDIO)/.installed: requirements-studio.lock | $(UV)
 
 .PHONY: chromium
 chromium:
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
-	  { echo "Installing Chromium (Debian package) ..." >&2; apt-get update -qq >&2 && apt-get install -y -qq chromium >&2; }
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	  as_root=; test "$$(id -u)" = 0 || as_root=sudo; \
+	  command -v apt-get >/dev/null || { echo "Install Chromium or Google Chrome first." >&2; exit 1; }; \
+	  echo "Installing Chromium (Debian package) ..." >&2; \
+	  $$as_root apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq chromium >&2; }
 
 lock: | $(UV) ## resolve the locks anew
 	$(COMPILE) -o requirements.lock
