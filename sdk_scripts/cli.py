@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from typer.exceptions import TyperException
 
 from ml_backend.labeling.errors import TiebreakError
 
@@ -239,27 +238,12 @@ def report(
     _result(written, as_json, lambda r: typer.echo("\n".join(r.values())))
 
 
-def main() -> NoReturn:
-    """The console script."""
-    as_json = "--json" in sys.argv
+def main() -> None:
+    """The console script. typer itself ends wrong options with exit code 2, and Ctrl-C with 130."""
     try:
-        app(prog_name="tiebreak", standalone_mode=False)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except typer.Abort:
-        sys.exit(130)
+        app(prog_name="tiebreak")
     except TiebreakError as error:
-        _fail(error, as_json)
-    except KeyboardInterrupt:
-        _say("Stopped.")
-        sys.exit(130)
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
-        sys.stderr.close()
-        sys.exit(CLEAN)
-    except TyperException as error:  # wrong options, with typer's own words
-        error.show()
-        sys.exit(FAILED)
-    sys.exit(CLEAN)
+        _fail(error, as_json="--json" in sys.argv)
 
 
 def _fail(error: TiebreakError, as_json: bool) -> NoReturn:
