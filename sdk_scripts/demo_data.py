@@ -120,7 +120,9 @@ def _download(into: Path, folder: Path) -> None:
     reason = "no Python with pip was found"
     for python in _pythons():
         pip = [str(python), "-m", "pip"]
-        if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode != 0:
+        try:
+            subprocess.run([*pip, "--version"], capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
             continue
         done = subprocess.run(
             [*pip, *_DOWNLOAD, "--requirement", str(requirement), "--dest", str(into)],

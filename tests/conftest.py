@@ -7,7 +7,8 @@
     studio_server       Label Studio: url, token, pat, e-mail and password of its first user
     studio              ml_backend.studio.Studio connected to it
     studio_settings     `settings` with its URL and token
-    demo_home           a fresh home whose embedded Label Studio boots quickly
+    demo_archive        the demo's reviews
+    demo_home           a fresh home with them, whose embedded Label Studio boots quickly
     chromium            a Playwright browser
 
 Under xdist every worker has its own servers. Tests that use Label Studio form one group, so that it is started once.
@@ -31,6 +32,7 @@ from filelock import FileLock
 from pydantic import SecretStr
 
 from ml_backend.settings import Settings, load_settings
+from sdk_scripts.demo_data import fetch
 from sdk_scripts.processes import Supervisor, free_port
 from sdk_scripts.studio_server import Account, await_studio, start_studio, studio_command
 
@@ -136,9 +138,20 @@ def studio_server(
     return StudioServer(url, ACCOUNT.token, _access_token(url), ACCOUNT.email, ACCOUNT.password)
 
 
+@pytest.fixture(scope="session")
+def demo_archive(request: pytest.FixtureRequest) -> Path:
+    """The demo's reviews, downloaded once a machine."""
+    cache: pytest.Cache = request.config.cache  # type: ignore[assignment]
+    folder = Path(cache.mkdir("demo"))
+    with FileLock(folder / "lock"):
+        return fetch(folder)
+
+
 @pytest.fixture
-def demo_home(home: Path, studio_template: Path) -> Path:
-    """A home whose embedded Label Studio has its migrations behind it."""
+def demo_home(home: Path, studio_template: Path, demo_archive: Path) -> Path:
+    """A home that has its downloads, and whose embedded Label Studio has its migrations behind it."""
+    (home / "downloads").mkdir()
+    shutil.copy(demo_archive, home / "downloads")
     shutil.copytree(studio_template, home / "label-studio")
     (home / "embedded").mkdir()
     known = {"password": ACCOUNT.password, "token": ACCOUNT.token, "backend_password": "b", "webhook_secret": "w"}
