@@ -54,7 +54,9 @@ def connected(
         jobs.redis.flushdb()
         url = str(client.base_url).rstrip("/")
         credentials = {"basic_auth_user": "studio", "basic_auth_pass": "a password"}
-        backend = studio.add_backend(project["id"], {"url": url, "title": "Tiebreak", **credentials})
+        backend = studio.add_backend(
+            project["id"], {"url": url, "title": "Tiebreak", "is_interactive": True, **credentials}
+        )
         headers = {"Authorization": f"Token {studio_server.token}"}
         with httpx.Client(base_url=studio_server.url, headers=headers, timeout=120, trust_env=False) as as_admin:
             yield Connected(studio.project(project["id"]), backend, jobs, as_admin)
@@ -72,9 +74,15 @@ def test_retrieve_predictions_stores_one_a_task(connected: Connected, studio: St
     id = connected.project["id"]
     texts = ["I love it", "I hate it", "", "it is wonderful", "it broke"]
     studio.import_tasks(id, [{"data": {"text": text}} for text in texts])
-    action = {"ordering": [], "selectedItems": {"all": True, "excluded": []}, "filters": {"items": []}, "project": id}
+    action = {
+        "ordering": [],
+        "selectedItems": {"all": True, "excluded": []},
+        "filters": {"conjunction": "and", "items": []},
+        "project": id,
+    }
     url = f"/api/dm/actions?id=retrieve_tasks_predictions&project={id}"
-    assert connected.studio.post(url, json=action).status_code == 200
+    answer = connected.studio.post(url, json=action)
+    assert answer.status_code == 200, answer.text
     stored = {task["data"]["text"]: task["predictions"] for task in studio.tasks(id)}
     assert [len(stored[text]) for text in texts] == [1, 1, 0, 1, 1]
     [prediction] = stored["I love it"]
@@ -112,6 +120,7 @@ def test_an_interactive_request_gets_a_result(connected: Connected, studio: Stud
     url = f"/api/ml/{connected.backend['id']}/interactive-annotating"
     answer = connected.studio.post(url, json={"task": task["id"], "context": {"result": []}})
     assert answer.status_code == 200, answer.text
+    assert "data" in answer.json(), answer.text
     assert answer.json()["data"]["result"][0]["from_name"] == "sentiment"
 
 
