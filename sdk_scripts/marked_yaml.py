@@ -45,20 +45,19 @@ def read_yaml(text: str) -> MarkedYaml:
     """Parse one document. Raises YamlProblem."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise YamlProblem(1, "is over a megabyte")
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         lines: dict[Place, int] = {}
         return MarkedYaml(None if node is None else _value(loader, node, (), lines), lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlProblem(mark.line + 1 if mark else 1, _said(error)) from None
-    except yaml.YAMLError as error:  # a control character, say
-        raise YamlProblem(1 + text.count("\n", 0, getattr(error, "position", 0)), str(error).split("\n")[0]) from None
+    except yaml.reader.ReaderError as error:
+        line = 1 + text.count("\n", 0, error.position)
+        raise YamlProblem(line, f"has a control character (U+{error.character:04X})") from None
     except RecursionError:
         raise YamlProblem(1, f"is nested over {MAX_DEPTH} levels deep") from None
-    finally:
-        loader.dispose()
 
 
 class _Loader(yaml.SafeLoader):

@@ -65,7 +65,7 @@ def _fields(change: Change) -> Iterator[str]:
 
 def _text_diff(diff: Diff) -> Iterator[str]:
     before, after = str(diff.before or "").splitlines(), diff.after.splitlines()
-    lines = [line for line in difflib.unified_diff(before, after, lineterm="", n=1)][2:]
+    lines = list(difflib.unified_diff(before, after, lineterm="", n=1))[2:]
     lines = [line for line in lines if not line.startswith("@@")]
     yield from (f"        {_cut(line[:1] + plain_line(line[1:]))}" for line in lines[:MAX_LINES])
     if len(lines) > MAX_LINES:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from defusedxml.ElementTree import fromstring
+
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.results import lookup
 from sdk_scripts.manifest_schema import TASK_KEY, TaskSource
@@ -26,6 +28,7 @@ from sdk_scripts.row_formats import FORMATS, Reject, Row, format_of, shortened
 MAX_KEY = 1_000
 MAX_DEPTH = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_VARIABLE = re.compile(r"\$(\w+)")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _LARGEST = 2**63
 
@@ -117,8 +120,20 @@ def rejects_path(folder: Path, manifest: str, file: Path) -> Path:
 
 
 def needed_fields(config: LabelConfig) -> dict[str, str]:
-    """Task data that the label config shows, with the tag that shows it: Label Studio refuses tasks without it."""
-    return {source.field: source.tag for source in config.sources if source.field and source.name}
+    """Task data that the label config shows, with the tag that shows it: Label Studio refuses tasks without it.
+
+    As Label Studio finds them: every named tag counts, and of `About $brand and $model` only `brand`.
+    """
+    needed: dict[str, str] = {}
+    for element in fromstring(config.xml, forbid_dtd=True).iter():
+        value = element.get("value", "")
+        if not element.get("name") or "$" not in value:
+            continue
+        found = [value[1:]] if value.startswith("$") else _VARIABLE.findall(value)[:1]
+        for name in filter(None, found):
+            if needed.get(name) != "Video":
+                needed[name] = element.tag
+    return needed
 
 
 def read_tasks(path: Path, source: TaskSource, config: LabelConfig) -> Iterator[NewTask | Reject]:

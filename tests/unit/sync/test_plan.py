@@ -1,0 +1,400 @@
+"""Planning against Label Studio's JSON: what is changed, what is left alone, and that a plan applied leaves none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from ml_backend.labeling.errors import ConfigError
+from ml_backend.settings import Settings, load_settings
+from sdk_scripts.manifest import Manifest
+from sdk_scripts.manifest_schema import COLUMNS, Project
+from sdk_scripts.plan import Draft
+from sdk_scripts.plan_output import render
+from sdk_scripts.resources.backend import plan_backend, plan_webhook
+from sdk_scripts.resources.project import find_project, plan_project, same_config
+from sdk_scripts.resources.views import plan_views
+from sdk_scripts.sync import SyncOutcome
+
+URL = "http://backend:9090"
+CONFIG = """<View><Text name="t" value="$text"/>
+<Choices name="verdict" toName="t"><Choice value="ham"/><Choice value="spam"/></Choices></View>"""
+
+
+def manifest_of(label_config: str = CONFIG, instructions: str | None = None, **fields: Any) -> Manifest:
+    project = Project.model_validate({"name": "reviews", "title": "Reviews", **fields})
+    return Manifest(Path("project.yaml"), project, label_config, instructions)
+
+
+@dataclass
+class Remote:
+    """A project as Label Studio's JSON, and what a change makes of it."""
+
+    project: dict[str, Any] | None = None
+    views: list[dict[str, Any]] = field(default_factory=list)
+    webhooks: list[dict[str, Any]] = field(default_factory=list)
+    backends: list[dict[str, Any]] = field(default_factory=list)
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+
+    def plan(self, manifest: Manifest, given: Settings, *, prune: bool = False) -> Draft:
+        def secret(name: str) -> str:
+            return f"value of {name}"
+
+        draft = Draft(manifest, given, secret, prune)
+        plan_project(draft, self.project, [], lambda: self.tasks)
+        plan_views(draft, self.views)
+        plan_webhook(draft, self.webhooks)
+        plan_backend(draft, self.backends)
+        return draft
+
+    def apply(self, draft: Draft) -> None:
+        for change in draft.changes:
+            if change.kind == "project":
+                self.project = {"id": 1, **(self.project or {}), **change.payload}
+                continue
+            things = {"view": self.views, "webhook": self.webhooks, "backend": self.backends}[change.kind]
+            made = {"data": change.payload} if change.kind == "view" else dict(change.payload or {})
+            if change.kind == "backend" and change.payload:
+                made["basic_auth_pass_is_set"] = bool(made.pop("basic_auth_pass", ""))
+            if change.action == "create":
+                things.append({"id": 1 + max((thing["id"] for thing in things), default=0), **made})
+                continue
+            at = next(place for place, thing in enumerate(things) if thing["id"] == change.target)
+            if change.action == "delete":
+                del things[at]
+            else:
+                things[at] = {**things[at], **made}
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Settings:
+    return load_settings(home=tmp_path)
+
+
+@pytest.fixture
+def full(bare: Settings) -> Settings:
+    return bare.model_copy(
+        update={
+            "backend_url": URL,
+            "backend_user": "tiebreak-user",
+            "backend_password": SecretStr("hunter2"),
+            "webhook_secret": SecretStr("s3cr3t"),
+        }
+    )
+
+
+titles = st.text(st.characters(categories=["L", "N", "Zs"]), min_size=3, max_size=20).filter(
+    lambda t: len(t.strip()) > 2
+)
+flags = st.none() | st.booleans()
+columns = st.sampled_from([*COLUMNS, "data.price"])
+filters = st.fixed_dictionaries(
+    {
+        "column": columns,
+        "operator": st.sampled_from(["equal", "less", "contains"]),
+        "value": st.integers() | st.text(max_size=5) | st.booleans(),
+    }
+)
+views = st.fixed_dictionaries(
+    {
+        "title": titles,
+        "match": st.sampled_from(["all", "any"]),
+        "filters": st.lists(filters, max_size=3),
+        "order_by": st.none() | columns | columns.map("-{}".format),
+        "hidden_columns": st.none() | st.lists(columns, max_size=3),
+        "layout": st.sampled_from(["list", "grid"]),
+    }
+)
+overlaps = st.fixed_dictionaries(
+    {
+        "maximum_annotations": st.integers(1, 9),
+        "cohort_percentage": st.none() | st.integers(0, 100),
+        "show_first": flags,
+    }
+)
+manifests = st.builds(
+    manifest_of,
+    label_config=st.sampled_from([CONFIG, CONFIG.replace('<Choice value="spam"/>', "")]),
+    instructions=st.none() | st.sampled_from(["<p>a</p>", "<p>b &amp; c</p>"]),
+    title=titles,
+    description=st.none() | titles,
+    color=st.none() | st.sampled_from(["#ffffff", "#00FF00"]),
+    show_instruction=flags,
+    show_skip_button=flags,
+    sampling=st.none() | st.sampled_from(["sequential", "uniform", "uncertainty"]),
+    overlap=st.none() | overlaps,
+    views=st.lists(views, max_size=3, unique_by=lambda view: view["title"]),
+    backend=st.none() | st.fixed_dictionaries({"title": titles, "interactive": st.booleans()}),
+    webhook=st.none() | st.sampled_from([{}, {"url": "http://h/x"}, {"actions": ["ANNOTATION_CREATED"]}]),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(manifests, min_size=1, max_size=3), st.booleans())
+def test_a_plan_applied_leaves_an_empty_plan(steps: list[Manifest], prune: bool) -> None:
+    """Whatever the project was made by before, and with things that people made beside it."""
+    given = Settings(_env_file=None, backend_url=URL, webhook_secret=SecretStr("s"))
+    remote = Remote(
+        views=[{"id": 1, "data": {"title": "Mine"}}],
+        webhooks=[{"id": 1, "url": "http://people/hook", "headers": {}, "actions": [], "send_for_all_actions": True}],
+        backends=[{"id": 1, "url": "http://people", "title": "Theirs", "description": ""}],
+    )
+    for manifest in steps:
+        remote.apply(remote.plan(manifest, given, prune=prune))
+        left = remote.plan(manifest, given, prune=prune)
+        assert left.changes == []
+    assert remote.views[0] == {"id": 1, "data": {"title": "Mine"}}
+    assert remote.webhooks[0]["url"] == "http://people/hook"
+    assert remote.backends[0]["title"] == "Theirs"
+
+
+def test_a_project_is_found_by_its_mark_whatever_its_title_and_never_by_its_title() -> None:
+    renamed = {"id": 3, "title": "Renamed", "description": "x\r\n\r\ntiebreak: reviews"}
+    same_title = {"id": 4, "title": "Reviews", "description": "somebody's"}
+    other = {"id": 5, "title": "Reviews", "description": "tiebreak: reviews-2"}
+    assert find_project([same_title, other, renamed], "reviews") == renamed
+    assert find_project([same_title, other], "reviews") is None
+
+
+def test_a_copied_project_is_told_apart_by_people_not_by_luck() -> None:
+    both = [{"id": id, "title": "T", "description": "tiebreak: reviews"} for id in (3, 9)]
+    with pytest.raises(
+        ConfigError, match=r"2 projects have the line `tiebreak: reviews`(.|\n)*project 3(.|\n)*project 9"
+    ):
+        find_project(both, "reviews")
+
+
+def test_fields_the_manifest_leaves_out_are_left_as_people_set_them(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(), bare))
+    assert remote.project is not None
+    remote.project |= {"sampling": "Uniform sampling", "maximum_annotations": 4, "expert_instruction": "<p>x</p>"}
+    remote.project["description"] = "People wrote this.\n\ntiebreak: reviews"
+    assert not remote.plan(manifest_of(), bare).changes
+
+
+def test_a_config_that_differs_in_layout_only_is_the_same(bare: Settings) -> None:
+    assert same_config(
+        "<View>\n  <Text name='t' value='$x'/>\n</View>", '<View><Text value="$x" name="t"></Text></View>'
+    )
+    assert not same_config('<View><Text name="t" value="$x"/></View>', '<View><Text name="t" value="$y"/></View>')
+    assert not same_config("<View/>", "<!DOCTYPE x [<!ENTITY a 'b'>]><View>&a;</View>")
+
+
+def used(choice: str, times: int) -> list[dict[str, Any]]:
+    annotation = {"result": [{"from_name": "verdict", "value": {"choices": [choice]}}]}
+    return [{"id": number, "annotations": [annotation]} for number in range(times)]
+
+
+def test_dropping_a_label_in_use_is_refused_with_the_numbers(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(), bare))
+    remote.tasks = [*used("spam", 39), {"annotations": used("spam", 1)[0]["annotations"] * 2}]
+    without = manifest_of(CONFIG.replace('<Choice value="spam"/>', ""))
+    (refusal,) = remote.plan(without, bare).refusals
+    assert refusal.reason == (
+        "reviews: 'spam' of 'verdict' is used in 41 annotations of 40 tasks; --force to drop it anyway"
+    )
+    assert refusal.forcible
+    remote.tasks = used("ham", 3)
+    assert not remote.plan(without, bare).refusals
+    renamed = manifest_of(CONFIG.replace('name="verdict"', 'name="decision"'))
+    (refusal,) = remote.plan(renamed, bare).refusals
+    assert "control 'verdict' is used in 3 annotations of 3 tasks" in refusal.reason
+    assert not refusal.forcible
+
+
+def test_tasks_are_read_only_where_labels_are_dropped(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(), bare))
+    draft = Draft(manifest_of(CONFIG.replace("spam", "ham and spam"), title="Other"), bare, str)
+    wider = replace(draft.manifest, label_config=CONFIG.replace("</Choices>", '<Choice value="eggs"/></Choices>'))
+    draft.manifest = wider
+
+    def must_not() -> list[dict[str, Any]]:
+        raise AssertionError("read")
+
+    plan_project(draft, remote.project, [], must_not)
+    assert set(draft.changes[0].fields) == {"title", "label_config"}
+
+
+def test_a_view_of_the_same_title_is_taken_over_and_never_deleted(bare: Settings) -> None:
+    remote = Remote(views=[{"id": 8, "data": {"title": "Hard", "type": "list", "gridWidth": 4}}])
+    wanted = manifest_of(views=[{"title": "Hard", "order_by": "predictions_score"}])
+    remote.apply(remote.plan(wanted, bare))
+    assert len(remote.views) == 1
+    assert remote.views[0]["data"]["ordering"] == ["tasks:predictions_score"]
+    assert not [c for c in remote.plan(manifest_of(), bare, prune=True).changes if c.kind == "view"]
+
+
+def test_what_the_manifest_no_longer_names_goes_with_prune_only(full: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(views=[{"title": "Hard"}], backend={}), full))
+    assert len(remote.views) == len(remote.backends) == len(remote.webhooks) == 1
+    kept = remote.plan(manifest_of(), full)
+    assert not kept.changes
+    assert [note.split(" ")[1] for note in kept.notes] == ["view", "webhook", "backend"]
+    remote.apply(remote.plan(manifest_of(), full, prune=True))
+    assert remote.views == remote.backends == remote.webhooks == []
+
+
+def test_the_automatic_webhook_of_a_backend_is_adopted_not_doubled(full: Settings) -> None:
+    automatic = {
+        "id": 5, "url": f"{URL}/webhook", "headers": {"X-Mine": "1"}, "is_active": True, "send_payload": True,
+        "send_for_all_actions": False, "actions": ["ANNOTATION_UPDATED", "ANNOTATION_CREATED"],
+    }  # fmt: skip
+    remote = Remote(webhooks=[automatic])
+    draft = remote.plan(manifest_of(backend={}), full)
+    remote.apply(draft)
+    (hook,) = remote.webhooks
+    assert hook["headers"] == {
+        "X-Mine": "1", "X-Tiebreak-Secret": "s3cr3t", "X-Tiebreak-Sync": "tiebreak: reviews (adopted)",
+    }  # fmt: skip
+    assert hook["actions"] == ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]
+    assert not hook["send_for_all_actions"]
+
+
+def test_a_webhook_whose_actions_were_emptied_gets_them_all(full: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(backend={}), full))
+    remote.webhooks[0] |= {"send_for_all_actions": False, "actions": []}
+    remote.apply(remote.plan(manifest_of(backend={}), full))
+    assert remote.webhooks[0]["send_for_all_actions"]
+
+
+def test_a_second_webhook_to_the_same_address_is_told(full: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(backend={}), full))
+    remote.webhooks.append({**remote.webhooks[0], "id": 77, "headers": {}})
+    (note,) = remote.plan(manifest_of(backend={}), full).notes
+    assert "webhook 77 goes to" in note
+
+
+def test_new_credentials_and_secrets_are_sent(full: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(backend={}), full))
+    changed = full.model_copy(update={"backend_password": SecretStr("hunter3"), "webhook_secret": SecretStr("other")})
+    draft = remote.plan(manifest_of(backend={}), changed)
+    assert [(change.kind, list(change.fields)) for change in draft.changes] == [
+        ("webhook", ["X-Tiebreak-Secret"]), ("backend", ["credentials"]),
+    ]  # fmt: skip
+    assert draft.changes[1].payload["basic_auth_pass"] == "hunter3"
+    remote.apply(draft)
+    assert not remote.plan(manifest_of(backend={}), changed).changes
+    named = manifest_of(backend={"user": "${TIEBREAK_U}", "password": "${TIEBREAK_P}"})
+    assert remote.plan(named, changed).changes[0].payload["basic_auth_user"] == "value of TIEBREAK_U"
+
+
+def test_a_backend_that_moved_is_moved_with_its_webhook(full: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(backend={}), full))
+    moved = full.model_copy(update={"backend_url": "http://elsewhere:1"})
+    remote.apply(remote.plan(manifest_of(backend={}), moved))
+    assert [backend["url"] for backend in remote.backends] == ["http://elsewhere:1"]
+    assert [hook["url"] for hook in remote.webhooks] == ["http://elsewhere:1/webhook"]
+
+
+def test_without_an_address_the_backend_is_left_alone_even_by_prune(full: Settings, bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(backend={}), full))
+    draft = remote.plan(manifest_of(backend={}), bare, prune=True)
+    assert not draft.changes
+    assert "TIEBREAK_BACKEND_URL" in draft.notes[0]
+
+
+def outcome(draft: Draft, *, applied: bool = False) -> SyncOutcome:
+    return SyncOutcome(tuple(draft.changes), applied, {"reviews": 3}, (), tuple(draft.notes), tuple(draft.refusals))
+
+
+def test_no_secret_is_printed(full: Settings) -> None:
+    remote = Remote()
+    wanted = manifest_of(
+        backend={"user": "${TIEBREAK_U}", "password": "${TIEBREAK_P}"}, webhook={"secret": "${TIEBREAK_S}"}
+    )
+    for manifest in (wanted, manifest_of(backend={})):
+        draft = remote.plan(manifest, full)
+        said = outcome(draft)
+        printed = render(said) + json.dumps(said.to_json()) + repr(said) + repr(draft.changes)
+        for secret in ("value of", "hunter2", "s3cr3t", "tiebreak-user"):
+            assert secret not in printed
+        assert "X-Tiebreak-Secret" in printed
+        remote.apply(draft)
+
+
+def test_a_plan_reads_as_text(full: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(views=[{"title": "Old"}]), full))
+    hard = {
+        "title": "Hard\x1b[31m",
+        "order_by": "-predictions_score",
+        "filters": [{"column": "data.price", "operator": "less", "value": 5}],
+    }
+    changed = manifest_of(
+        CONFIG.replace("spam", "junk"), title="Renamed", overlap={"maximum_annotations": 2}, views=[hard], backend={}
+    )
+    assert render(outcome(remote.plan(changed, full, prune=True))) == TEXT
+    assert render(outcome(Remote().plan(changed, full), applied=True)).endswith("Applied and verified: 4 created.")
+
+
+TEXT = """\
+reviews (project 3)
+  ~ project reviews
+      title: "Reviews" -> "Renamed"
+      label_config:
+         <View><Text name="t" value="$text"/>
+        -<Choices name="verdict" toName="t"><Choice value="ham"/><Choice value="spam"/></Choices></View>
+        +<Choices name="verdict" toName="t"><Choice value="ham"/><Choice value="junk"/></Choices></View>
+      overlap.maximum_annotations: none -> 2
+  + view Hard [31m
+      filters: data.price less 5 (Number)
+      match: "all"
+      order_by: "-predictions_score"
+      layout: "list"
+  - view Old
+  + webhook http://backend:9090/webhook
+      url: "http://backend:9090/webhook"
+      is_active: yes
+      send_for_all_actions: yes
+      X-Tiebreak-Secret: "**********"
+  + backend Tiebreak
+      title: "Tiebreak"
+      url: "http://backend:9090"
+      is_interactive: no
+      credentials: "**********"
+Plan: 3 to create, 1 to update, 1 to delete. Nothing was changed; --apply carries it out."""
+
+
+def test_the_json_of_a_change_has_before_and_after(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(), bare))
+    document = outcome(remote.plan(manifest_of(title="Renamed"), bare)).to_json()
+    assert document == {
+        "changes": [
+            {
+                "action": "update",
+                "kind": "project",
+                "name": "reviews",
+                "project": "reviews",
+                "fields": {"title": {"before": "Reviews", "after": "Renamed"}},
+            }
+        ],
+        "applied": False,
+        "projects": {"reviews": 3},
+        "rejects": [],
+        "notes": [],
+        "refusals": [],
+    }
+
+
+def test_a_namesake_is_told_when_a_project_is_made(bare: Settings) -> None:
+    draft = Draft(manifest_of(), bare, str)
+    plan_project(draft, None, [{"id": 4, "title": "Reviews"}], list)
+    assert draft.changes[0].action == "create"
+    assert "project 4 is titled 'Reviews' too" in draft.notes[0]
