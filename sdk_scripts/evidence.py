@@ -75,6 +75,12 @@ class Evidence:
         return {(control, task): n for control, task, n in counted.iter_rows()}
 
     @cached_property
+    def split(self) -> frozenset[tuple[str, int]]:
+        """The (control, task) pairs that people answered differently."""
+        answers = self.judgements.group_by("control", "task").agg(pl.col("answer").n_unique())
+        return frozenset((control, task) for control, task, n in answers.iter_rows() if n > 1)
+
+    @cached_property
     def agreement(self) -> Agreement:
         from ml_backend.labeling.agreement import agreement
 

@@ -58,7 +58,7 @@ _TEMPLATES = {
 <tr><th>Annotator</th>{% for control in controls %}<th>{{ control }}</th>{% endfor %}<th>When</th></tr>
 {%- for row in rows -%}
 <tr><td>{{ row.annotator }}</td>{% for control in controls %}<td>{{ row.answers.get(control, "–") }}</td>{% endfor %}
-<td class="tb-when">{{ row.when or "–" }}</td></tr>
+<td>{% for part in (row.when or "–").split() %}<span class="tb-when">{{ part }}</span> {% endfor %}</td></tr>
 {%- endfor -%}
 </table>
 {%- else -%}

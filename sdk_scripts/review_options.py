@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ml_backend.labeling.config import Control
+from ml_backend.labeling.config import PATH_SEPARATOR, Control
 from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.kinds.rating import most_stars
 from ml_backend.labeling.results import lookup
@@ -52,7 +52,10 @@ def options(control: Control, data: Mapping[str, Any], counts: Mapping[str, int]
         while label in found or label == OTHER:
             again += 1
             label = f"{text} ({again})"
-        found[label] = Option(label, key, _hint(counts.get(key, 0), total, key == model))
+        said = [called] if (called := on_screen(control, key)) and called.casefold() != text.casefold() else []
+        said += [f"{counts[key]} of {total} annotators"] if key in counts else []
+        said += ["the model"] if key == model else []
+        found[label] = Option(label, key, ", ".join(said))
     return list(found.values())
 
 
@@ -62,9 +65,12 @@ def as_choices(found: list[Option]) -> list[dict[str, str]]:
     return [*choices, {"value": OTHER}]
 
 
-def _hint(votes: int, total: int, model: bool) -> str:
-    said = [f"{votes} of {total} annotators"] if votes else []
-    return " and ".join([*said, *(["the model"] if model else [])])
+def on_screen(control: Control, key: str) -> str:
+    """What the source project's screen calls an answer of labels that have an alias; empty for other answers."""
+    kind = kind_of(control)
+    names = kind.labels(kind.from_key(key)) if kind else ()
+    called = {PATH_SEPARATOR.join(label.path): label.text for label in control.labels}
+    return ", ".join(called[name] for name in names if name in called)
 
 
 def _answers(kind: str, control: Control, data: Mapping[str, Any]) -> list[Answer]:

@@ -21,7 +21,7 @@ from sdk_scripts.evidence import Evidence
 from sdk_scripts.guideline_excerpt import excerpt
 from sdk_scripts.precedents import Precedent, precedents
 from sdk_scripts.review_html import panel, parts_of
-from sdk_scripts.review_options import as_choices, options
+from sdk_scripts.review_options import as_choices, on_screen, options
 from sdk_scripts.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class _Builder:
         model = kind.key(opinion.answer) if kind and opinion else None
         offered = options(control, task.data, counts, model)
         precedents = self._precedents[control.name].get(case.task, [])
-        disputed = [wording.show_key(control, key) for key in dict.fromkeys([*counts, *([model] if model else [])])]
+        disputed = dict.fromkeys([*counts, *([model] if model else [])])
+        words = [word for key in disputed for word in (wording.show_key(control, key), on_screen(control, key))]
         return {
             "title": f"{self.dataset.name}: task {case.task}, {control.name}",
             "source_project": self.dataset.project_id,
@@ -83,7 +84,7 @@ class _Builder:
             "votes": self._votes_panel(control, votes),
             "model": panel("model", shares=_shares(control, opinion), who=said_by),
             "precedents": panel("precedents", rows=[self._precedent(control, row) for row in precedents]),
-            "guideline": panel("guideline", excerpt=excerpt(self._instruction, disputed)),
+            "guideline": panel("guideline", excerpt=excerpt(self._instruction, words)),
             "options": as_choices(offered),
             "tiebreak": {
                 "source": self._source | {"task": case.task},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of
@@ -45,12 +45,11 @@ def votes(control: Control, counts: Mapping[str, int], most: int = 3) -> str:
     if rest := sum(n for _, n in ranked[most:]):
         answers = len(ranked) - most
         parts.append(f"{rest} {'gives' if rest == 1 else 'give'} {answers} other answer{'s' if answers > 1 else ''}")
-    return joined(parts)
-
-
-def joined(parts: Sequence[str]) -> str:
     return ", ".join(parts)
 
 
-def annotators(n: int) -> str:
-    return "the annotator" if n == 1 else f"the {n} annotators"
+def people_said(n: int, *, unanimous: bool) -> str:
+    """ "the 3 annotators said", or whose consensus an answer is where they did not all say it."""
+    if n == 1:
+        return "the annotator said"
+    return f"the {n} annotators said" if unanimous else f"the consensus of the {n} annotators is"

@@ -42,8 +42,9 @@ class ModelAgainstHuman:
                 human = kind.from_key(key)
                 score = _margin(opinion, kind, human)
                 if score > 0:
+                    people = wording.people_said(n, unanimous=(control.name, task) not in evidence.split)
                     says, said = wording.show(control, opinion.answer), wording.show(control, human)
-                    detail = f"the model gives {opinion.confidence:.2f} to {says}, {wording.annotators(n)} said {said}"
+                    detail = f"the model gives {opinion.confidence:.2f} to {says}, {people} {said}"
                     detail = wording.about(evidence.config, control.name, detail)
                     keep_strongest(found, task, Suspicion(score, detail, control.name))
         return found

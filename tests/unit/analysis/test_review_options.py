@@ -19,8 +19,14 @@ def test_the_labels_come_in_the_configs_order_with_who_voted_for_them() -> None:
     positive, negative = keys(control, ("positive",), ("negative",))
     found = options(control, {}, {positive: 2, negative: 1}, positive)
     assert [option.label for option in found] == ["negative", "neutral", "positive"]
-    assert [option.hint for option in found] == ["1 of 3 annotators", "", "2 of 3 annotators and the model"]
+    assert [option.hint for option in found] == ["1 of 3 annotators", "", "2 of 3 annotators, the model"]
     assert [option.key for option in found][2] == positive
+
+
+def test_a_label_with_an_alias_says_what_the_source_project_calls_it() -> None:
+    xml = """<View><Text name="t" value="$text"/><Taxonomy name="c" toName="t"><Choice value="Brands" alias="ip">
+      <Choice value="A replica" alias="ip.fake"/></Choice></Taxonomy></View>"""
+    assert [option.hint for option in options(parse(xml)["c"], {}, {}, None)] == ["Brands", "A replica"]
 
 
 def test_an_answer_of_two_labels_is_offered_where_somebody_gave_it() -> None:
