@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_backend.labeling.errors import InputError
-from ml_backend.labeling.results import Annotation, Task, read_task
+from ml_backend.labeling.results import Task, read_task
 
 MAX_BYTES_TO_LOCATE = 300_000_000
 """A broken file up to this size is parsed again by the standard library, which knows the line of an error."""
@@ -37,8 +37,7 @@ def read_export(path: Path) -> Export:
     export in the JSON format, it holds no task, or two of its tasks have the same id.
 
     Tasks without an id get the lowest unused ones in the file's order; annotations that do not say who made them count
-    as those of different unnamed people (`unnamed-1` is whoever gave the first annotation of a task); both are said in
-    `warnings`. Items that are no tasks are counted there and left out.
+    as different people's; items that are no tasks are left out. All of this is said, with numbers, in `warnings`.
     """
     tasks: list[Task] = []
     strange: list[int] = []
@@ -49,10 +48,7 @@ def read_export(path: Path) -> Export:
             json_min += isinstance(item, Mapping) and ("annotation_id" in item or "annotator" in item)
             continue
         task = read_task(item)
-        nameless = sum(not annotation.annotator for annotation in task.annotations)
-        if nameless:
-            unnamed += nameless
-            task = replace(task, annotations=tuple(_named(n, a) for n, a in enumerate(task.annotations, start=1)))
+        unnamed += sum(not annotation.annotator for annotation in task.annotations)
         ids_only += bool(item.get("predictions")) and not task.predictions
         tasks.append(task)
     if not tasks and json_min:
@@ -69,8 +65,8 @@ def read_export(path: Path) -> Export:
         warnings.append(f"{missing} tasks of {path} have no id; they were numbered in the file's order.")
     if unnamed:
         warnings.append(
-            f"{unnamed} annotations of {path} do not say who made them; within a task they count as different people, "
-            "so figures per annotator mean nothing."
+            f"{unnamed} annotations of {path} do not say who made them; they count as different people's, and figures "
+            "per annotator leave them out."
         )
     if ids_only:
         warnings.append(
@@ -78,10 +74,6 @@ def read_export(path: Path) -> Export:
             "full predictions, or use the project itself."
         )
     return Export(_numbered(path, tasks), tuple(warnings))
-
-
-def _named(position: int, annotation: Annotation) -> Annotation:
-    return annotation if annotation.annotator else replace(annotation, annotator=f"unnamed-{position}")
 
 
 def _numbered(path: Path, tasks: list[Task]) -> list[Task]:

@@ -129,7 +129,8 @@ class _Builder:
         columns = sorted(dict.fromkeys(vote["control"] for vote in votes), key=lambda name: name != control.name)
         rows: dict[str, dict[str, Any]] = {}
         for vote in votes:
-            row = rows.setdefault(vote["annotator"], {"annotator": vote["annotator"], "answers": {}, "when": ""})
+            who = vote["annotator"] or f"unnamed (annotation {vote['annotation']})"
+            row = rows.setdefault(who, {"annotator": who, "answers": {}, "when": ""})
             row["answers"][vote["control"]] = wording.show_key(
                 self.evidence.config[vote["control"]], vote["answer"], 300
             )
@@ -164,7 +165,7 @@ class _Builder:
         wanted = items.filter(pl.col("task").is_in([case.task for case in self.cases]))
         return {
             (row["control"], row["task"]): {"answer": row["answer"], "confidence": round(row["confidence"], 6)}
-            for row in wanted.iter_rows(named=True)
+            for row in wanted.drop_nulls(["answer", "confidence"]).iter_rows(named=True)
         }
 
     @cached_property
