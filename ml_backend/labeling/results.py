@@ -5,6 +5,7 @@ Reading forgives (a malformed region is as good as none), writing does not.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -284,6 +285,17 @@ def _objects(items: Any) -> Iterator[Mapping[str, Any]]:
 def _whole(value: Any) -> int | None:
     """An id that a 64-bit column holds."""
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+
+
+def project_key(json: Mapping[str, Any]) -> str:
+    """A project's `"<id>.<created, Unix seconds>"`, as Label Studio writes it to `/setup` and `/predict`.
+
+    Raises InputError where the JSON is not a project's.
+    """
+    id, created = _whole(json.get("id")), read_time(json.get("created_at"))
+    if id is None or id < 0 or created is None:
+        raise InputError("This is not a Label Studio project: it has no `id` and `created_at`.")
+    return f"{id}.{math.floor(created.timestamp())}"
 
 
 def read_time(value: Any) -> datetime | None:
