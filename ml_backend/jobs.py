@@ -53,7 +53,7 @@ def job_settings() -> Settings:
 
 
 def train_job(project_key: str, project_id: int, generation: int) -> dict[str, Any] | Retry:
-    """Train the project on the labels Label Studio has now: `{version, labels, metrics, promoted}`.
+    """Train the project on the labels Label Studio has now: `{version, labels, metrics, promoted, reason}`.
 
     Where the labels or the config do not allow it, `{error, mend, status}`: trying again would change nothing. Other
     errors are raised, and RQ tries again. Killed at any point, it leaves the live version as it was.
@@ -131,6 +131,7 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
         "labels": outcome.labels,
         "metrics": outcome.metrics,
         "promoted": outcome.promoted,
+        "reason": outcome.reason,
     }
 
 

@@ -124,7 +124,7 @@ class Jobs:
             return self._plan(project_key, project_id, state.pending(), time.time())
 
     def wait(self, job: Job, *, worker_seconds: float = 30.0) -> dict[str, Any]:
-        """Block until the training ends: `{version, labels, metrics, promoted}`.
+        """Block until the training ends: `{version, labels, metrics, promoted, reason}`.
 
         Raises what the training raised; QueueUnavailable where no worker has run for `worker_seconds`.
         """
