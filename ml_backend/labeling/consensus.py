@@ -1,0 +1,185 @@
+"""The answer the annotators' judgements add up to, for each task and control, with its probability of being right; and
+how good each annotator is.
+
+| kind of answer | consensus |
+|---|---|
+| one of several (choices, pairwise) | the most probable of the answers given, under the method's model |
+| several at once (multiple choices) | every label decided on its own; the joined labels |
+| stars | the weighted median |
+| numbers, text, taxonomy, spans, boxes | the answer given that is nearest to all (medoid by the kind's distance) |
+
+What everybody agrees on is always the consensus. A tie has a confidence of at most 0.5 and is marked; of the tied
+answers the one more common elsewhere is shown, then the first in the config's order.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ml_backend.labeling.alpha import Distances
+from ml_backend.labeling.annotator_agreement import wilson_interval
+from ml_backend.labeling.central_answer import Central, medoid, weighted_median
+from ml_backend.labeling.config import Control, LabelConfig
+from ml_backend.labeling.errors import InputError, UnknownName
+from ml_backend.labeling.judgements import latest
+from ml_backend.labeling.kinds import Kind, kind_of
+from ml_backend.labeling.units import Coded, Floats, code
+from ml_backend.labeling.vote_consensus import SHRINK, ControlConsensus, Decided, by_label, by_vote
+
+METHODS = ("auto", "majority", "dawid-skene")
+ITEMS: dict[str, Any] = {
+    "task": pl.Int64(),
+    "control": pl.String(),
+    "answer": pl.String(),  # the kind's key
+    "confidence": pl.Float64(),  # probability that the answer is right, 0–1
+    "judgements": pl.Int64(),
+    "tied": pl.Boolean(),
+}
+ANNOTATORS: dict[str, Any] = {
+    "annotator": pl.String(),
+    "control": pl.String(),
+    "quality": pl.Float64(),  # 0–1; NaN where no task of the control has two judgements
+    "low": pl.Float64(),  # 95 % interval of quality
+    "high": pl.Float64(),
+    "judgements": pl.Int64(),
+}
+
+
+@dataclass(frozen=True)
+class Consensus:
+    method: str
+    """As asked for; `controls` says what was used for each."""
+    items: pl.DataFrame
+    """Columns of ITEMS, in order of control and task."""
+    annotators: pl.DataFrame
+    """Columns of ANNOTATORS. Quality: for votes, the probability of a judgement being right; else the mean similarity
+    to the others' answers. Both are drawn towards everybody's by four pseudo-judgements."""
+    controls: Mapping[str, ControlConsensus]
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The answers are JSON values: what the keys of the kind say."""
+        items = [{**row, "answer": json.loads(row["answer"])} for row in self.items.iter_rows(named=True)]
+        known = pl.col("quality").is_not_nan()
+        weighted = (pl.col("quality") * pl.col("judgements")).filter(known).sum()
+        people = (
+            self.annotators.group_by("annotator")
+            .agg(
+                (weighted / pl.col("judgements").filter(known).sum()).alias("quality"),
+                pl.col("judgements").sum(),
+                pl.struct("control", "quality", "low", "high", "judgements").alias("controls"),
+            )
+            .sort("annotator")
+        )
+        return {
+            "method": self.method,
+            "controls": {name: found.to_json() for name, found in self.controls.items()},
+            "items": items,
+            "annotators": [
+                {
+                    **row,
+                    "quality": _known(row["quality"]),
+                    "controls": {
+                        part["control"]: {name: _known(part[name]) for name in ("quality", "low", "high", "judgements")}
+                        for part in row["controls"]
+                    },
+                }
+                for row in people.iter_rows(named=True)
+            ],
+            "note": self.note,
+        }
+
+
+def consensus(table: pl.DataFrame, config: LabelConfig, *, method: str = "auto", seed: int = 0) -> Consensus:
+    """The consensus of the judgements (`judgements.SCHEMA`; each annotator's last of a task counts).
+
+    `auto` fits models of increasing freedom and takes, for each control, the one that makes held-out judgements most
+    probable (`model_choice`); `majority` counts votes and reads its confidence off how often annotators agree;
+    `dawid-skene` is crowd-kit's, with its own, often too high, probabilities. The method decides about votes only:
+    stars are a weighted median, answers with a distance a medoid, whatever it is. Raises UnknownName for another
+    method, InputError for crowdlab.
+    """
+    if method == "crowdlab":
+        raise InputError(
+            "The method crowdlab comes with trained models: it needs their out-of-fold predictions.",
+            mend="Use auto, majority or dawid-skene.",
+        )
+    if method not in METHODS:
+        raise UnknownName("consensus method", method, METHODS)
+    rows = latest(table)
+    items, people = [pl.DataFrame(schema=ITEMS)], [pl.DataFrame(schema=ANNOTATORS)]
+    controls: dict[str, ControlConsensus] = {}
+    alone: list[str] = []
+    for control in config.answerable:
+        kind = kind_of(control)
+        if kind is None:
+            continue
+        coded = code(rows, control, kind)
+        if not len(coded.unit):
+            continue
+        controls[control.name], found = _decide(coded, control, kind, method, seed)
+        items.append(_items(coded, control, found))
+        people.append(_people(coded, control, found.quality))
+        if (coded.cells.per_unit < 2).all():
+            alone.append(control.name)
+    note = f"No task has two judgements of {', '.join(alone)}: the confidence there is an assumption." if alone else ""
+    return Consensus(method, pl.concat(items), pl.concat(people), controls, note)
+
+
+def _decide(coded: Coded, control: Control, kind: Kind, method: str, seed: int) -> tuple[ControlConsensus, Decided]:
+    if kind.scale == "nominal":
+        return (by_label if control.multiple else by_vote)(coded, control, kind, method, seed)
+    distances = Distances(coded.answers, kind.distance)
+    central: Central
+    if kind.scale == "ordinal" and coded.numbers is not None:
+        central = weighted_median(coded, coded.numbers, distances)
+        keys = [kind.key(int(answer)) for answer in central.answer]
+        how = ControlConsensus("median", "Stars have an order, so the middle one counts, weighted by precision.")
+    else:
+        central = medoid(coded, distances)
+        keys = [coded.keys[index] for index in central.answer]
+        how = ControlConsensus("medoid", "Answers can be near each other, so the most central one counts.")
+    return how, Decided(keys, central.confidence, central.tied, central.quality)
+
+
+def _items(coded: Coded, control: Control, found: Decided) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "task": coded.tasks,
+            "control": [control.name] * len(coded.tasks),
+            "answer": found.keys,
+            "confidence": found.confidence,
+            "judgements": coded.cells.per_unit,
+            "tied": found.tied,
+        },
+        schema=ITEMS,
+    )
+
+
+def _people(coded: Coded, control: Control, quality: Floats) -> pl.DataFrame:
+    per_unit = coded.cells.per_unit
+    shared = np.bincount(coded.annotator, per_unit[coded.unit] > 1, len(coded.annotators))
+    if not shared.any():
+        quality = np.full(len(quality), math.nan)
+    given = np.bincount(coded.annotator, minlength=len(coded.annotators))
+    rows = [
+        (name, control.name, float(q), *_interval(float(q), float(n)), int(total))
+        for name, q, n, total in zip(coded.annotators, quality, shared, given, strict=True)
+        if name
+    ]
+    return pl.DataFrame(rows, schema=ANNOTATORS, orient="row")
+
+
+def _interval(quality: float, shared: float) -> tuple[float, float]:
+    return (math.nan, math.nan) if math.isnan(quality) else wilson_interval(quality, int(shared + SHRINK))
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,152 @@
+"""The consensus of votes: one of several answers, or several labels at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.labeling.annotator_models import MAJORITY, Fit, Votes, dawid_skene, temper
+from ml_backend.labeling.config import Control
+from ml_backend.labeling.kinds import Kind
+from ml_backend.labeling.model_choice import Choice, choose
+from ml_backend.labeling.units import Coded, Floats, Ints
+
+SHRINK = 4.0  # pseudo-judgements that draw an annotator's quality towards everybody's
+_EQUAL = 1e-9
+_MOST_LABEL_VOTES = 5_000_000
+
+
+@dataclass(frozen=True)
+class ControlConsensus:
+    """How a control's consensus was found."""
+
+    method: str
+    """A model of `annotator_models`, dawid-skene, median or medoid."""
+    reason: str
+    temperature: float = 1.0
+    """What probabilities were softened with."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Mean log-likelihood of held-out judgements by model, where `auto` chose."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "reason": self.reason,
+            "temperature": self.temperature,
+            "scores": dict(self.scores),
+        }
+
+
+@dataclass(frozen=True)
+class Decided:
+    """(U,) keys, confidences and ties; (A,) qualities."""
+
+    keys: list[str]
+    confidence: Floats
+    tied: NDArray[np.bool_]
+    quality: Floats
+
+
+def by_vote(coded: Coded, control: Control, kind: Kind, method: str, seed: int) -> tuple[ControlConsensus, Decided]:
+    votes = _votes(coded.unit, coded, coded.value, max(2, len(coded.keys)))
+    how, fit = _fitter(votes, method, seed)
+    fitted = fit(votes)
+    posterior = temper(fitted.posterior, how.temperature)
+    answer, confidence, tied = _pick(posterior, votes)
+    keys = [coded.keys[index] for index in answer]
+    quality = _vote_quality(votes, fitted.posterior[votes.unit, votes.value])
+    return how, Decided(keys, confidence, tied, quality)
+
+
+def by_label(coded: Coded, control: Control, kind: Kind, method: str, seed: int) -> tuple[ControlConsensus, Decided]:
+    """Each label present or not; one model for all, chosen on all their decisions together."""
+    answers = [frozenset(kind.labels(answer)) for answer in coded.answers]
+    names = [name for name in control.keys if any(name in answer for answer in answers)]
+    names += sorted(set().union(*answers) - set(names))
+    has = np.array([[name in answer for name in names] for answer in answers], dtype=np.int64)
+    n, units = len(coded.unit), len(coded.tasks)
+    stacked = Votes(
+        np.concatenate([coded.unit + units * place for place in range(len(names))]),
+        np.tile(coded.annotator, len(names)),
+        has[coded.value].T.ravel(),
+        units * len(names),
+        len(coded.annotators),
+        2,
+    )
+    if n * len(names) > _MOST_LABEL_VOTES:
+        method = "majority"
+    how, fit = _fitter(stacked, method, seed)
+    sure = np.ones(units)
+    likeliest, likeliest_label = np.full(units, -1.0), np.zeros(units, dtype=np.int64)
+    tied = np.zeros(units, dtype=bool)
+    applies = np.zeros((units, len(names)), dtype=bool)
+    right = np.zeros(n)
+    for place in range(len(names)):
+        votes = _votes(coded.unit, coded, has[coded.value, place], 2)
+        fitted = fit(votes)
+        posterior = temper(fitted.posterior, how.temperature)
+        answer, confidence, even = _pick(posterior, votes)
+        applies[:, place] = (answer == 1) & ~even
+        tied |= even
+        sure *= confidence
+        better = posterior[:, 1] > likeliest + _EQUAL
+        likeliest[better], likeliest_label[better] = posterior[better, 1], place
+        right += fitted.posterior[votes.unit, votes.value] / len(names)
+    empty = ~applies.any(axis=1)  # nobody answered with nothing, so the likeliest label stands, unsure
+    applies[empty, likeliest_label[empty]] = True
+    confidence = np.where(empty | tied, np.minimum(np.where(empty, likeliest, sure), 0.5), sure)
+    known: dict[bytes, str] = {}
+    keys = []
+    for row in applies:
+        pattern = row.tobytes()
+        if pattern not in known:
+            known[pattern] = kind.key(tuple(name for name, it in zip(names, row, strict=True) if it))
+        keys.append(known[pattern])
+    return how, Decided(keys, confidence, tied | empty, _vote_quality(votes, right))
+
+
+def _fitter(votes: Votes, method: str, seed: int) -> tuple[ControlConsensus, Callable[[Votes], Fit]]:
+    """What to fit, and why."""
+    if (votes.per_unit < 2).all():
+        why = "No task has two judgements, so nothing is known about the annotators."
+        return ControlConsensus(MAJORITY.name, why), MAJORITY.fit
+    if method == "majority":
+        return ControlConsensus(MAJORITY.name, "Asked for."), MAJORITY.fit
+    if method == "dawid-skene":
+        return ControlConsensus(method, "Asked for."), dawid_skene
+    chosen: Choice = choose(votes, seed=seed)
+    how = ControlConsensus(chosen.model.name, chosen.reason, chosen.temperature, chosen.scores)
+    return how, chosen.model.fit
+
+
+def _votes(unit: Ints, coded: Coded, value: Ints, values: int) -> Votes:
+    return Votes(unit, coded.annotator, value, len(coded.tasks), len(coded.annotators), values)
+
+
+def _pick(posterior: Floats, votes: Votes) -> tuple[Ints, Floats, NDArray[np.bool_]]:
+    """The most probable of the values given to each unit, its probability, and whether another is as probable."""
+    given = np.where(votes.counts > 0, posterior, -1.0)
+    most = given.max(axis=1, keepdims=True)
+    as_good = given >= most - _EQUAL
+    tied = as_good.sum(axis=1) > 1
+    common = votes.counts.sum(axis=0)
+    order = np.lexsort((np.arange(len(common)), -common))  # the more common first, then the first in order
+    answer = order[as_good[:, order].argmax(axis=1)]
+    confidence = np.clip(posterior[np.arange(len(answer)), answer], 0, np.where(tied, 0.5, 1))
+    return answer, confidence, tied
+
+
+def _vote_quality(votes: Votes, right: Floats) -> Floats:
+    """(A,) from the probability of each judgement being right, (N,); judgements of tasks nobody else judged say
+    nothing."""
+    shared = votes.per_unit[votes.unit] > 1
+    if not shared.any():
+        return np.full(votes.annotators, math.nan)
+    who = votes.annotator[shared]
+    total = np.bincount(who, right[shared], votes.annotators) + SHRINK * float(right[shared].mean())
+    return total / (np.bincount(who, minlength=votes.annotators) + SHRINK)
