@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from ml_backend.labeling.errors import ModelUnavailable
 from ml_backend.labeling.results import text_of
@@ -38,10 +39,10 @@ def precedents(
     texts = {task.id: text for task in evidence.tasks.values() if (text := text_of(task.data, fields))}
     agreed = {
         task: (answer, confidence, n)
-        for task, answer, confidence, n in evidence.consensus.items.filter(control=control)
+        for task, answer, confidence, n in evidence.consensus.items.filter(~pl.col("tied"), control=control)
         .select("task", "answer", "confidence", "judgements")
         .iter_rows()
-        if answer is not None and task in texts and task not in hard and (n == 1 or confidence > 0.5)
+        if task in texts and task not in hard and (n == 1 or confidence > 0.5)
     }
     asked = sorted(task for task in tasks if task in texts)
     known = sorted(agreed)

@@ -165,7 +165,7 @@ class _Builder:
         wanted = items.filter(pl.col("task").is_in([case.task for case in self.cases]))
         return {
             (row["control"], row["task"]): {"answer": row["answer"], "confidence": round(row["confidence"], 6)}
-            for row in wanted.drop_nulls(["answer", "confidence"]).iter_rows(named=True)
+            for row in wanted.iter_rows(named=True)
         }
 
     @cached_property
@@ -207,7 +207,7 @@ class _Builder:
         return {
             "label_config": self.evidence.config.fingerprint,
             "guidelines": hashlib.sha256(self._instruction.encode()).hexdigest()[:16] if self._instruction else None,
-            "consensus": self.evidence.consensus.method,
+            "consensus": {name: found.method for name, found in self.evidence.consensus.controls.items()},
             "signals": {name: signal.weight for name, signal in SIGNALS.items()},
         }
 

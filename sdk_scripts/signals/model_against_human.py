@@ -31,13 +31,13 @@ class ModelAgainstHuman:
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
         opinions = evidence.opinions
         found: dict[int, Suspicion] = {}
-        columns = ["task", "answer", "confidence", "judgements"]
+        columns = ["task", "answer", "tied", "judgements"]
         for control in evidence.config.answerable:
             kind = kind_of(control)
             agreed = evidence.consensus.items.filter(control=control.name).select(columns)
-            for task, key, confidence, n in agreed.iter_rows():
+            for task, key, tied, n in agreed.iter_rows():
                 opinion = opinions.get(control.name, {}).get(task)
-                if kind is None or opinion is None or key is None or (n > 1 and confidence <= 0.5):
+                if kind is None or opinion is None or tied:
                     continue
                 human = kind.from_key(key)
                 score = _margin(opinion, kind, human)
