@@ -71,6 +71,15 @@ def _column(name: str) -> str:
     return name
 
 
+def _data_column(name: str) -> str:
+    if not name.startswith("data."):
+        raise ValueError("must be data.<field>")
+    return _column(name)
+
+
+DataColumn = Annotated[str, BeforeValidator(lambda value: _data_column(str(value)))]
+
+
 class Filter(Section):
     column: Annotated[str, BeforeValidator(lambda value: _column(str(value)))]
     operator: Operator
@@ -85,6 +94,9 @@ class View(Section):
     match: Literal["all", "any"] = "all"
     filters: tuple[Filter, ...] = ()
     order_by: str | None = Field(None, description="a column; `-column` for descending")
+    numbers: tuple[DataColumn, ...] = Field(
+        (), description="task data to sort as numbers (text, and all data on PostgreSQL, sorts as text)"
+    )
     hidden_columns: tuple[Annotated[str, BeforeValidator(lambda value: _column(str(value)))], ...] | None = None
     layout: Literal["list", "grid"] = "list"
 

@@ -7,17 +7,23 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
 from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioRefused
-from ml_backend.studio.connection import Connection
+from ml_backend.studio.snapshots import Snapshots
+
+log = structlog.get_logger(__name__)
 
 PAGE = 500
+SNAPSHOT_FROM = 2_000
+"""Tasks from which on a whole project is read through a snapshot."""
 IDS_A_CALL = 300
 """They travel in the address, which servers cut at 4 to 8 KB."""
 
 Filter = dict[str, Any]
 
 
-class Tasks(Connection):
+class Tasks(Snapshots):
     def tasks(
         self,
         project: int,
@@ -32,12 +38,13 @@ class Tasks(Connection):
         Every condition is Label Studio's to apply, so that the cost is that of the tasks that match:
         `ids` (those no longer there are left out); `updated_after`, a time (UTC where it has no zone) after which an
         annotation was made, changed or deleted, or the task was changed (predictions imported in bulk do not count);
-        `unpredicted`, that no model has predicted them. With `data_only` the annotations and predictions are left away,
-        at less than half of the cost.
+        `unpredicted`, that no model has predicted them. With `data_only` tasks have their `id`, `data` and `meta` only,
+        at a fifth of the cost.
 
-        Pages are asked for by id rather than by number, so tasks that come or go meanwhile shift nothing; memory is
-        that of one page. Storage addresses in the data stay as they are. Raises StudioNotFound for a project that is
-        not there, and StudioError where a page lacks tasks.
+        Pages are asked for by id rather than by number, so tasks that come or go meanwhile shift nothing; a large
+        project is read whole through a snapshot, where that works. Memory is that of one page. Storage addresses in
+        the data stay as they are. Raises StudioNotFound for a project that is not there, and StudioError where a page
+        lacks tasks.
         """
         conditions: list[Filter] = []
         if updated_after is not None:
@@ -46,6 +53,12 @@ class Tasks(Connection):
             conditions.append(condition("updated_at", "greater", stamp, "Datetime"))
         if unpredicted:
             conditions.append(condition("total_predictions", "equal", 0, "Number"))
+        if not conditions and ids is None and not data_only and (total := self.task_count(project)) >= SNAPSHOT_FROM:
+            try:
+                yield from self._snapshot(project)
+                return
+            except StudioError as error:  # it comes before the first task
+                log.info("reading page by page", project=project, tasks=total, why=error.what)
         if ids is None:
             yield from self._matching(project, conditions, data_only=data_only)
             return
@@ -140,6 +153,8 @@ class Tasks(Connection):
             "review": "true" if review else "false",
             "fields": "task_only" if data_only else "all",
         }
+        if data_only and review:  # a third of the time of whole rows; not for those who ask for a column
+            params["include"] = "id,data,meta"
         return self._get("/api/tasks/", params, what=f"project {project}")
 
 

@@ -60,6 +60,8 @@ def view_data(view: View) -> dict[str, Any]:
     }
     if view.order_by:
         data["ordering"] = ["-" * view.order_by.startswith("-") + "tasks:" + view.order_by.removeprefix("-")]
+    if view.numbers:
+        data["columnsDisplayType"] = {f"tasks:{column}": "Number" for column in view.numbers}
     if view.hidden_columns is not None:
         hidden = [f"tasks:{column}" for column in view.hidden_columns]
         data["hiddenColumns"] = {"explore": hidden, "labeling": hidden}
@@ -85,8 +87,14 @@ def _shown(data: Mapping[str, Any], asked: Mapping[str, Any] | None = None) -> d
         "order_by": ", ".join(str(column).replace("tasks:", "", 1) for column in data.get("ordering") or ()),
         "layout": data.get("type", "list"),
     }
+    if "columnsDisplayType" in (data if asked is None else asked):
+        display = data.get("columnsDisplayType") or {}
+        shown["numbers"] = sorted(
+            str(column).replace("tasks:", "", 1) for column in display if display[column] == "Number"
+        )
     if "hiddenColumns" in (data if asked is None else asked):
-        shown["hidden_columns"] = sorted((data.get("hiddenColumns") or {}).get("explore") or ())
+        hidden = (data.get("hiddenColumns") or {}).get("explore") or ()
+        shown["hidden_columns"] = sorted(str(column).replace("tasks:", "", 1) for column in hidden)
     return shown
 
 

@@ -237,6 +237,22 @@ def test_views_that_the_manifest_dropped_go_with_prune_and_those_of_people_stay(
     assert [view["data"]["title"] for view in project.studio.views(project.id)] == ["Ours", "Theirs"]
 
 
+def test_a_view_sorts_data_as_numbers_where_it_says_so(project: Project) -> None:
+    project.manifest(
+        "title: Some reviews\n"
+        "views:\n"
+        "- {title: Dearest, order_by: -data.price, numbers: [data.price]}\n"
+        "- {title: As text, order_by: data.price}\n"
+        "tasks: [{file: rows.jsonl}]\n"
+    )
+    project.write("\n".join(json.dumps({"text": "x", "price": price}) for price in ("9", "10.5", "100")), "rows.jsonl")
+    project.apply()
+    numbers, text = project.studio.views(project.id)
+    for view, prices in ((numbers, ["100", "10.5", "9"]), (text, ["10.5", "100", "9"])):
+        tasks = project.studio._get("/api/tasks/", {"view": view["id"], "project": project.id})["tasks"]
+        assert [task["data"]["price"] for task in tasks] == prices
+
+
 def test_a_backend_is_connected_with_its_credentials_and_one_webhook(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,7 @@ views = st.fixed_dictionaries(
         "order_by": st.none() | columns | columns.map("-{}".format),
         "hidden_columns": st.none() | st.lists(columns, max_size=3),
         "layout": st.sampled_from(["list", "grid"]),
+        "numbers": st.sampled_from([[], ["data.price"]]),
     }
 )
 overlaps = st.fixed_dictionaries(
