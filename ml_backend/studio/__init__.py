@@ -8,6 +8,7 @@ list, refused predictions go unmentioned, and dropped fields too.
     refusals     Label Studio's answers -> errors that say which setting to change
     projects     projects and label configs
     tasks        reading tasks, the queue, deleting
+    snapshots    a large project read whole
     imports      tasks in bulk, neither lost nor doubled
     predictions  predictions in bulk, each once
     checks       whether a prediction fits the label config

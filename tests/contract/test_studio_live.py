@@ -193,6 +193,38 @@ class TestTasks:
         found += [task["id"] for task in reading]
         assert found == everything
 
+    def test_a_snapshot_says_the_same_as_the_pages(
+        self, studio: Studio, new_project: Projects, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id = new_project(20)
+        ids = ids_of(studio, id)
+        studio.import_tasks(id, [{"data": {"text": "schön ✓ [{]}\\"}, "meta": {"k": [1]}}])
+        studio.import_predictions(id, [prediction(task) for task in ids[:3]])
+        for task in ids[:2]:
+            studio.create_annotation(task, {"result": choice("negative"), "lead_time": 1.5})
+        studio.create_annotation(ids[4], {"result": [], "was_cancelled": True})
+        paged = list(studio.tasks(id))
+        monkeypatch.setattr("ml_backend.studio.tasks.SNAPSHOT_FROM", 1)
+        monkeypatch.setattr("ml_backend.studio.snapshots.CHUNK", 700)
+        monkeypatch.setattr(Studio, "_matching", lambda *_, **__: pytest.fail("read page by page"))
+        whole = list(studio.tasks(id))
+        passing = {"created_ago", "created_username", "prediction", "result_count", "unique_id"}
+        for one, other in zip(paged, whole, strict=True):
+            for name in ("id", "data", "meta", "updated_at"):
+                assert one[name] == other[name]
+            for name in ("annotations", "predictions"):
+                for left, right in zip(one[name], other[name], strict=True):
+                    assert {k: v for k, v in left.items() if k not in passing}.items() <= right.items()
+        assert studio._get(f"/api/projects/{id}/exports/") == []
+
+    def test_pages_help_where_there_is_no_snapshot(
+        self, studio: Studio, new_project: Projects, losing: Callable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id = new_project(5)
+        monkeypatch.setattr("ml_backend.studio.tasks.SNAPSHOT_FROM", 1)
+        lossy, _ = losing("/exports/", arrives=False)
+        assert [task["id"] for task in lossy.tasks(id)] == ids_of(studio, id)
+
     def test_ids_and_times_are_filtered_by_the_server(self, studio: Studio, new_project: Projects) -> None:
         id = new_project(5)
         ids = ids_of(studio, id)

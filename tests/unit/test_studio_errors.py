@@ -200,25 +200,27 @@ class TestRepeating:
 
 
 class TestReadingTasks:
+    """The first answer is to the question how many there are."""
+
     def page(self, ids: Sequence[int], total: int) -> httpx.Response:
         return answer(200, {"tasks": [{"id": id} for id in ids], "total": total})
 
     def test_a_404_in_the_middle_is_no_end(self, answering: Answering) -> None:
-        studio, _ = answering(self.page([1, 2], 5), answer(404, {"detail": "Invalid page."}))
+        studio, _ = answering(self.page([1], 5), self.page([1, 2], 5), answer(404, {"detail": "Invalid page."}))
         with pytest.raises(StudioNotFound):
             list(studio.tasks(1))
 
     def test_a_capped_page_is_no_end(self, answering: Answering) -> None:
-        studio, _ = answering(self.page([1, 2], 3), self.page([7], 1))
+        studio, _ = answering(self.page([1], 3), self.page([1, 2], 3), self.page([7], 1))
         assert [task["id"] for task in studio.tasks(1)] == [1, 2, 7]
 
     def test_an_empty_page_before_the_end_is_an_error(self, answering: Answering) -> None:
-        studio, _ = answering(self.page([1, 2], 5), self.page([], 3))
+        studio, _ = answering(self.page([1], 5), self.page([1, 2], 5), self.page([], 3))
         with pytest.raises(StudioError, match="2 of 5 tasks"):
             list(studio.tasks(1))
 
     def test_tasks_that_went_missing_are_an_error(self, answering: Answering) -> None:
-        studio, _ = answering(self.page([1, 2], 5), self.page([4], 1), self.page([1], 5))
+        studio, _ = answering(self.page([1], 5), self.page([1, 2], 5), self.page([4], 1), self.page([1], 5))
         with pytest.raises(StudioError, match="3 of 5 tasks"):
             list(studio.tasks(1))
 
