@@ -1,0 +1,173 @@
+"""Tasks in, predictions out, for the project's live version. Knows nothing of HTTP or queues.
+
+Until a version is trained, heads made from the label config answer, and the version is called zero-shot-…. Where the
+config has changed since the live version was trained, its heads answer the controls they still fit and zero-shot heads
+the others; the response bears the live version's name. A control nobody can answer is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import structlog
+
+from ml_backend.encoder import Encoder
+from ml_backend.labeling.config import Control, LabelConfig
+from ml_backend.labeling.kinds import Answer
+from ml_backend.labeling.results import write_answers
+from ml_backend.live_models import LiveModels
+from ml_backend.model_registry import Model, ModelRegistry
+from ml_backend.prelabelers import PRELABELERS, Head, Inputs, Learner, options, signature, start, texts_of
+from ml_backend.visibility import visible
+
+log = structlog.stdlib.get_logger()
+
+CONFIGS = 256
+"""Label configs kept prepared."""
+OPINIONS = 100_000
+"""Answers remembered, about 30 MB: a text that a head has read is not read again."""
+
+Found = tuple[Answer, float] | None
+"""Answer and confidence."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    model_version: str
+    results: list[dict[str, Any]]
+    """One a task: `{"result": […], "score": …, "model_version": …}`, or `{}` for no answer."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who answers what under one version and one config."""
+
+    version: str
+    heads: Mapping[str, tuple[int, Head]]
+    """Control name -> a number of its own, and the head."""
+
+
+class Predictor:
+    """Thread-safe, shared by all projects."""
+
+    def __init__(self, registry: ModelRegistry, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._models = LiveModels(registry, encoder.id)
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._zero_shot_plans: OrderedDict[str, Plan] = OrderedDict()
+        self._trained_plans: WeakKeyDictionary[Model, OrderedDict[str, Plan]] = WeakKeyDictionary()
+        self._found: OrderedDict[tuple[int, bytes], Found] = OrderedDict()
+
+    def model_version(self, project: str, config: LabelConfig) -> str:
+        """The version that would answer now; loads no encoder. Raises InputError for a project key that is none, and
+        ModelUnavailable where the registry cannot be read."""
+        model = self._models.live(project)
+        return model.info.version if model else self._zero_shot_version(config)
+
+    def predict(
+        self,
+        project: str,
+        config: LabelConfig,
+        tasks: Sequence[Mapping[str, Any]],
+        context: Mapping[str, Any] | None = None,
+    ) -> Answers:
+        """One item a task, in order; `{}` where there is nothing to say, or the task is none.
+
+        `score` is the confidence of the least certain control answered, so that the queue serves a task first where
+        any of its answers is in doubt; each region's score is its own control's confidence. All items come from one
+        version. `context` (of interactive requests) asks for regions in sight, which no head here makes: it is
+        answered like any other task. Raises ModelUnavailable where the encoder cannot be loaded.
+        """
+        plan = self._plan(project, config)
+        results: list[dict[str, Any]] = [{} for _ in tasks]
+        read = [
+            i for i, task in enumerate(tasks) if isinstance(task, Mapping) and isinstance(task.get("data"), Mapping)
+        ]
+        data = [tasks[i]["data"] for i in read]
+        columns = {
+            name: self._opinions(number, head, _texts(config, config[name], data))
+            for name, (number, head) in plan.heads.items()
+        }
+        for row, i in enumerate(read):
+            found = {name: opinion for name, column in columns.items() if (opinion := column[row]) is not None}
+            given = visible(config, {name: answer for name, (answer, _) in found.items()})
+            if given:
+                scores = {name: found[name][1] for name in given}
+                results[i] = {
+                    "result": write_answers(config, given, scores),
+                    "score": round(min(scores.values()), 6),
+                    "model_version": plan.version,
+                }
+        return Answers(plan.version, results)
+
+    def _opinions(self, number: int, head: Head, texts: Sequence[str]) -> list[Found]:
+        keys = [(number, hashlib.blake2b(text.encode(), digest_size=16).digest()) for text in texts]
+        with self._lock:
+            found: dict[tuple[int, bytes], Found] = {key: self._found[key] for key in keys if key in self._found}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if text and key not in found}
+        if new:
+            for key, opinion in zip(new, head.opinions(Inputs(list(new.values()), self._encoder)), strict=True):
+                found[key] = (opinion.answer, min(1.0, max(0.0, opinion.confidence))) if opinion else None
+            with self._lock:
+                self._found.update({key: found[key] for key in new})
+                while len(self._found) > OPINIONS:
+                    self._found.popitem(last=False)
+        return [found.get(key) for key in keys]
+
+    def _plan(self, project: str, config: LabelConfig) -> Plan:
+        model = self._models.live(project)
+        with self._lock:
+            plans = self._trained_plans.setdefault(model, OrderedDict()) if model else self._zero_shot_plans
+            if (plan := plans.get(config.xml)) is not None:
+                plans.move_to_end(config.xml)
+                return plan
+        plan = self._make_plan(model, config)
+        with self._lock:
+            plan = plans.setdefault(config.xml, plan)
+            while len(plans) > CONFIGS:
+                plans.popitem(last=False)
+        return plan
+
+    def _make_plan(self, model: Model | None, config: LabelConfig) -> Plan:
+        heads = {}
+        for control in config.answerable:
+            head = (_trained(model, config, control) if model else None) or start(config, control, self._encoder)
+            if head is not None:
+                heads[control.name] = next(self._numbers), head
+        return Plan(model.info.version if model else self._zero_shot_version(config), heads)
+
+    def _zero_shot_version(self, config: LabelConfig) -> str:
+        """Named after all that its answers depend on: the words of the labels, the fields read, and the encoder."""
+        asked = [
+            (signature(config, control), [(option.name, option.words) for option in options(control)])
+            for control in config.answerable
+        ]
+        whole = repr((asked, self._encoder.id)).encode(errors="replace")
+        return f"zero-shot-{hashlib.sha256(whole).hexdigest()[:8]}"
+
+
+def _trained(model: Model, config: LabelConfig, control: Control) -> Head | None:
+    """The version's head for the control, if it has one that fits the control as it is now."""
+    stored = model.heads.get(control.name)
+    if stored is None or stored.signature != signature(config, control):
+        return None
+    prelabeler = PRELABELERS[stored.prelabeler]
+    return prelabeler.load(control, stored.state) if isinstance(prelabeler, Learner) else None
+
+
+def _texts(config: LabelConfig, control: Control, data: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A task whose data cannot be read, nested thousands deep say, has no text; the others keep theirs."""
+    try:
+        return texts_of(config, control, data)
+    except (RecursionError, ValueError, TypeError):
+        if len(data) == 1:
+            return [""]
+        return [text for item in data for text in _texts(config, control, [item])]

@@ -1,0 +1,94 @@
+"""TF-IDF over word 1-2-grams and character 2-5-grams, without a fitted object that would need pickling.
+
+Characters within words serve languages that the encoder, or a split at spaces, does not know. N-grams are hashed to 32
+bits and only those seen in two texts are kept, so the state is two arrays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+WORD = re.compile(r"\w+", re.UNICODE)
+CHARACTERS = range(2, 6)
+MAX_CHARACTERS = 4_000
+"""Of a text; what stands further down hardly decides its label, and cost must stay bounded."""
+_SPACE = ord(" ")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The n-grams of one family: their hashes (sorted, uint32) and inverse document frequencies (float32)."""
+
+    hashes: np.ndarray
+    idf: np.ndarray
+
+    @classmethod
+    def fit(cls, rows: np.ndarray, hashes: np.ndarray, texts: int, *, most: int, least: int = 2) -> Vocabulary:
+        """Of the n-grams `hashes` seen in text number `rows`: those in at least `least` texts, the `most` commonest."""
+        pairs = np.unique(_paired(rows, hashes))
+        found, frequency = np.unique((pairs & 0xFFFFFFFF).astype(np.uint32), return_counts=True)
+        kept = np.flatnonzero(frequency >= least)
+        if len(kept) > most:
+            kept = np.sort(kept[np.argsort(-frequency[kept], kind="stable")[:most]])
+        return cls(found[kept], (np.log((1 + texts) / (1 + frequency[kept])) + 1).astype(np.float32))
+
+    def transform(self, rows: np.ndarray, hashes: np.ndarray, texts: int) -> csr_matrix:
+        """(texts, vocabulary) TF-IDF with sublinear term frequency and unit rows (empty rows stay 0)."""
+        width = len(self.hashes)
+        if width == 0 or len(hashes) == 0:
+            return csr_matrix((texts, width), dtype=np.float32)
+        columns = np.minimum(np.searchsorted(self.hashes, hashes), width - 1)
+        known = self.hashes[columns] == hashes
+        cells, counts = np.unique(_paired(rows[known], columns[known]), return_counts=True)
+        columns = (cells & 0xFFFFFFFF).astype(np.int32)
+        values = (1 + np.log(counts)).astype(np.float32) * self.idf[columns]
+        starts = np.searchsorted(cells >> 32, np.arange(texts + 1))
+        matrix = csr_matrix((values, columns, starts), shape=(texts, width))
+        norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+        return (diags((1 / np.where(norms > 0, norms, 1)).astype(np.float32)) @ matrix).tocsr()
+
+
+def words(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Every word and pair of neighbouring words: (number of its text, hash), each (n,)."""
+    rows: list[int] = []
+    hashes: list[int] = []
+    for number, text in enumerate(texts):
+        tokens = [token.encode(errors="replace") for token in WORD.findall(text[:MAX_CHARACTERS].lower())]
+        found = [crc32(token) for token in tokens]
+        found += [crc32(b" " + after, one) for one, after in zip(found, tokens[1:], strict=False)]
+        hashes += found
+        rows += [number] * len(found)
+    return np.array(rows, dtype=np.int64), np.array(hashes, dtype=np.uint32)
+
+
+def characters(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Every run of 2 to 5 characters inside a word and its edges: (number of its text, hash), each (n,)."""
+    padded = [f" {' '.join(text[:MAX_CHARACTERS].lower().split())} " for text in texts]
+    codes = np.frombuffer("".join(padded).encode("utf-32-le", "replace"), dtype=np.uint32)
+    owner = np.repeat(np.arange(len(texts)), [len(text) for text in padded])
+    spaces = np.concatenate([[0], np.cumsum(codes == _SPACE)])
+    rolling = codes.astype(np.uint64)
+    rows, hashes = [], []
+    for size in range(2, CHARACTERS.stop):
+        count = len(codes) - size + 1
+        if count <= 0:
+            break
+        rolling = rolling[:count] * np.uint64(0x9E3779B1) + codes[size - 1 :]
+        inner = spaces[size - 1 : size - 1 + count] - spaces[1 : count + 1]
+        within = (owner[:count] == owner[size - 1 :]) & (inner == 0)
+        mixed = rolling[within] * np.uint64(0xFF51AFD7ED558CCD)
+        rows.append(owner[:count][within])
+        hashes.append((mixed >> np.uint64(32)).astype(np.uint32))
+    if not rows:
+        return np.empty(0, np.int64), np.empty(0, np.uint32)
+    return np.concatenate(rows), np.concatenate(hashes)
+
+
+def _paired(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    return (rows.astype(np.int64) << 32) | columns.astype(np.int64)

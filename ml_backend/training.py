@@ -1,0 +1,163 @@
+"""Judgements -> consensus -> fit -> calibrate -> evaluate -> promote."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import structlog
+
+from ml_backend.encoder import Encoder
+from ml_backend.examples import examples_of, fingerprint, text_hashes
+from ml_backend.labeling.config import LabelConfig
+from ml_backend.labeling.errors import InputError, ModelUnavailable, NotEnoughLabels
+from ml_backend.labeling.results import Task
+from ml_backend.model_registry import Model, ModelRegistry, StoredHead, VersionInfo
+from ml_backend.prelabelers import Examples, Learned, Opinion, learners, options, signature
+from ml_backend.promotion import judge
+
+log = structlog.stdlib.get_logger()
+
+RECIPE = 1
+"""Raised when the same labels would now give another model."""
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    version: str
+    labels: int
+    """Tasks it learned from."""
+    metrics: dict[str, Any]
+    """Control -> JSON, see `prelabelers.Learned.metrics`."""
+    promoted: bool
+    """Whether this version answers now."""
+    reason: str
+    """Why, in a sentence."""
+
+
+def train(
+    project: str,
+    config: LabelConfig,
+    tasks: Iterable[Task],
+    encoder: Encoder,
+    registry: ModelRegistry,
+    *,
+    promote: bool = True,
+) -> TrainingOutcome:
+    """Learn from the labels, keep the result as a version, and make it live if it is at least as good as what is.
+
+    The same labels, config and encoder lead to the version they led to before; so a training that was cut short is
+    simply done again. Raises NotEnoughLabels, with numbers, where no control can be learned yet.
+    """
+    examples = examples_of(config, tasks, encoder)
+    label_fingerprint = fingerprint(examples, config)
+    origin = _origin(config, label_fingerprint, encoder)
+    info = next(
+        (it for it in registry.versions(project) if it.fingerprint == origin and _intact(registry, project, it)), None
+    )
+    if info is None:
+        learned = _learn(config, examples)
+        accepted, reason = judge(project, config, examples, learned, encoder, registry)
+        now = datetime.now(UTC)
+        info = VersionInfo(
+            version=f"few-shot-{now:%Y%m%d-%H%M%S}-{origin[:8]}",
+            created_at=now,
+            labels=len({task for name in learned for task in examples[name].tasks}),
+            metrics={name: dict(it.metrics) for name, it in learned.items()},
+            fingerprint=origin,
+            label_fingerprint=label_fingerprint,
+            config_fingerprint=config.fingerprint,
+            encoder=encoder.id,
+            accepted=accepted,
+            reason=reason,
+        )
+        registry.save(project, _model(config, examples, learned, info))
+    promoted, reason = _promote(project, info, registry, promote)
+    log.info("trained", project=project, version=info.version, labels=info.labels, promoted=promoted, why=reason)
+    return TrainingOutcome(info.version, info.labels, dict(info.metrics), promoted, reason)
+
+
+def out_of_fold(config: LabelConfig, tasks: Iterable[Task], encoder: Encoder) -> dict[str, dict[int, Opinion]]:
+    """Control -> task id -> what a model thinks of the labelled task that has not seen its label.
+
+    Raises NotEnoughLabels, with numbers, where no control can be learned yet.
+    """
+    examples = examples_of(config, tasks, encoder)
+    return {
+        name: {
+            task: opinion
+            for task, opinion in zip(examples[name].tasks, it.opinions, strict=True)
+            if opinion is not None
+        }
+        for name, it in _learn(config, examples).items()
+    }
+
+
+def _learn(config: LabelConfig, examples: Mapping[str, Examples]) -> dict[str, Learned]:
+    """Control -> what the pre-labeler learned that learned it best: with the highest out-of-fold accuracy."""
+    best: dict[str, Learned] = {}
+    missing: list[NotEnoughLabels] = []
+    for name, known in examples.items():
+        for learner in learners(config, config[name]):
+            try:
+                learned = learner.learn(config, config[name], known)
+            except NotEnoughLabels as error:
+                missing.append(error)
+                continue
+            if name not in best or learned.metrics["accuracy"] > best[name].metrics["accuracy"]:
+                best[name] = learned
+    if not best:
+        raise NotEnoughLabels(
+            " ".join(error.what for error in missing)
+            or "This project asks nothing that can be learned from its texts.",
+            mend=missing[0].mend if missing else "Choices, taxonomies and ratings over text are learned.",
+        )
+    return best
+
+
+def _origin(config: LabelConfig, labels: str, encoder: Encoder) -> str:
+    """16 hex digits of everything a model is made of: labels, config (hints count as examples), encoder, recipe."""
+    asked = [
+        (signature(config, control), [(option.name, option.words) for option in options(control)])
+        for control in config.answerable
+        if learners(config, control)
+    ]
+    whole = repr((RECIPE, labels, config.fingerprint, asked, encoder.id))
+    return hashlib.sha256(whole.encode(errors="replace")).hexdigest()[:16]
+
+
+def _intact(registry: ModelRegistry, project: str, info: VersionInfo) -> bool:
+    try:
+        registry.load(project, info.version)
+    except (ModelUnavailable, InputError) as error:
+        log.warning("trained anew", project=project, version=info.version, why=str(error))
+        return False
+    return True
+
+
+def _model(
+    config: LabelConfig, examples: Mapping[str, Examples], learned: Mapping[str, Learned], info: VersionInfo
+) -> Model:
+    heads = {
+        name: StoredHead(it.prelabeler, signature(config, config[name]), it.head.state())
+        for name, it in learned.items()
+    }
+    return Model(info, heads, {name: np.unique(text_hashes(examples[name])) for name in learned})
+
+
+def _promote(project: str, info: VersionInfo, registry: ModelRegistry, wanted: bool) -> tuple[bool, str]:
+    pointer = registry.pointer(project)
+    if pointer.version == info.version:
+        return True, info.reason
+    if not wanted:
+        return False, "Promotion was not asked for."
+    if info.version in pointer.withdrawn:
+        return False, "This version was rolled back; promote it by hand if it should answer after all."
+    if not info.accepted:
+        return False, info.reason
+    registry.promote(project, info.version)
+    return True, info.reason
