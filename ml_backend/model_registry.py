@@ -10,75 +10,27 @@ hash is refused.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import structlog
 from filelock import FileLock
 
 from ml_backend.labeling.errors import InputError, ModelUnavailable, UnknownName
 from ml_backend.model_files import ModelFiles
-from ml_backend.prelabelers import State
+from ml_backend.model_format import Model, StoredHead, VersionInfo, pack, read_info, unpack
+
+__all__ = ["Model", "ModelRegistry", "Pointer", "StoredHead", "VersionInfo"]
 
 log = structlog.stdlib.get_logger()
 
-FORMAT = 1
 KEPT = 30
 """Versions a project keeps: the newest, and whatever is or was live of late."""
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-@dataclass(frozen=True)
-class VersionInfo:
-    version: str
-    created_at: datetime
-    """UTC."""
-    labels: int
-    """Tasks it learned from."""
-    metrics: Mapping[str, Any]
-    """Control -> JSON of `prelabelers.Learned.metrics`."""
-    fingerprint: str
-    """Of everything it was learned from: labels, config, encoder and recipe."""
-    label_fingerprint: str
-    config_fingerprint: str
-    encoder: str
-    accepted: bool = True
-    """Whether training found it fit to be promoted, and why:"""
-    reason: str = ""
-    live: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "created_at": self.created_at.isoformat()}
-
-
-@dataclass(frozen=True)
-class StoredHead:
-    prelabeler: str
-    signature: str
-    """Of the control it was made for (`prelabelers.signature`)."""
-    state: State
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """One version: its heads by control, and the examples it learned from by the hash of their text."""
-
-    info: VersionInfo
-    heads: Mapping[str, StoredHead]
-    learned_from: Mapping[str, np.ndarray]
-    """Control -> (n,) uint64, sorted."""
-
-    @property
-    def bytes(self) -> int:
-        return sum(array.nbytes for head in self.heads.values() for array in head.state.arrays.values())
 
 
 @dataclass(frozen=True)
@@ -106,7 +58,7 @@ class ModelRegistry:
         folder = self._folder(project, version)
         if self._files.exists(f"{folder}/model.json"):
             return version
-        arrays, document = _pack(model)
+        arrays, document = pack(model)
         self._files.write(f"{folder}/arrays.safetensors", arrays)
         self._files.write(f"{folder}/model.json", document)
         self._prune(project)
@@ -120,7 +72,7 @@ class ModelRegistry:
             raise UnknownName("model version", version, self._names(project))
         arrays = self._files.read(f"{folder}/arrays.safetensors")
         try:
-            return _unpack(document, arrays or b"")
+            return unpack(document, arrays or b"")
         except (ValueError, KeyError, TypeError) as error:
             raise ModelUnavailable(
                 f"Model version {version} of project {project} is damaged ({error}): {self.url}/{folder}.",
@@ -134,7 +86,7 @@ class ModelRegistry:
         for name in self._names(project):
             document = self._files.read(f"{self._folder(project, name)}/model.json")
             try:
-                info = _info(json.loads(document or b""))
+                info = read_info(json.loads(document or b""))
             except (ValueError, KeyError, TypeError) as error:
                 log.warning("damaged model version", project=project, version=name, why=str(error))
                 continue
@@ -243,66 +195,3 @@ def _safe(what: str, name: str) -> str:
 
 def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     return tuple(other for other in names if other != name)
-
-
-def _pack(model: Model) -> tuple[bytes, bytes]:
-    from safetensors.numpy import save
-
-    controls = list(model.heads)
-    arrays = {
-        f"{i}/{name}": np.ascontiguousarray(array)
-        for i, control in enumerate(controls)
-        for name, array in model.heads[control].state.arrays.items()
-    }
-    arrays |= {f"{i}/learned_from": model.learned_from[control] for i, control in enumerate(controls)}
-    packed = save(arrays)
-    document = {
-        "format": FORMAT,
-        "arrays": hashlib.sha256(packed).hexdigest(),
-        "info": {name: value for name, value in model.info.to_json().items() if name != "live"},
-        "heads": [
-            {
-                "control": control,
-                "prelabeler": head.prelabeler,
-                "signature": head.signature,
-                "fields": dict(head.state.fields),
-            }
-            for control, head in model.heads.items()
-        ],
-    }
-    document["hash"] = _hash(document)
-    return packed, json.dumps(document, indent=1, allow_nan=False).encode()
-
-
-def _unpack(content: bytes, packed: bytes) -> Model:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    document = json.loads(content)
-    info = _info(document)
-    if hashlib.sha256(packed).hexdigest() != document["arrays"]:
-        raise ValueError("arrays.safetensors does not match its hash")
-    try:
-        arrays = load(packed)
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
-    heads, learned_from = {}, {}
-    for i, head in enumerate(document["heads"]):
-        own = {name.split("/", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{i}/")}
-        learned_from[head["control"]] = own.pop("learned_from")
-        heads[head["control"]] = StoredHead(head["prelabeler"], head["signature"], State(head["fields"], own))
-    return Model(info, heads, learned_from)
-
-
-def _info(document: Any) -> VersionInfo:
-    if document["format"] != FORMAT:
-        raise ValueError(f"its format is {document['format']}, this Tiebreak reads {FORMAT}")
-    if _hash(document) != document["hash"]:
-        raise ValueError("model.json does not match its hash")
-    info = document["info"]
-    return VersionInfo(**{**info, "created_at": datetime.fromisoformat(info["created_at"])})
-
-
-def _hash(document: Mapping[str, Any]) -> str:
-    rest = {name: value for name, value in document.items() if name != "hash"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
