@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from ml_backend.labeling.config import LabelConfig, parse
-from ml_backend.labeling.errors import ModelUnavailable, StudioError
+from ml_backend.labeling.errors import ModelUnavailable, StudioError, StudioNotFound
 from ml_backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -169,6 +169,9 @@ def prelabel_job(project_id: int, version: str) -> dict[str, Any]:
     except Superseded as error:
         log.info("not pre-labeled", project=project_id, version=version, live=error.live)
         return {"superseded_by": error.live}
+    except StudioNotFound as error:  # deleted meanwhile: trying again would change nothing
+        log.info("not pre-labeled", project=project_id, version=version, why=error.what)
+        return {"error": error.what}
     log.info("pre-labeled", project=project_id, version=version, pushed=outcome.pushed, seconds=outcome.seconds)
     return outcome.to_json()
 

@@ -6,6 +6,7 @@ list, refused predictions go unmentioned, and dropped fields too.
 
     connection   one call: sign-in, repeats, time limits, JSON
     refusals     Label Studio's answers -> errors that say which setting to change
+    payloads     what is sent, and whether it was stored as sent
     projects     projects and label configs
     tasks        reading tasks, the queue, deleting
     snapshots    a large project read whole

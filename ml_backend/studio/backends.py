@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_backend.labeling.errors import InputError, StudioRefused
-from ml_backend.studio.connection import Connection, differing
+from ml_backend.studio.connection import Connection
+from ml_backend.studio.payloads import differing
 
 PASSWORD = "basic_auth_pass"  # noqa: S105  # the name of a field
 _EDITABLE = (

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ml_backend.labeling.errors import InputError, StudioError, StudioRefused, StudioUnreachable
-from ml_backend.studio.connection import BULK_SECONDS, encode
+from ml_backend.studio.connection import BULK_SECONDS
+from ml_backend.studio.payloads import encode
 from ml_backend.studio.refusals import Unsettled
 from ml_backend.studio.tasks import Tasks, condition
 

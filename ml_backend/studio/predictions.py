@@ -10,8 +10,9 @@ from typing import Any
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import InputError, StudioRefused, StudioUnreachable
 from ml_backend.studio.checks import prediction_problems
-from ml_backend.studio.connection import BULK_SECONDS, encode
+from ml_backend.studio.connection import BULK_SECONDS
 from ml_backend.studio.imports import batches
+from ml_backend.studio.payloads import encode
 from ml_backend.studio.projects import Projects
 from ml_backend.studio.refusals import MAX_REASONS, Unsettled
 from ml_backend.studio.tasks import Filter, Tasks, condition

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_backend.labeling.errors import ConfigError, StudioError, StudioRefused
-from ml_backend.studio.connection import Connection, differing
+from ml_backend.studio.connection import Connection
+from ml_backend.studio.payloads import differing
 from ml_backend.studio.refusals import Refusal, plain
 
 PAGE = 100

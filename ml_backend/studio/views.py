@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_backend.labeling.errors import StudioRefused
-from ml_backend.studio.connection import Connection, differing
+from ml_backend.studio.connection import Connection
+from ml_backend.studio.payloads import differing
 
 NEW_VIEW = {"type": "list", "target": "tasks"}
 

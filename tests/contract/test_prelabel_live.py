@@ -225,6 +225,9 @@ class TestJob:
         assert prelabel_job(id, "reader-0") == {"superseded_by": "reader-1"}
         assert versions_of(studio, id) == [[]]
 
+    def test_it_ends_where_the_project_was_deleted(self) -> None:
+        assert "project 999999" in prelabel_job(999_999, "reader-1")["error"]
+
 
 def test_the_real_model_predicts_before_any_training(
     studio: Studio, studio_settings: Settings, project_of: Projects

@@ -23,7 +23,7 @@ from ml_backend.labeling.errors import (
 )
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
-from ml_backend.studio.connection import differing
+from ml_backend.studio.payloads import differing
 from ml_backend.studio.refusals import MAX_LENGTH, plain
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
