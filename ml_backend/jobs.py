@@ -192,12 +192,12 @@ def run_worker(settings: Settings, *, burst: bool = False) -> None:
     """Work until told to stop, or with `burst` until the queues are empty. Any number may run, on any machine."""
     set_up_logs(settings.log_level)
     JOB_SETTINGS.set(settings)
-    if not burst:
-        for module in PRELOADED:
-            importlib.import_module(module)
     while True:
         try:
             with Jobs(settings) as jobs:
+                if not burst or any(jobs.queue(name).count for name in (TRAIN_QUEUE, WORK_QUEUE)):
+                    for module in PRELOADED:
+                        importlib.import_module(module)
                 worker = TiebreakWorker(jobs)
                 log.info("worker started", worker=worker.name)
                 worker.work(burst=burst, with_scheduler=True, dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
