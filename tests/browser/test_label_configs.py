@@ -39,7 +39,7 @@ def test_the_example_opens_in_label_studio_and_can_be_submitted(
         assert kind_of(parsed[name]) is not None
     if predicted:
         page.get_by_role("button", name="Submit").click()
-        expect(page.get_by_role("button", name="Update")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("Update", exact=True)).to_be_visible(timeout=30_000)
         stored = read_task(next(studio.tasks(project)))
         assert answers(parsed, stored.annotations[0].regions) == answers(parsed, predicted[0]["result"])
 
@@ -62,7 +62,7 @@ def test_a_rationale_typed_without_pressing_enter_is_kept(page: Page, studio: St
     open_task(page, studio_server.url, project, task)
     page.fill("textarea[name=rationale]", "The text says replica.")
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_role("button", name="Update")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Update", exact=True)).to_be_visible(timeout=30_000)
     stored = read_task(next(studio.tasks(project)))
     config = parse(LISTING.read_text("utf-8"))
     assert answers(config, stored.annotations[0].regions)["rationale"] == ("The text says replica.",)
