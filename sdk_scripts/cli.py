@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sdk_scripts.sources import Dataset
 
 CLEAN, FINDINGS, FAILED = 0, 1, 2
+REVIEWS_A_RUN = 100
+"""Every task with the least doubt would be more than anybody reviews."""
 
 app = typer.Typer(
     name="tiebreak",
@@ -209,7 +211,10 @@ def consensus(
 def hard_cases(
     source: Source,
     label_config: LabelConfigFile = None,
-    budget: Annotated[int | None, typer.Option(min=1, help="At most that many, the hardest.")] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"At most that many, the hardest; with --apply {REVIEWS_A_RUN} if not given."),
+    ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Make review tasks of them.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -217,6 +222,7 @@ def hard_cases(
     from sdk_scripts.hard_cases import mine
 
     settings = _settings()
+    budget = REVIEWS_A_RUN if apply and budget is None else budget
     found = mine(_dataset(source, label_config, settings), settings, budget=budget, apply=apply, report=_say)
     _result(found.to_json(), as_json, _show_hard_cases)
     raise typer.Exit(FINDINGS if found.items else CLEAN)
