@@ -11,6 +11,7 @@ from ml_backend.labeling.errors import TiebreakError
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import project_key, text_of
 from ml_backend.settings import Settings
+from sdk_scripts.demo_data import SLOTS
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCases, find_hard_cases
 from sdk_scripts.report.actions import actions, headline
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from ml_backend.model_registry import VersionInfo
 
 _TEXT_LENGTH = 240
-DEMO_DOMAIN = "@demo.example"
 _SLOTS = (
     "These annotators are the rating slots of a public data set, not persons: do not read them as people's quality."
 )
@@ -59,7 +59,7 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
         overview=overview,
         controls=controls,
         annotators=annotators,
-        annotators_note=_SLOTS if any(row.annotator.endswith(DEMO_DOMAIN) for row in annotators) else "",
+        annotators_note=_NO_PERSONS if any(row.annotator.endswith(SLOTS) for row in annotators) else "",
         hard_cases=_hard_cases(dataset, cases),
         hard_cases_total=cases.total,
         versions=versions,

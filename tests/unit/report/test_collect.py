@@ -1,0 +1,129 @@
+"""The figures of a report, on exports small enough to check by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from unit.analysis import exports
+
+from ml_backend.labeling.results import project_key
+from ml_backend.model_registry import ModelRegistry
+from ml_backend.settings import Settings
+from sdk_scripts.demo_data import slot_account
+from sdk_scripts.report import write_report
+from sdk_scripts.report.actions import actions
+from sdk_scripts.report.collect import collect
+from sdk_scripts.report.model import AnnotatorRow
+
+VOTES = [("negative", "negative"), ("positive", "positive"), ("negative", "positive"), ("neutral",), ()]
+
+
+def small(**more: object):
+    tasks = [exports.voted(id, f"the text of task {id}", *labels) for id, labels in enumerate(VOTES, start=1)]
+    return exports.dataset(tasks, **more)
+
+
+def test_counts_are_those_of_the_export(settings: Settings) -> None:
+    overview = collect(small(), settings).overview
+    assert overview.model_dump() == {
+        "tasks": 5,
+        "labeled": 4,
+        "overlapped": 3,
+        "judgements": 7,
+        "annotators": 2,
+        "skipped": 0,
+        "predicted": 0,
+    }
+
+
+def test_labels_are_counted_in_the_order_of_the_config_with_their_share_of_judgements(settings: Settings) -> None:
+    (control,) = collect(small(), settings).controls
+    assert [(row.label, row.count) for row in control.labels] == [("negative", 3), ("neutral", 1), ("positive", 3)]
+    assert control.labels[0].share == pytest.approx(3 / 7)
+    assert control.percent == pytest.approx(2 / 3)
+
+
+def test_time_is_counted_once_an_annotation_and_changes_once_a_prediction(settings: Settings) -> None:
+    tasks = [
+        exports.task(
+            1,
+            "text",
+            [
+                exports.annotation(
+                    1, "a@b.example", exports.choice("sentiment", "positive"), parent_prediction=9, lead_time=10
+                ),
+                exports.annotation(
+                    2, "c@d.example", exports.choice("sentiment", "negative"), parent_prediction=9, lead_time=30
+                ),
+            ],
+            predictions=[exports.predicted(9, "positive", 0.9)],
+        )
+    ]
+    rows = {row.annotator: row for row in collect(exports.dataset(tasks), settings).annotators}
+    assert (rows["a@b.example"].changed, rows["c@d.example"].changed) == (0.0, 1.0)
+    assert rows["c@d.example"].median_lead_time == 30
+    assert rows["c@d.example"].prelabeled == 1
+
+
+def test_hard_cases_carry_text_reasons_and_a_link(settings: Settings) -> None:
+    (case,) = [
+        case
+        for case in collect(small(url="http://studio.example/projects/4/data"), settings).hard_cases
+        if case.task == 3
+    ]
+    assert case.text == "the text of task 3"
+    assert case.url == "http://studio.example/projects/4/data?task=3"
+    assert case.reasons
+
+
+def test_a_signal_without_evidence_is_told_in_the_notes(settings: Settings) -> None:
+    assert any("model_against_human" in note for note in collect(small(), settings).notes)
+
+
+def test_slots_of_a_public_data_set_are_not_shown_as_persons(settings: Settings) -> None:
+    tasks = [
+        exports.task(
+            1, "text", [exports.annotation(1, "slot-03@vader.example", exports.choice("sentiment", "neutral"))]
+        )
+    ]
+    tasks[0]["annotations"][0]["completed_by"] = {"id": 1, "email": slot_account(3)[0]}
+    assert "not persons" in collect(exports.dataset(tasks), settings).annotators_note
+    assert not collect(small(), settings).annotators_note
+
+
+def test_versions_of_a_live_project_come_from_the_registry(settings: Settings) -> None:
+    project = {"id": 4, "created_at": "2026-11-22T12:00:00Z", "title": "reviews"}
+    assert collect(small(project=project), settings).versions == []
+    assert ModelRegistry(settings.models).versions(project_key(project)) == []
+
+
+def test_an_older_report_is_replaced_and_no_draft_is_left(settings: Settings, tmp_path: Path) -> None:
+    for _ in range(2):
+        files = write_report(small(), tmp_path, settings=settings)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "report.html", "report.json", "report.xlsx"]
+    assert files.html.stat().st_size < 3_000_000
+
+
+def test_an_annotator_unlike_the_others_is_named_only_with_enough_judgements(settings: Settings) -> None:
+    report = collect(small(), settings)
+
+    def person(name: str, judgements: int, agreement: float) -> AnnotatorRow:
+        return AnnotatorRow(
+            annotator=name,
+            judgements=judgements,
+            quality=None,
+            agreement=agreement,
+            median_lead_time=None,
+            prelabeled=0,
+            changed=None,
+        )
+
+    people = [person("usual", 500, 0.8), person("steady", 400, 0.82), person("odd", 300, 0.5), person("new", 5, 0.2)]
+    found = [action.what for action in actions(report.overview, report.controls, people, 0, [])]
+    assert [what for what in found if what.startswith("Talk to")] == ["Talk to odd."]
+
+
+def test_a_report_is_dated_in_utc(settings: Settings) -> None:
+    assert abs((collect(small(), settings).generated_at - datetime.now(UTC)).total_seconds()) < 60
