@@ -232,7 +232,7 @@ def _labels(coded: Coded, control: Control, kind: Kind) -> tuple[Any, list[str]]
         for name in dict.fromkeys(kind.labels(answer)):
             rows.append(value)
             columns.append(place.setdefault(name, len(place)))
-    shape = (max(len(coded.answers), 1), len(place))
+    shape = (len(coded.answers), len(place))
     return sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape), list(place)
 
 

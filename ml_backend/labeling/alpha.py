@@ -185,9 +185,7 @@ def label_alphas(sums: Floats, n: Floats) -> Floats:
 def _counts(cells: Cells) -> Any:
     from scipy import sparse
 
-    return sparse.csr_matrix(
-        (cells.count.astype(np.float64), (cells.unit, cells.value)), (cells.units, max(cells.values, 1))
-    )
+    return sparse.csr_matrix((cells.count.astype(np.float64), (cells.unit, cells.value)), (cells.units, cells.values))
 
 
 def _squared_apart(cells: Cells, numbers: Floats) -> Floats:

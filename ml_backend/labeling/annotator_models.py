@@ -149,6 +149,7 @@ MAJORITY = Model("majority", "everybody equally good, all answers equally likely
 MODELS: tuple[Model, ...] = (
     MAJORITY,
     Model("majority-with-prior", "everybody equally good, some answers commoner", True, math.inf),
+    Model("one-coin", "an accuracy a person, drawn strongly towards everybody's", True, 20.0),
     Model("one-coin", "an accuracy a person"),
     Model("shrunken-dawid-skene", "confusions a person, drawn towards their accuracy", True, 4.0, 10.0),
     Model("shrunken-dawid-skene", "confusions a person, drawn towards everybody's", True, 4.0, 10.0, "pooled"),

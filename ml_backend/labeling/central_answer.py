@@ -13,6 +13,8 @@ from ml_backend.labeling.units import Coded, Floats, Ints
 
 _SHRINK = 4.0  # pseudo-judgements that draw an annotator's figures towards everybody's
 _EQUAL = 1e-9
+_ASSUMED_VARIANCE = 0.5  # of stars; all there is to go by where nobody shares a task
+_ROUNDING = 1 / 12  # the variance that rounding to whole numbers adds (Sheppard)
 _UNKNOWN_SIMILARITY = 0.5
 
 
@@ -59,12 +61,13 @@ def medoid(coded: Coded, distances: Distances) -> Central:
     return Central(cells.value[best], confidence, tied, quality)
 
 
-def weighted_median(coded: Coded, numbers: Floats, distances: Distances) -> Central:
+def weighted_median(coded: Coded, numbers: Floats, distances: Distances, ends: tuple[float, float]) -> Central:
     """The median of whole numbers (stars), each weighted by its annotator's precision.
 
     Where the median lies between two answers, the whole number there that is most probable is taken, as a tie (a
     confidence of at most 0.5). Confidence is the probability of that number under a normal model: tasks vary around the
-    overall mean, judgements around their task, each annotator with a spread of their own.
+    overall mean, judgements around their task, each annotator and each task with a spread of their own (drawn towards
+    the usual one by four pseudo-judgements). `ends` are the least and the most stars there are.
     """
     value = numbers[coded.value]
     units = len(coded.tasks)
@@ -90,9 +93,11 @@ def weighted_median(coded: Coded, numbers: Floats, distances: Distances) -> Cent
     spread = 1 / (1 / between + total / within)
     centre = spread * (mean / between + np.bincount(coded.unit, weight * value, units) / within)
     answer = np.where(low < high, np.clip(np.round(centre), low, high), low)
-    scale = np.sqrt(spread)
-    above = np.where(answer >= numbers.max(), 1.0, _normal((answer + 0.5 - centre) / scale))
-    below = np.where(answer <= numbers.min(), 0.0, _normal((answer - 0.5 - centre) / scale))
+    centre = 0.7 * centre + 0.15 * (low + high)  # the median is less moved by one wild judgement than the mean
+    apart = np.bincount(coded.unit, weight * (value - centre[coded.unit]) ** 2, units)
+    scale = np.sqrt(spread * (apart + _SHRINK * within) / (within * (cells.per_unit + _SHRINK)))
+    above = np.where(answer >= ends[1], 1.0, _normal((answer + 0.5 - centre) / scale))
+    below = np.where(answer <= ends[0], 0.0, _normal((answer - 0.5 - centre) / scale))
     confidence = above - below
     tied = (low < high) | _even_split(coded)
     confidence = np.clip(confidence, 0, np.where(tied, 0.5, 1))
@@ -108,9 +113,9 @@ def _spreads(coded: Coded, value: Floats) -> tuple[float, float, Floats]:
     shared = n[coded.unit] > 1
     freedom = float((n[n > 0] - 1).sum())
     overall = float(value.var()) if len(value) else 1.0
-    # one pseudo-judgement with the spread of all answers keeps the variance positive
-    within = max((float((off**2).sum()) + overall + 0.25) / (freedom + 1), 0.05)
-    between = max(overall - within * (1 - 1 / max(float(n.mean()), 1.0)), 0.05)
+    within = (float((off**2).sum()) + _SHRINK * _ASSUMED_VARIANCE) / (freedom + _SHRINK) - _ROUNDING
+    within = max(within, 0.05)
+    between = max(overall - within * (1 - 1 / max(float(n.mean()), 1.0)), _ASSUMED_VARIANCE)
     adjusted = off[shared] ** 2 * (n / np.maximum(n - 1, 1))[coded.unit[shared]]
     who = coded.annotator[shared]
     size = len(coded.annotators)

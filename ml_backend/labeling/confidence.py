@@ -44,7 +44,7 @@ class Temperature:
             raise NotEnoughLabels("A temperature needs held-out predictions, and there are none.")
         if not np.issubdtype(right.dtype, np.integer) or right.min() < 0 or right.max() >= rows.shape[1]:
             raise InputError(f"Targets are columns of the logits: whole numbers from 0 to {rows.shape[1] - 1}.")
-        margins = rows - rows[np.arange(len(rows)), right][:, None]  # <= 0 everywhere where the target wins
+        margins = rows - rows[np.arange(len(rows)), right][:, None]
 
         def loss(log_temperature: float) -> float:
             return float(_log_sum_exp(margins / math.exp(log_temperature)).mean())

@@ -30,6 +30,7 @@ from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.errors import InputError, UnknownName
 from ml_backend.labeling.judgements import latest
 from ml_backend.labeling.kinds import Kind, kind_of
+from ml_backend.labeling.kinds.rating import most_stars
 from ml_backend.labeling.units import Coded, Floats, code
 from ml_backend.labeling.vote_consensus import SHRINK, ControlConsensus, Decided, by_label, by_vote
 
@@ -139,7 +140,7 @@ def _decide(coded: Coded, control: Control, kind: Kind, method: str, seed: int) 
     distances = Distances(coded.answers, kind.distance)
     central: Central
     if kind.scale == "ordinal" and coded.numbers is not None:
-        central = weighted_median(coded, coded.numbers, distances)
+        central = weighted_median(coded, coded.numbers, distances, _ends(coded.numbers, control))
         keys = [kind.key(int(answer)) for answer in central.answer]
         how = ControlConsensus("median", "Stars have an order, so the middle one counts, weighted by precision.")
     else:
@@ -147,6 +148,10 @@ def _decide(coded: Coded, control: Control, kind: Kind, method: str, seed: int) 
         keys = [coded.keys[index] for index in central.answer]
         how = ControlConsensus("medoid", "Answers can be near each other, so the most central one counts.")
     return how, Decided(keys, central.confidence, central.tied, central.quality)
+
+
+def _ends(numbers: Floats, control: Control) -> tuple[float, float]:
+    return min(1.0, float(numbers.min())), max(most_stars(control), float(numbers.max()))
 
 
 def _items(coded: Coded, control: Control, found: Decided) -> pl.DataFrame:

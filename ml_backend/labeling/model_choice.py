@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ import numpy as np
 from ml_backend.labeling.annotator_models import MAJORITY, MODELS, Fit, Model, Votes, temper
 from ml_backend.labeling.units import Floats, Ints
 
-_FOLDS = 3
+_FOLDS = 5
 _LARGE = 200_000
 _SAMPLED_UNITS = 30_000
 _FEWEST = 20
@@ -30,7 +31,7 @@ class Choice:
 
 
 def choose(votes: Votes, *, seed: int, models: Sequence[Model] = MODELS) -> Choice:
-    """Hold out one judgement of every task that has two or more (in three folds; a sample of tasks, in one, where there
+    """Hold out one judgement of every task that has two or more (in five folds; a sample of tasks, in one, where there
     are over 200,000 judgements), fit each model to the rest, and ask how probable it makes the held-out ones."""
     held = list(_held_out(votes, np.random.default_rng(seed)))
     n = sum(len(test) for _, _, test in held)
@@ -40,7 +41,7 @@ def choose(votes: Votes, *, seed: int, models: Sequence[Model] = MODELS) -> Choi
     first = [_likelihoods(held[:1], model.fit)[1.0] for model in possible]
     ahead = sorted({0, *np.argsort(-np.array(first), kind="stable")[:_CONTENDERS].tolist()})
     found: list[tuple[float, float, Model]] = []
-    for model in (possible[place] for place in ahead):  # the others are not worth two more fits
+    for model in (possible[place] for place in ahead):  # the others are not worth four more fits
         likelihoods = _likelihoods(held, model.fit)
         found.append((likelihoods[1.0], max(TEMPERATURES, key=likelihoods.__getitem__), model))
     best = max(found, key=lambda it: it[0])  # the first of equals: the plainest
@@ -50,7 +51,9 @@ def choose(votes: Votes, *, seed: int, models: Sequence[Model] = MODELS) -> Choi
     others = ", ".join(f"{name} {score:.3f}" for name, score in scores.items() if name != best[2].name)
     return Choice(
         best[2],
-        best[1],
+        math.sqrt(
+            best[1]
+        ),  # half way to 1: the models it was fitted on had seen fewer judgements, so were surer too soon
         f"It makes {n} held-out judgements most probable ({best[2].about}): mean log-likelihood {best[0]:.3f}"
         + (f"; {others}." if others else "."),
         scores,
