@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import redis
+from rq import Worker
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
@@ -249,3 +251,21 @@ def run_in_process(settings: Settings) -> None:
     process.start()
     process.join(300)
     assert process.exitcode == 0
+
+
+def test_a_worker_starts_a_killed_valkey_again_and_works_on(settings: Settings, start_worker: StartWorker) -> None:
+    with Jobs(settings) as jobs:
+        worker = start_worker(settings)
+        eventually(lambda: Worker.count(connection=jobs.redis), what="the worker")
+        os.kill(int(jobs.redis.info("server")["process_id"]), signal.SIGKILL)
+
+        def answers() -> bool:
+            try:
+                return bool(jobs.redis.ping())
+            except redis.ConnectionError:
+                return False
+
+        eventually(answers, what="Valkey")  # nobody but the worker starts it
+        job = jobs.request_training("999999.1", 999999)
+        eventually(lambda: fetch(jobs, job.id).get_status() != JobStatus.QUEUED, what="the job's first try")
+        assert worker.stop() == 0
