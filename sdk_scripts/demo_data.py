@@ -90,13 +90,13 @@ def stars(rating: int) -> int:
     return 3 + (rating > 0) - (rating < 0) + (rating > 2) - (rating < -2)
 
 
-SLOTS = "@demo.example"
+SLOT_DOMAIN = "@demo.example"
 """Ends the address of every account that is a slot of the data set; reports tell those from persons by it."""
 
 
 def slot_account(slot: int) -> tuple[str, str, str]:
     """E-mail, first and last name of the account that carries a slot (0 … 8)."""
-    return f"data-slot-{slot + 1:02}{SLOTS}", f"Data slot {slot + 1:02}", "(of a public data set, not a person)"
+    return f"data-slot-{slot + 1:02}{SLOT_DOMAIN}", f"Data slot {slot + 1:02}", "(of a public data set, not a person)"
 
 
 def load_reviews(settings: Settings) -> Reviews:

@@ -1,4 +1,4 @@
-"""Plain tables and notes for the terminal. Cell text is untrusted: nothing in it is taken for markup or control codes."""
+"""Plain tables and notes for the terminal. Cell text is untrusted: nothing in it is markup or a control code."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def timeline(days: Sequence[str], values: Sequence[float], *, label: str, alt: s
 
 
 def _svg(draw: Callable[[Axes], None], *, height: float, alt: str, width: float = 7.2) -> Markup:
-    with rc_context(_STYLE):
+    with rc_context(_STYLE):  # type: ignore[arg-type]  # matplotlib types every key of its own
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure.subplots())
         file = io.StringIO()

@@ -11,7 +11,7 @@ from ml_backend.labeling.errors import TiebreakError
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import project_key, text_of
 from ml_backend.settings import Settings
-from sdk_scripts.demo_data import SLOTS
+from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCases, find_hard_cases
 from sdk_scripts.report.actions import actions, headline
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ml_backend.model_registry import VersionInfo
 
 _TEXT_LENGTH = 240
-_SLOTS = (
+_NO_PERSONS = (
     "These annotators are the rating slots of a public data set, not persons: do not read them as people's quality."
 )
 
@@ -59,12 +59,12 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
         overview=overview,
         controls=controls,
         annotators=annotators,
-        annotators_note=_NO_PERSONS if any(row.annotator.endswith(SLOTS) for row in annotators) else "",
+        annotators_note=_NO_PERSONS if any(row.annotator.endswith(SLOT_DOMAIN) for row in annotators) else "",
         hard_cases=_hard_cases(dataset, cases),
         hard_cases_total=cases.total,
         versions=versions,
         days=_days(table),
-        notes=[*notes, *dataset.warnings, *([consensus.note] if getattr(consensus, "note", "") else [])],
+        notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
         judgements=_tidy(table, dataset),
     )
 
@@ -101,7 +101,7 @@ def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: D
         alpha=_known(found.alpha),
         alpha_low=_known(found.alpha_low),
         alpha_high=_known(found.alpha_high),
-        note=getattr(found, "note", "") or "",
+        note=found.note,
         labels=[
             LabelRow(
                 label=label,

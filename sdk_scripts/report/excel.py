@@ -168,12 +168,11 @@ def _summary(sheet: Worksheet, sheets: _Sheets, report: Report) -> None:
     ):
         sheet.write_string(row, 0, name)
         sheet.write_number(row, 1, value)
-    for row, (name, formula, value) in enumerate(figures, start=8):
+    for row, (name, formula, result) in enumerate(figures, start=8):
+        form = sheets.decimal if isinstance(result, float) else None
         sheet.write_string(row, 0, name)
-        # the value is what readers show that do not calculate
-        sheet.write_formula(
-            row, 1, formula, sheets.decimal if isinstance(value, float) else None, "" if math.isnan(value) else value
-        )
+        # the result is what readers show that do not calculate
+        sheet.write_formula(row, 1, formula, form, "" if math.isnan(result) else result)
     sheet.write_string(14, 0, "What to do next", sheets.bold)
     for row, action in enumerate(report.actions, start=15):
         sheet.write_string(row, 0, _printable(f"{action.what} {action.why}"))

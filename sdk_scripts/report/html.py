@@ -41,7 +41,7 @@ def _charts(report: Report) -> Iterator[tuple[str, Markup]]:
             "agreement",
             charts.intervals(
                 names,
-                points,  # type: ignore[arg-type]  # the Nones were left out above
+                points,
                 label="Krippendorff's alpha, 95 % interval",
                 alt="Krippendorff's alpha with its interval for each control",
             ),
