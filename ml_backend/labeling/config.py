@@ -159,6 +159,13 @@ class LabelConfig:
         return tuple(control for control in self.controls if not (control.per_region or control.feedback))
 
     @cached_property
+    def labels_beside(self) -> Mapping[str, Control]:
+        """Name of a `<Rectangle>` -> the `<Labels>` control that labels what it draws."""
+        labels = [control for control in self.controls if control.tag.lower() == "labels"]
+        drawn = [control for control in self.controls if control.tag.lower() == "rectangle"]
+        return {it.name: beside for it in drawn for beside in labels[::-1] if set(beside.to_names) & set(it.to_names)}
+
+    @cached_property
     def fingerprint(self) -> str:
         """Changes when a control, its labels or its sources change; not with layout or colours."""
         parts = [

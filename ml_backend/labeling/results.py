@@ -119,7 +119,8 @@ def answers(config: LabelConfig, regions: Iterable[Region]) -> dict[str, Answer]
         answer = kind.read(control, by_control[control.name])
         if answer is not None:
             found[control.name] = answer
-    while hidden := [name for name in found if not _visible(config, config[name], found)]:
+    conditional = [config[name] for name in found if config[name].visible_when]
+    while hidden := [it.name for it in conditional if it.name in found and not _visible(config, it, found)]:
         for name in hidden:  # which may hide those that depend on it
             del found[name]
     return found
@@ -132,20 +133,19 @@ def regions_by_control(config: LabelConfig, regions: Iterable[Region]) -> dict[s
     for item in regions:
         if isinstance(item, Mapping) and isinstance(name := item.get("from_name"), str):
             by_control.setdefault(name, []).append(item)
-    for control in config.controls:
-        companion = _labels_beside(config, control)
-        if companion is None or control.name not in by_control:
+    for drawn, companion in config.labels_beside.items():
+        if drawn not in by_control:
             continue
         labels = {
             item["id"]: item["value"]["labels"]
             for item in by_control.get(companion.name, ())
             if isinstance(item.get("id"), str) and isinstance(item.get("value"), Mapping) and "labels" in item["value"]
         }
-        by_control[control.name] = [
+        by_control[drawn] = [
             {**item, "value": {"labels": labels[item["id"]], **item["value"]}}
             if isinstance(item.get("value"), Mapping) and isinstance(item.get("id"), str) and item["id"] in labels
             else item
-            for item in by_control[control.name]
+            for item in by_control[drawn]
         ]
     return by_control
 
@@ -163,7 +163,7 @@ def write_answers(
             raise InputError(
                 f"Nothing can write an answer to <{control.tag} name={name!r}>.", mend="Leave the control out."
             )
-        companion = _labels_beside(config, control)
+        companion = config.labels_beside.get(name)
         for item in kind.write(control, answer):
             item.setdefault("id", f"{name}-{len(regions)}")
             if scores and name in scores:
@@ -175,15 +175,6 @@ def write_answers(
                     {**item, **region(companion, {**item["value"], "labels": labels}, to_name=item["to_name"])}
                 )
     return regions
-
-
-def _labels_beside(config: LabelConfig, control: Control) -> Control | None:
-    """The `<Labels>` control that labels what this one draws."""
-    if control.tag.lower() != "rectangle":
-        return None
-    return next(
-        (it for it in config.controls if it.tag.lower() == "labels" and set(it.to_names) & set(control.to_names)), None
-    )
 
 
 def _visible(config: LabelConfig, control: Control, found: Mapping[str, Answer]) -> bool:

@@ -34,6 +34,10 @@ class Choices:
         paths: set[tuple[str, ...]] = set()
         for value in values(regions):
             choices = value.get("choices")
+            if type(choices) is list and len(choices) == 1 == len(regions) and not control.nested:
+                choice = choices[0]  # by far the most common
+                if type(choice) is str:
+                    return (key,) if (key := string(choice)) else None
             for choice in choices if isinstance(choices, list) else [choices]:
                 path = tuple(string(part) or "" for part in choice) if isinstance(choice, list) else (string(choice),)
                 if path and all(path):

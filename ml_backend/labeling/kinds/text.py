@@ -6,6 +6,7 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from ml_backend.labeling.config import Control
@@ -58,6 +59,7 @@ class Text:
         return ("An example text.",)
 
 
+@lru_cache(maxsize=4096)  # a medoid compares each text with all the others
 def _pairs(texts: tuple[str, ...]) -> Counter[str]:
     words = " ".join(unicodedata.normalize("NFKC", " ".join(texts)).casefold().split())
     framed = f"\n{words}\n"
