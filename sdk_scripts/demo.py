@@ -19,6 +19,7 @@ from ml_backend.settings import Settings
 from sdk_scripts.embedded import Report, Stack, embedded
 
 if TYPE_CHECKING:
+    from sdk_scripts.demo_outcome import Outcome
     from sdk_scripts.demo_project import Demo
 
 POINTS_OVER_MAJORITY = 0.15
@@ -110,20 +111,23 @@ def run_demo(settings: Settings, *, exit_after: bool, report: Report) -> DemoSum
     `ok`, and the others still run.
     """
     from sdk_scripts.demo_data import load_reviews
+    from sdk_scripts.demo_outcome import Outcome
+    from sdk_scripts.demo_project import NAME, Demo
 
     began = time.monotonic()
     steps = Steps(report)
     with steps.step("data", "Fetching Amazon review sentences, each rated by twenty raters"):
         reviews = load_reviews(settings)
-    # Training waits for the last of the ratings that the demo submits one by one.
-    settings = settings.model_copy(update={"train_after_labels": max(settings.train_after_labels, reviews.submissions)})
+    if not (settings.home / "demo" / NAME).exists():  # the first run trains once, at its very last label
+        settings = settings.model_copy(update={"train_after_labels": reviews.annotations})
     with _started(settings, steps, report) as stack:
-        from sdk_scripts.demo_project import Demo
-
-        demo = Demo(stack.settings, reviews, report)
-        summary = _carried_through(demo, steps, began)
         if not exit_after:
-            _show(stack, demo, summary, report)
+            report(f"Sign in there already: {stack.sign_in()}")
+        demo = Demo(stack.settings, reviews, report)
+        outcome = Outcome(demo, live=_learn(demo, steps))
+        summary = _harvest(outcome, steps, began)
+        if not exit_after:
+            _show(stack, outcome, summary, report)
             with suppress(KeyboardInterrupt):
                 stack.supervisor.wait()
     return summary
@@ -138,7 +142,8 @@ def _started(settings: Settings, steps: Steps, report: Report) -> Iterator[Stack
         yield stack
 
 
-def _carried_through(demo: Demo, steps: Steps, began: float) -> DemoSummary:
+def _learn(demo: Demo, steps: Steps) -> str:
+    """From the manifest to pushed predictions of a trained version, which is returned."""
     with steps.step("sync", "Syncing label_configs/product_reviews, with the reviews as its task source"):
         steps.check(demo.sync(), "a second plan is not empty")
     with steps.step("zero-shot", "Predicting from the names of the labels alone"):
@@ -155,18 +160,23 @@ def _carried_through(demo: Demo, steps: Steps, began: float) -> DemoSummary:
         demo.report(f"  {version} is live")
     with steps.step("predictions", "Pushing the new version's predictions"):
         steps.check(demo.await_predictions(version), f"not every task has a prediction of {version}")
+    return version
+
+
+def _harvest(outcome: Outcome, steps: Steps, began: float) -> DemoSummary:
+    demo = outcome.demo
     with steps.step("queue", "Asking Label Studio for the next task: the least certain one"):
-        problem = demo.queue_problem()
+        problem = outcome.queue_problem()
         steps.check(not problem, problem)
     with steps.step("hard-cases", "Mining hard cases into a review project"):
-        hard = demo.mine()
+        hard = outcome.mine()
         steps.check(len(hard.cases) > 0, "no task is a hard case")
         steps.check(not hard.without_review, f"{hard.without_review} hard cases have no review task")
     with steps.step("report", "Writing the report"):
-        files, damaged = demo.write_report()
+        files, damaged = outcome.write_report()
         steps.check(not damaged, "; ".join(damaged))
     with steps.step("measure", "Measuring what was pushed on held-out reviews"):
-        metrics = demo.measure()
+        metrics = outcome.measure()
         over = metrics["accuracy_held_out"] - metrics["accuracy_majority_class"]
         steps.check(over >= POINTS_OVER_MAJORITY, f"accuracy is only {over:.3f} over the majority class")
         steps.check(metrics["ece"] <= MOST_ECE, f"the expected calibration error is {metrics['ece']:.3f}")
@@ -174,7 +184,7 @@ def _carried_through(demo: Demo, steps: Steps, began: float) -> DemoSummary:
             f"  accuracy {metrics['accuracy_held_out']:.1%} (zero-shot {metrics['accuracy_zero_shot']:.1%}, majority "
             f"class {metrics['accuracy_majority_class']:.1%}), calibration error {metrics['ece']:.3f}"
         )
-    counts = demo.counts()
+    counts = outcome.counts()
     return DemoSummary(
         label_studio={"version": demo.studio.version(), "url": demo.studio.url},
         project=demo.project_id,
@@ -192,12 +202,12 @@ def _carried_through(demo: Demo, steps: Steps, began: float) -> DemoSummary:
     )
 
 
-def _show(stack: Stack, demo: Demo, summary: DemoSummary, report: Report) -> None:
+def _show(stack: Stack, outcome: Outcome, summary: DemoSummary, report: Report) -> None:
     url, project = stack.settings.studio_url, summary.project
     report(f"\nSign in:         {stack.sign_in()}")
     report(f"Label:           {url}/projects/{project}/data?labeling=1  (the least certain task comes first)")
-    report(f"All tasks:       {url}/projects/{project}/data  ({summary.tasks} tasks, scores of {demo.live})")
-    report(f"Hard cases:      {demo.review_url}  ({summary.review_tasks} review tasks)")
+    report(f"All tasks:       {url}/projects/{project}/data  ({summary.tasks} tasks, scores of {outcome.live})")
+    report(f"Hard cases:      {outcome.review_url}  ({summary.review_tasks} review tasks)")
     report(f"Report:          {Path(summary.report['html']).as_uri()}")
     report(f"Other terminals: . {stack.env_file}   and then, say, tiebreak agreement {project}")
     report("The annotators are rating slots of a public data set, not persons; their e-mails say so.")

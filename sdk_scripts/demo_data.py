@@ -75,9 +75,8 @@ class Reviews:
     """For whoever tries the demo."""
 
     @property
-    def submissions(self) -> int:
-        """How many annotations are submitted one by one."""
-        return sum(len(slots) for _, slots in self.labelled[-SUBMITTED:])
+    def annotations(self) -> int:
+        return sum(len(slots) for _, slots in self.labelled)
 
 
 def sentiment(rating: int) -> str:

@@ -6,22 +6,17 @@ import json
 import re
 import shutil
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import numpy as np
 import yaml
-from defusedxml.ElementTree import fromstring
 
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import TiebreakError
-from ml_backend.labeling.results import answers, project_key, write_answers
+from ml_backend.labeling.results import project_key, write_answers
 from ml_backend.settings import Settings
 from sdk_scripts.demo_data import SUBMITTED, Review, Reviews, sentiment, slot_account, stars
 from sdk_scripts.embedded import Report
@@ -29,37 +24,15 @@ from sdk_scripts.manifest_schema import TASK_KEY
 
 if TYPE_CHECKING:
     from ml_backend.studio import Studio
-    from sdk_scripts.hard_cases import HardCases
-    from sdk_scripts.report import ReportFiles
-    from sdk_scripts.sources import Dataset
 
 NAME = "product_reviews"
 HARD_CASES = 30
 TRAINING_SECONDS = 600.0
 PUSH_SECONDS = 300.0
 
-Labelled = tuple[Review, tuple[int, ...]]
-
 
 class DemoStalled(TiebreakError):
     """Something the demo waits for did not come; the message says where to look."""
-
-
-@dataclass(frozen=True)
-class Counts:
-    tasks: int
-    annotations: int
-    annotators: int
-    predictions: int
-    model_versions: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Mined:
-    cases: HardCases
-    review_tasks: int
-    without_review: int
-    """Cases that have no task in the review project."""
 
 
 class Demo:
@@ -73,8 +46,6 @@ class Demo:
         self.report = report
         self.studio: Studio = Studio.connect(settings)
         self.project_id = 0
-        self.live = ""
-        self.review_url = ""
 
     # -- the project and its tasks -------------------------------------------------------------------------------------
 
@@ -118,7 +89,7 @@ class Demo:
 
         Returns how many annotations are missing afterwards, or count as ground truth.
         """
-        there = {str(task["data"].get(TASK_KEY)) for task in self.studio.tasks(self.project_id, data_only=True)}
+        there = self._task_ids()
         with_labels, without = self.reviews.labelled[:-SUBMITTED], self.reviews.labelled[-SUBMITTED:]
         new = [
             {"data": _keyed(review), "annotations": [self._annotation(review, slot) for slot in trio]}
@@ -128,11 +99,9 @@ class Demo:
         new += [{"data": _keyed(review)} for review, _ in without if review.key not in there]
         if new:
             self.studio.import_tasks(self.project_id, new)
-        tasks = self._labelled_tasks(with_labels)
-        return sum(
-            max(len(trio) - sum(not one.get("ground_truth") for one in tasks[review.key]["annotations"]), 0)
-            for review, trio in with_labels
-        )
+        project = self.studio.project(self.project_id)
+        missing = sum(len(trio) for _, trio in with_labels) - int(project["total_annotations_number"])
+        return max(missing, 0) + int(project["ground_truth_number"])
 
     def _annotation(self, review: Review, slot: int) -> dict[str, Any]:
         rating = review.ratings[slot]
@@ -143,26 +112,33 @@ class Demo:
             "ground_truth": False,
         }
 
-    def _labelled_tasks(self, labelled: Sequence[Labelled]) -> dict[str, dict[str, Any]]:
-        wanted = {review.key for review, _ in labelled}
-        return {key: task for task in self.tasks() if (key := str(task["data"].get(TASK_KEY))) in wanted}
-
-    def tasks(self) -> Iterator[dict[str, Any]]:
-        return self.studio.tasks(self.project_id)
+    def _task_ids(self) -> dict[str, int]:
+        """Key of a review -> id of its task."""
+        return {
+            str(task["data"].get(TASK_KEY)): int(task["id"])
+            for task in self.studio.tasks(self.project_id, data_only=True)
+        }
 
     # -- predictions and training --------------------------------------------------------------------------------------
 
     def zero_shot(self) -> tuple[int, int]:
-        """Push the zero-shot predictions, unless a trained version has taken over in an earlier run.
+        """Push the zero-shot predictions, unless an earlier run did.
 
-        Returns how many predictions are stored, and how many of them have no score in [0, 1].
+        Returns how many are stored, and how many of the first hundred have no score in [0, 1].
         """
         from sdk_scripts.prelabel import prelabel
 
-        if not any(version.startswith("zero-shot") for version in self.studio.model_versions(self.project_id)):
+        stored = self._zero_shot_predictions()
+        if not stored:
             prelabel(self.settings, self.project_id, studio=self.studio)
-        scores = [p.get("score") for task in self.tasks() for p in task["predictions"]]
-        return len(scores), sum(not (isinstance(score, int | float) and 0 <= score <= 1) for score in scores)
+            stored = self._zero_shot_predictions()
+        ids = sorted(self._task_ids().values())[:100]
+        scores = [p.get("score") for task in self.studio.tasks(self.project_id, ids=ids) for p in task["predictions"]]
+        return stored, sum(not (isinstance(score, int | float) and 0 <= score <= 1) for score in scores)
+
+    def _zero_shot_predictions(self) -> int:
+        versions = self.studio.model_versions(self.project_id)
+        return sum(count for version, count in versions.items() if version.startswith("zero-shot"))
 
     def submit(self) -> tuple[int, int]:
         """Submit the last ratings that are not there yet, one call each, as people would.
@@ -170,10 +146,12 @@ class Demo:
         Returns how many were submitted, and how many webhooks the backend took meanwhile.
         """
         last = self.reviews.labelled[-SUBMITTED:]
-        tasks = self._labelled_tasks(last)
+        ids = self._task_ids()
+        wanted = [ids[review.key] for review, _ in last]
+        tasks = {task["id"]: task for task in self.studio.tasks(self.project_id, ids=wanted)}
         before, submitted = self._webhooks(), 0
         for review, trio in last:
-            task = tasks[review.key]
+            task = tasks[ids[review.key]]
             done = {_id(one["completed_by"]) for one in task["annotations"]}
             for slot in trio:
                 if self.accounts[slot] not in done:
@@ -201,6 +179,9 @@ class Demo:
         with Jobs(self.settings) as jobs:
             state = jobs.state(self.key)
 
+            if state.last() is None and not state.pending().labels and not state.is_training():
+                jobs.request_training(self.key, self.project_id)  # the queues were emptied since an earlier run
+
             def trained() -> bool:
                 last = state.last()
                 seen = last is not None and last.settled and last.labels >= labels
@@ -210,7 +191,6 @@ class Demo:
         live = ModelRegistry(self.settings.models).live(self.key)
         if live is None:
             raise DemoStalled("The training gave no version.", mend=f"See {self._log('worker')}.")
-        self.live = live
         return live
 
     def await_predictions(self, version: str) -> bool:
@@ -224,105 +204,6 @@ class Demo:
 
         _until(shown, PUSH_SECONDS, f"{version} did not become the project's model version", self._log("worker"))
         return self.studio.model_versions(self.project_id).get(version, 0) >= self.studio.task_count(self.project_id)
-
-    def queue_problem(self) -> str:
-        """Why the task that Label Studio serves next is not the least certain one; empty where it is."""
-        served = self.studio.next_task(self.project_id)
-        if served is None:
-            return "Label Studio serves no task"
-        least = min(self._scores().items(), key=lambda item: item[1], default=None)
-        if least is None:
-            return "no task that needs a label has a score"
-        score = self._scores().get(served["id"])
-        if score is None or score > least[1] + 1e-9:
-            return f"Label Studio served task {served['id']} (score {score}), but task {least[0]} has {least[1]}"
-        return ""
-
-    def _scores(self) -> dict[int, float]:
-        """Task id -> the live version's score, of tasks that still need annotators."""
-        overlap = int(self.studio.project(self.project_id)["maximum_annotations"])
-        return {
-            task.id: prediction.score
-            for task in self.dataset.tasks
-            if len([one for one in task.annotations if not one.cancelled]) < overlap
-            for prediction in task.predictions
-            if prediction.model_version == self.live and prediction.score is not None
-        }
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        """The project as it stands once the predictions are pushed."""
-        from sdk_scripts.sources import read_project
-
-        return read_project(self.studio, self.studio.project(self.project_id))
-
-    # -- hard cases, report, figures -----------------------------------------------------------------------------------
-
-    def mine(self) -> Mined:
-        from sdk_scripts.hard_cases import mine
-
-        cases = mine(
-            self.dataset,
-            self.settings,
-            budget=HARD_CASES,
-            apply=True,
-            report=lambda line: self.report(f"  {line}"),
-        )
-        review = cases.review
-        if review is None:
-            raise DemoStalled("Mining made no review project.", mend="See the messages above.")
-        self.review_url = review.url
-        reviewed = [task["data"].get("source_task") for task in self.studio.tasks(review.project, data_only=True)]
-        return Mined(cases, len(reviewed), sum(case.task not in reviewed for case in cases))
-
-    def write_report(self) -> tuple[ReportFiles, list[str]]:
-        """The report's files, and what is wrong with them."""
-        from sdk_scripts.report import write_report
-
-        files = write_report(self.dataset, self.settings.folder("reports") / NAME, settings=self.settings)
-        return files, list(_damage(files))
-
-    def measure(self) -> dict[str, float]:
-        """What was pushed, held against the consensus of all twenty raters on reviews nobody labelled in the demo."""
-        from ml_backend.labeling.confidence import expected_calibration_error
-
-        truth = {review.key: review.truth for review in self.reviews.held_out if review.truth}
-        classes = list(truth.values())
-        found = {"accuracy_majority_class": max(map(classes.count, set(classes))) / len(classes)}
-        by_version = {"accuracy_zero_shot": "zero-shot", "accuracy_held_out": self.live}
-        for name, version in by_version.items():
-            confidence, correct = self._held_out(truth, version)
-            found[name] = float(np.mean(correct)) if len(correct) else float("nan")
-            if version == self.live:
-                found["ece"] = float(expected_calibration_error(confidence, correct))
-        return found
-
-    def _held_out(self, truth: Mapping[str, str], version: str) -> tuple[np.ndarray, np.ndarray]:
-        """Confidence (0–1) and correctness of that version's pushed sentiment on held-out tasks; aligned."""
-        confidence, correct = [], []
-        for task in self.dataset.tasks:
-            right = truth.get(str(task.data.get(TASK_KEY)))
-            for prediction in task.predictions:
-                if right and prediction.model_version.startswith(version):
-                    said = answers(self.config, prediction.regions).get("sentiment")
-                    scores = [
-                        float(one.get("score", 0)) for one in prediction.regions if one["from_name"] == "sentiment"
-                    ]
-                    if said is not None:
-                        confidence.append(scores[0])
-                        correct.append(said == (right,))
-        return np.array(confidence), np.array(correct, dtype=bool)
-
-    def counts(self) -> Counts:
-        versions = self.studio.model_versions(self.project_id)
-        people = {one.annotator for task in self.dataset.tasks for one in task.annotations}
-        return Counts(
-            tasks=len(self.dataset.tasks),
-            annotations=sum(len(task.annotations) for task in self.dataset.tasks),
-            annotators=len(people),
-            predictions=sum(versions.values()),
-            model_versions=tuple(sorted(versions, key=lambda version: (not version.startswith("zero"), version))),
-        )
 
     def _log(self, name: str) -> Path:
         return self.settings.folder("logs") / f"{name}.log"
@@ -347,30 +228,3 @@ def _until(condition: Callable[[], bool], seconds: float, what: str, log: Path) 
         if time.monotonic() > deadline:
             raise DemoStalled(f"{what} within {seconds:.0f} s.", mend=f"See {log}.")
         time.sleep(0.5)
-
-
-def _damage(files: ReportFiles) -> Iterator[str]:
-    """Opens each file the way its reader would."""
-    page = _Tags()
-    page.feed(files.html.read_text("utf-8"))
-    if not {"html", "body", "h1"} <= page.seen:
-        yield f"{files.html} is not a whole page"
-    try:
-        with zipfile.ZipFile(files.xlsx) as workbook:
-            if workbook.testzip() or not len(fromstring(workbook.read("xl/workbook.xml"))):
-                yield f"{files.xlsx} is damaged"
-    except (zipfile.BadZipFile, KeyError) as error:
-        yield f"{files.xlsx} does not open: {error}"
-    try:
-        json.loads(files.json.read_text("utf-8"))
-    except ValueError as error:
-        yield f"{files.json} does not open: {error}"
-
-
-class _Tags(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: set[str] = set()
-
-    def handle_endtag(self, tag: str) -> None:
-        self.seen.add(tag)

@@ -9,6 +9,7 @@
     studio_settings     `settings` with its URL and token
     demo_archive        the demo's reviews
     demo_home           a fresh home with them, whose embedded Label Studio boots quickly
+    processes_of        finds the processes of a home
     chromium            a Playwright browser
 
 Under xdist every worker has its own servers. Tests that use Label Studio form one group, so that it is started once.
@@ -21,12 +22,13 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import psutil
 import pytest
 from filelock import FileLock
 from pydantic import SecretStr
@@ -147,16 +149,45 @@ def demo_archive(request: pytest.FixtureRequest) -> Path:
         return fetch(folder)
 
 
+@pytest.fixture(scope="session")
+def prepare_demo_home(studio_template: Path, demo_archive: Path) -> Callable[[Path], Path]:
+    """Gives a home its downloads, and an embedded Label Studio that has its migrations behind it."""
+
+    def prepare(home: Path) -> Path:
+        (home / "downloads").mkdir(parents=True)
+        (home / "embedded").mkdir()
+        shutil.copy(demo_archive, home / "downloads")
+        shutil.copytree(studio_template, home / "label-studio")
+        known = {"password": ACCOUNT.password, "token": ACCOUNT.token, "backend_password": "b", "webhook_secret": "w"}
+        (home / "embedded" / "credentials.json").write_text(json.dumps(known))
+        return home
+
+    return prepare
+
+
 @pytest.fixture
-def demo_home(home: Path, studio_template: Path, demo_archive: Path) -> Path:
-    """A home that has its downloads, and whose embedded Label Studio has its migrations behind it."""
-    (home / "downloads").mkdir()
-    shutil.copy(demo_archive, home / "downloads")
-    shutil.copytree(studio_template, home / "label-studio")
-    (home / "embedded").mkdir()
-    known = {"password": ACCOUNT.password, "token": ACCOUNT.token, "backend_password": "b", "webhook_secret": "w"}
-    (home / "embedded" / "credentials.json").write_text(json.dumps(known))
-    return home
+def demo_home(home: Path, prepare_demo_home: Callable[[Path], Path]) -> Path:
+    return prepare_demo_home(home)
+
+
+@pytest.fixture(scope="session")
+def processes_of() -> Callable[[Path], list[int]]:
+    """Living processes that have a home in their environment, working directory or command line: those of a stack."""
+
+    def find(home: Path) -> list[int]:
+        found = []
+        ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+        for process in psutil.process_iter():
+            try:
+                words = [*process.cmdline(), *process.environ().values(), process.cwd()]
+                living = process.status() != psutil.STATUS_ZOMBIE
+            except psutil.Error:
+                continue
+            if living and process.pid not in ours and str(home) in " ".join(words):
+                found.append(process.pid)
+        return found
+
+    return find
 
 
 def _serve(supervisor: Supervisor, command: tuple[str, ...], data: Path, name: str) -> str:

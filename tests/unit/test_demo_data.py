@@ -68,7 +68,7 @@ def test_the_slots_take_turns_three_at_a_task(parts: Reviews) -> None:
     turns = Counter(slot for _, trio in parts.labelled for slot in trio)
     assert set(turns) == set(range(9))
     assert max(turns.values()) - min(turns.values()) <= 15
-    assert parts.submissions == 30
+    assert parts.annotations == 1800
 
 
 def test_an_account_says_that_it_is_no_person() -> None:

@@ -24,6 +24,8 @@ from sdk_scripts.embedded import embedded, environment
 from sdk_scripts.processes import ProcessFailed, Supervisor, free_port, stopping_on_signals
 from sdk_scripts.studio_server import studio_command
 
+Find = Callable[[Path], list[int]]
+
 SLEEPER = [sys.executable, "-c", "import time; print('sleeping', flush=True); time.sleep(600)"]
 # Its own child leaves the process group, as RQ's jobs do, and ignores a polite request to end.
 FORKING = """
@@ -146,7 +148,7 @@ def test_a_missing_label_studio_says_how_to_install_it(settings: Settings, monke
 
 @pytest.mark.xdist_group("embedded")
 class TestStack:
-    def test_it_serves_and_leaves_nothing_behind(self, demo_home: Path) -> None:
+    def test_it_serves_and_leaves_nothing_behind(self, demo_home: Path, processes_of: Find) -> None:
         said: list[str] = []
         with embedded(load_settings(home=demo_home), report=said.append) as stack:
             settings = stack.settings
@@ -164,35 +166,35 @@ class TestStack:
                 check=True,
             )
             assert sourced.stdout.strip() == settings.studio_url
-            assert len(mentioning(demo_home)) >= 3
+            assert len(processes_of(demo_home)) >= 3
             with (
                 pytest.raises(InputError, match=f"already runs on .*{settings.studio_url}"),
                 embedded(load_settings(home=demo_home), report=said.append),
             ):
                 pass
             shown = " ".join(
-                process_line for pid in mentioning(demo_home) for process_line in psutil.Process(pid).cmdline()
+                process_line for pid in processes_of(demo_home) for process_line in psutil.Process(pid).cmdline()
             )
             assert settings.studio_token.get_secret_value() not in shown
             assert stack.account.password not in shown
         assert not stack.env_file.exists()
-        assert until(lambda: not mentioning(demo_home))
+        assert until(lambda: not processes_of(demo_home))
         assert stack.account.password not in "".join(said)
         ports = json.loads((demo_home / "embedded" / "ports.json").read_text())
         assert settings.studio_url.endswith(f":{ports['studio']}")
 
-    def test_a_killed_stack_leaves_nothing_behind(self, demo_home: Path) -> None:
+    def test_a_killed_stack_leaves_nothing_behind(self, demo_home: Path, processes_of: Find) -> None:
         up = [sys.executable, "-c", "from sdk_scripts.cli import main; main()", "up"]
         process = subprocess.Popen(
             up, env={**os.environ, "TIEBREAK_HOME": str(demo_home)}, stderr=subprocess.PIPE, text=True
         )
         assert process.stderr is not None
         assert any("Ctrl-C stops everything" in line for line in process.stderr)
-        assert len(mentioning(demo_home)) >= 4
+        assert len(processes_of(demo_home)) >= 4
         process.kill()
         process.wait()
         process.stderr.close()
-        assert until(lambda: not mentioning(demo_home))
+        assert until(lambda: not processes_of(demo_home))
 
     def test_what_an_earlier_run_left_behind_is_ended_first(self, demo_home: Path) -> None:
         orphan = subprocess.Popen(SLEEPER, start_new_session=True, stdout=subprocess.DEVNULL)
@@ -220,17 +222,3 @@ def test_credentials_are_made_once_and_readable_by_their_owner_alone(settings: S
         tokens.append(json.loads(file.read_text())["token"])
     assert tokens[0] == tokens[1]
     assert len(tokens[0]) == 40
-
-
-def mentioning(home: Path) -> list[int]:
-    """Processes with this home in their environment or on their command line, but for us and our parents."""
-    found = []
-    ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    for process in psutil.process_iter():
-        try:
-            words = [*process.cmdline(), *process.environ().values(), process.cwd()]
-        except psutil.Error:
-            continue
-        if process.pid not in ours and process.status() != psutil.STATUS_ZOMBIE and str(home) in " ".join(words):
-            found.append(process.pid)
-    return found
