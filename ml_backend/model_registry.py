@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -53,10 +53,11 @@ class ModelRegistry:
         self._files = ModelFiles(url)
 
     def save(self, project: str, model: Model) -> str:
-        """Store a version; it is not live yet. Saving the same version again changes nothing."""
+        """Store a version; it is not live yet. Saving it again changes nothing, or mends it where it is damaged."""
         version = model.info.version
         folder = self._folder(project, version)
-        if self._files.exists(f"{folder}/model.json"):
+        with suppress(UnknownName, ModelUnavailable):
+            self.load(project, version)
             return version
         arrays, document = pack(model)
         self._files.write(f"{folder}/arrays.safetensors", arrays)

@@ -17,7 +17,7 @@ _QUALITY = frozenset(
 )
 _DEGREES = ("very low", "low", "medium", "high", "very high")
 _VERDICTS = ("terrible", "bad", "average", "good", "excellent")
-_WORD = re.compile(r"[^\W\d_]+|\d+")
+_JOINT = re.compile(r"[_\-./:\s]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -99,7 +99,7 @@ def split_name(name: str) -> str:
     """ "NotSpam", "not_spam" and "not-spam" -> "not spam"; prose stays as it is, but for its case."""
     if " " in name.strip():
         return name.strip().lower()
-    return " ".join(_WORD.findall(_HUMP.sub(" ", name))).lower() or name
+    return _JOINT.sub(" ", _HUMP.sub(" ", name)).strip().lower() or name
 
 
 _BY_KIND: Mapping[str, Callable[[Control], tuple[Option, ...]]] = {

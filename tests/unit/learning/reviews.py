@@ -16,7 +16,7 @@ SENTIMENT = parse(
     '<Choice value="Negative" alias="negative" hint="The customer complains about it."/>'
     "</Choices></View>"
 )
-_THINGS = "camera phone blender keyboard headset lamp jacket backpack printer router kettle speaker".split()
+_THINGS = ("camera", "phone", "blender", "keyboard", "headset", "lamp", "jacket", "backpack", "printer", "kettle")
 _OPENINGS = ("My", "This", "The new", "Honestly, the", "After two weeks the", "For the price, the", "Our second")
 _PRAISE = (
     "works perfectly and I love it",

@@ -18,7 +18,8 @@ from tests.unit.learning.reviews import reviews
 
 def test_importing_it_and_naming_the_encoder_loads_no_torch(home: Path) -> None:
     code = (
-        "import sys, pathlib; from ml_backend.encoder import load_encoder; from ml_backend.settings import load_settings;"
+        "import sys, pathlib; from ml_backend.encoder import load_encoder;"
+        "from ml_backend.settings import load_settings;"
         f"load_encoder(load_settings(home=pathlib.Path({str(home)!r}))).id;"
         "assert not {'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)"
     )

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_backend.labeling.errors import ConfigError, InputError, ModelUnavailable, UnknownName
+from ml_backend.model_registry import Model, ModelRegistry, Pointer, StoredHead, VersionInfo
+from ml_backend.prelabelers import State
+
+PROJECT = "7.1795381865"
+BEGIN = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def model(number: int = 0) -> Model:
+    info = VersionInfo(
+        version=f"few-shot-20261123-{number:06d}-0123abcd",
+        created_at=BEGIN + timedelta(seconds=number),
+        labels=10 + number,
+        metrics={"c": {"accuracy": 0.5, "reliability": [{"low": 0.0, "accuracy": None}]}},
+        fingerprint=f"{number:016x}",
+        label_fingerprint="l",
+        config_fingerprint="c",
+        encoder="e",
+    )
+    state = State({"names": ["ดี", "half \ud800"]}, {"weights": np.full((3, 2), number, np.float32)})
+    return Model(info, {"c": StoredHead("few_shot", "s", state)}, {"c": np.arange(5, dtype=np.uint64)})
+
+
+@pytest.fixture(params=["folder", "memory"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> ModelRegistry:
+    """On a local folder, and on a file system that is none."""
+    return ModelRegistry(str(tmp_path) if request.param == "folder" else f"memory://{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> ModelRegistry:
+    return ModelRegistry(str(tmp_path))
+
+
+def test_a_version_is_loaded_as_it_was_saved(registry: ModelRegistry) -> None:
+    version = registry.save(PROJECT, model(3))
+    loaded = registry.load(PROJECT, version)
+    assert loaded.info == model(3).info
+    assert loaded.heads["c"].state.fields == {"names": ["ดี", "half \ud800"]}
+    np.testing.assert_array_equal(loaded.heads["c"].state.arrays["weights"], np.full((3, 2), 3, np.float32))
+    np.testing.assert_array_equal(loaded.learned_from["c"], np.arange(5))
+
+
+def test_versions_are_listed_newest_first_with_the_live_one_marked(registry: ModelRegistry) -> None:
+    assert registry.versions(PROJECT) == []
+    names = [registry.save(PROJECT, model(number)) for number in range(3)]
+    registry.promote(PROJECT, names[1])
+    assert [(info.version, info.live) for info in registry.versions(PROJECT)] == [
+        (names[2], False),
+        (names[1], True),
+        (names[0], False),
+    ]
+    assert registry.versions(PROJECT)[0].to_json()["created_at"] == "2026-11-23T00:00:02+00:00"
+
+
+def test_saving_makes_nothing_live_and_saving_again_changes_nothing(registry: ModelRegistry) -> None:
+    registry.save(PROJECT, model())
+    registry.save(PROJECT, model())
+    assert registry.live(PROJECT) is None
+    assert len(registry.versions(PROJECT)) == 1
+
+
+def test_rolling_back_goes_through_the_versions_that_were_live(registry: ModelRegistry) -> None:
+    names = [registry.save(PROJECT, model(number)) for number in range(3)]
+    for name in names:
+        registry.promote(PROJECT, name)
+    assert registry.rollback(PROJECT) == names[1] == registry.live(PROJECT)
+    assert registry.rollback(PROJECT) == names[0]
+    assert registry.pointer(PROJECT) == Pointer(names[0], (), (names[1], names[2]))
+    with pytest.raises(InputError, match="no earlier version"):
+        registry.rollback(PROJECT)
+    registry.promote(PROJECT, names[2])
+    assert registry.pointer(PROJECT) == Pointer(names[2], (names[0],), (names[1],))
+
+
+def test_projects_do_not_see_each_other(registry: ModelRegistry) -> None:
+    version = registry.save(PROJECT, model())
+    registry.promote(PROJECT, version)
+    assert registry.live("8.1") is None
+    with pytest.raises(UnknownName):
+        registry.promote("8.1", version)
+
+
+def test_a_version_that_is_not_there_lists_those_that_are(registry: ModelRegistry) -> None:
+    version = registry.save(PROJECT, model())
+    with pytest.raises(UnknownName, match=version):
+        registry.promote(PROJECT, "few-shot-20200101-000000-00000000")
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def forge(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"labels": 11', b'"labels": 99'))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("arrays.safetensors", truncate),
+        ("arrays.safetensors", flip),
+        ("arrays.safetensors", Path.unlink),
+        ("model.json", truncate),
+        ("model.json", flip),
+        ("model.json", forge),
+    ],
+)
+def test_a_damaged_version_is_refused_and_the_live_one_stays(
+    local: ModelRegistry, tmp_path: Path, file: str, damage: Callable[[Path], None]
+) -> None:
+    good, bad = local.save(PROJECT, model(0)), local.save(PROJECT, model(1))
+    local.promote(PROJECT, good)
+    damage(tmp_path / PROJECT / bad / file)
+    with pytest.raises(ModelUnavailable, match=bad):
+        local.promote(PROJECT, bad)
+    assert local.live(PROJECT) == good
+    assert good in [info.version for info in local.versions(PROJECT)]
+
+
+def test_rolling_back_passes_over_a_damaged_version(local: ModelRegistry, tmp_path: Path) -> None:
+    names = [local.save(PROJECT, model(number)) for number in range(3)]
+    for name in names:
+        local.promote(PROJECT, name)
+    truncate(tmp_path / PROJECT / names[1] / "arrays.safetensors")
+    assert local.rollback(PROJECT) == names[0]
+
+
+def test_a_saving_cut_short_leaves_no_version(local: ModelRegistry, tmp_path: Path) -> None:
+    version = local.save(PROJECT, model())
+    (tmp_path / PROJECT / version / "model.json").unlink()
+    assert local.versions(PROJECT) == []
+    assert local.save(PROJECT, model()) == version
+    assert local.load(PROJECT, version).info == model().info
+
+
+def test_a_damaged_pointer_is_an_error_until_a_version_is_promoted(local: ModelRegistry, tmp_path: Path) -> None:
+    version = local.save(PROJECT, model())
+    (tmp_path / PROJECT / "live.json").write_text('{"version": "../../etc", "before": [], "withdrawn": []}')
+    with pytest.raises(ModelUnavailable, match=r"live\.json"):
+        local.live(PROJECT)
+    local.promote(PROJECT, version)
+    assert local.live(PROJECT) == version
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../other", "a/b", "/etc", "a\0b", "a..b", "-x", "é", "x" * 200, "a\\b", "a\n"]
+)
+def test_names_that_could_leave_their_folder_are_refused(registry: ModelRegistry, name: str) -> None:
+    for call in (registry.live, registry.versions, registry.rollback, registry.mark):
+        with pytest.raises(InputError):
+            call(name)
+    for two in (registry.load, registry.promote):
+        with pytest.raises(InputError):
+            two(PROJECT, name)
+        with pytest.raises(InputError):
+            two(name, model().info.version)
+
+
+def test_the_mark_changes_with_every_promotion(registry: ModelRegistry) -> None:
+    names = [registry.save(PROJECT, model(number)) for number in range(2)]
+    marks = [registry.mark(PROJECT)]
+    for name in (names[0], names[1], names[0]):
+        registry.promote(PROJECT, name)
+        marks.append(registry.mark(PROJECT))
+    assert all(one != other for one, other in pairwise(marks))
+
+
+def test_old_versions_go_but_never_those_that_were_live(local: ModelRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ml_backend.model_registry.KEPT", 3)
+    first = local.save(PROJECT, model(0))
+    local.promote(PROJECT, first)
+    names = [local.save(PROJECT, model(number)) for number in range(1, 8)]
+    assert [info.version for info in local.versions(PROJECT)] == [*names[:-4:-1], first]
+
+
+def test_readers_see_whole_versions_while_others_promote(local: ModelRegistry) -> None:
+    names = [local.save(PROJECT, model(number)) for number in range(4)]
+    local.promote(PROJECT, names[0])
+
+    def switch(number: int) -> None:
+        local.promote(PROJECT, names[number % 4])
+
+    def read(_: int) -> bool:
+        live = local.live(PROJECT)
+        assert live is not None
+        found = local.load(PROJECT, live)
+        return bool((found.heads["c"].state.arrays["weights"] == found.info.labels - 10).all())
+
+    with ThreadPoolExecutor(8) as threads:
+        switches, reads = threads.map(switch, range(40)), threads.map(read, range(80))
+        list(switches)
+        assert all(reads)
+
+
+def test_a_url_nobody_can_read_names_the_setting() -> None:
+    with pytest.raises(ConfigError, match="TIEBREAK_MODELS_URL"):
+        ModelRegistry("nosuchprotocol://bucket")
