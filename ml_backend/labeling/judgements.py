@@ -92,7 +92,15 @@ def _changed(
 
 
 def latest(table: pl.DataFrame) -> pl.DataFrame:
-    """Each annotator's last judgement of each control of each task, in order of task and annotation."""
-    return table.sort("task", "updated_at", "annotation", nulls_last=False).unique(
-        ["task", "control", "annotator"], keep="last", maintain_order=True
+    """Each annotator's last judgement of each control of each task, in order of task and annotation.
+
+    Equally old ones count in the order of the table. Judgements of nobody known (an empty name) all stay: nothing says
+    that they are one person's.
+    """
+    nobody = pl.when(pl.col("annotator") == "").then(pl.int_range(pl.len()))
+    return (
+        table.sort("task", "updated_at", "annotation", nulls_last=False, maintain_order=True)
+        .with_columns(nobody.alias("nobody"))
+        .unique(["task", "control", "annotator", "nobody"], keep="last", maintain_order=True)
+        .drop("nobody")
     )
