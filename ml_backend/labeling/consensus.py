@@ -63,11 +63,15 @@ class Consensus:
     """Columns of ANNOTATORS. Quality: for votes, the probability of a judgement being right; else the mean similarity
     to the others' answers. Both are drawn towards everybody's by four pseudo-judgements."""
     controls: Mapping[str, ControlConsensus]
+    single: frozenset[str] = frozenset()
+    """The controls that take one label: in JSON their answer is its name, not a list of one."""
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The answers are JSON values: what the keys of the kind say."""
-        items = [{**row, "answer": json.loads(row["answer"])} for row in self.items.iter_rows(named=True)]
+        items = [
+            {**row, "answer": self._plain(row["control"], row["answer"])} for row in self.items.iter_rows(named=True)
+        ]
         known = pl.col("quality").is_not_nan()
         weighted = (pl.col("quality") * pl.col("judgements")).filter(known).sum()
         people = (
@@ -96,6 +100,10 @@ class Consensus:
             ],
             "note": self.note,
         }
+
+    def _plain(self, control: str, key: str) -> Any:
+        answer = json.loads(key)
+        return answer[0] if control in self.single and isinstance(answer, list) and len(answer) == 1 else answer
 
 
 def consensus(table: pl.DataFrame, config: LabelConfig, *, method: str = "auto", seed: int = 0) -> Consensus:
@@ -131,7 +139,13 @@ def consensus(table: pl.DataFrame, config: LabelConfig, *, method: str = "auto",
         if (coded.cells.per_unit < 2).all():
             alone.append(control.name)
     note = f"No task has two judgements of {', '.join(alone)}: the confidence there is an assumption." if alone else ""
-    return Consensus(method, pl.concat(items), pl.concat(people), controls, note)
+    single = frozenset(name for name in controls if _takes_one_label(config[name]))
+    return Consensus(method, pl.concat(items), pl.concat(people), controls, single, note)
+
+
+def _takes_one_label(control: Control) -> bool:
+    kind = kind_of(control)
+    return kind is not None and kind.name == "choices" and not control.multiple
 
 
 def _decide(coded: Coded, control: Control, kind: Kind, method: str, seed: int) -> tuple[ControlConsensus, Decided]:

@@ -361,10 +361,10 @@ class TestKinds:
         assert found.items["confidence"][0] < 1
         assert found.controls["c"].method == "medoid"
 
-    def test_the_answer_in_json_is_the_keys_value(self):
+    def test_the_answer_in_json_is_the_label_or_the_keys_value(self):
         rows = [(1, who, choice("x")) for who in "ab"]
         document = consensus(table(rows), choices("x", "y"), method="majority").to_json()
-        assert document["items"][0]["answer"] == ["x"]
+        assert document["items"][0]["answer"] == "x"
         assert {"task", "control", "answer", "confidence", "judgements"} <= set(document["items"][0])
         assert {"annotator", "quality", "judgements"} <= set(document["annotators"][0])
 
