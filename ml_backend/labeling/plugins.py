@@ -36,6 +36,16 @@ class Registry(Generic[T]):
 
         return add
 
+    def register_class(self, name: str) -> Callable[[type], type]:
+        """Class decorator: registers an instance of the class, and gives it its `name`."""
+
+        def add(cls: type) -> type:
+            cls.name = name  # type: ignore[attr-defined]  # a class decorator cannot say that it adds an attribute
+            self.register(name)(cls())
+            return cls
+
+        return add
+
     def __getitem__(self, name: str) -> T:
         self._discover()
         if name not in self._members:

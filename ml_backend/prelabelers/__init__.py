@@ -8,7 +8,7 @@ control; a control without one is answered by a Starter's head, or left alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -125,17 +125,7 @@ class Learner(Protocol):
 
 PRELABELERS: Registry[Starter | Learner] = Registry("pre-labeler", __name__)
 """What a file in this folder registers an instance of: a Starter, a Learner or both."""
-
-
-def register(name: str) -> Callable[[type], type]:
-    """Class decorator: registers an instance of the class, and gives it its `name`."""
-
-    def add(cls: type) -> type:
-        cls.name = name  # type: ignore[attr-defined]  # a class decorator cannot say that it adds an attribute
-        PRELABELERS.register(name)(cls())
-        return cls
-
-    return add
+register = PRELABELERS.register_class
 
 
 def signature(config: LabelConfig, control: Control) -> str:

@@ -7,7 +7,6 @@ NotEnoughLabels or ModelUnavailable, and the ranking goes on without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,17 +39,7 @@ class Signal(Protocol):
 
 
 SIGNALS: Registry[Signal] = Registry("hard-case signal", __name__)
-
-
-def register(name: str) -> Callable[[type], type]:
-    """Class decorator: registers an instance of the class, and gives it its `name`."""
-
-    def add(cls: type) -> type:
-        cls.name = name  # type: ignore[attr-defined]  # a class decorator cannot say that it adds an attribute
-        SIGNALS.register(name)(cls())
-        return cls
-
-    return add
+register = SIGNALS.register_class
 
 
 def keep_strongest(found: dict[int, Suspicion], task: int, suspicion: Suspicion) -> None:

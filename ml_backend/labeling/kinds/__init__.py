@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from ml_backend.labeling.config import PATH_SEPARATOR, Control, Label
@@ -70,17 +70,7 @@ class Kind(Protocol):
 
 
 KINDS: Registry[Kind] = Registry("kind of control", __name__)
-
-
-def register(name: str) -> Callable[[type], type]:
-    """Class decorator: registers an instance of the class, and gives it its `name`."""
-
-    def add(cls: type) -> type:
-        cls.name = name  # type: ignore[attr-defined]  # a class decorator cannot say that it adds an attribute
-        KINDS.register(name)(cls())
-        return cls
-
-    return add
+register = KINDS.register_class
 
 
 def kind_of(control: Control) -> Kind | None:
