@@ -19,7 +19,7 @@ def headline(overview: Overview, controls: list[ControlRow], hard_cases: int, ve
         return [f"{overview.tasks:,} tasks, none labeled yet."]
     sentences = [
         f"{overview.labeled:,} of {overview.tasks:,} tasks are labeled, {overview.overlapped:,} of them by two people "
-        f"or more; {hard_cases:,} have a label that cannot be trusted yet."
+        f"or more; {hard_cases:,} have a label more likely in doubt than not."
     ]
     measured = [row for row in controls if row.alpha is not None]
     if measured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from ml_backend.labeling.results import project_key, text_of
 from ml_backend.settings import Settings
 from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
-from sdk_scripts.hard_cases import HardCases, find_hard_cases
+from sdk_scripts.hard_cases import HardCase, find_hard_cases
 from sdk_scripts.report.actions import actions, headline
 from sdk_scripts.report.model import (
     AnnotatorRow,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from ml_backend.model_registry import VersionInfo
 
 _TEXT_LENGTH = 240
+_HARD = 0.5
+"""A task counts as a hard case where its label is more likely in doubt than not (`hard_cases` says how that is put
+together). The ranking itself goes on to the last suspicion; `tiebreak hard-cases` lists it."""
 _NO_PERSONS = (
     "These annotators are the rating slots of a public data set, not persons: do not read them as people's quality."
 )
@@ -45,6 +49,7 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
     table = evidence.judgements
     agreement, consensus = evidence.agreement, evidence.consensus
     cases = find_hard_cases(dataset, evidence)
+    hard = [case for case in cases if case.score >= _HARD]
     notes = [f"Hard cases without the signal {name}: {why}" for name, why in cases.dropped.items()]
     versions = _versions(dataset, settings, notes)
     overview = _overview(dataset, table)
@@ -54,14 +59,13 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
         title=dataset.name,
         url=dataset.url,
         generated_at=datetime.now(UTC).replace(microsecond=0),
-        headline=headline(overview, controls, len(cases.items), versions),
-        actions=actions(overview, controls, annotators, len(cases.items), versions),
+        headline=headline(overview, controls, len(hard), versions),
+        actions=actions(overview, controls, annotators, len(hard), versions),
         overview=overview,
         controls=controls,
         annotators=annotators,
         annotators_note=_NO_PERSONS if any(row.annotator.endswith(SLOT_DOMAIN) for row in annotators) else "",
-        hard_cases=_hard_cases(dataset, cases),
-        hard_cases_total=cases.total,
+        hard_cases=_hard_cases(dataset, hard),
         versions=versions,
         days=_days(table),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
@@ -92,6 +96,8 @@ def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: D
         total += count
         for label in kind.labels(kind.from_key(key)) if kind else ():
             counts[label] = counts.get(label, 0) + count
+    if kind and kind.scale in ("ordinal", "interval"):
+        counts = dict(sorted(counts.items(), key=lambda item: float(item[0])))
     return ControlRow(
         control=name,
         kind=found.kind,
@@ -152,10 +158,10 @@ def _annotators(evidence: Evidence) -> list[AnnotatorRow]:
     ]
 
 
-def _hard_cases(dataset: Dataset, cases: HardCases) -> list[HardCaseRow]:
+def _hard_cases(dataset: Dataset, cases: Iterable[HardCase]) -> list[HardCaseRow]:
     tasks = {task.id: task for task in dataset.tasks}
     rows = []
-    for case in cases.items:
+    for case in cases:
         fields = dataset.config.text_fields(dataset.config[case.control])
         rows.append(
             HardCaseRow(

@@ -104,7 +104,6 @@ class Report(_Part):
     annotators: list[AnnotatorRow]
     annotators_note: str = ""
     hard_cases: list[HardCaseRow]
-    hard_cases_total: int
     versions: list[VersionRow]
     days: list[Day]
     notes: list[str]

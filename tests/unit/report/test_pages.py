@@ -73,7 +73,6 @@ def report(text: str) -> Report:
             )
         ],
         hard_cases=[HardCaseRow(task=7, url="https://studio.example/7", text=text, score=0.8, reasons=[text])],
-        hard_cases_total=1,
         versions=[
             VersionRow(
                 version=text,
