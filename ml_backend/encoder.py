@@ -76,10 +76,9 @@ class CachedEncoder:
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        size = self.dimension * 2
         texts = [text if text.isascii() else text.encode(errors="replace").decode() for text in texts]
         keys = [hashlib.sha256(f"{self.id}\0{text}".encode()).digest() for text in texts]
-        found = self._cache.get(keys, size)
+        found = self._cache.get(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         for batch in _by_length(missing):
             with self._turns.one():
@@ -88,7 +87,7 @@ class CachedEncoder:
             self._cache.put(computed)
             found |= computed
         rows = np.frombuffer(b"".join([found[key] for key in keys]), np.float16)
-        return rows.reshape(len(texts), self.dimension).astype(np.float32)
+        return rows.reshape(len(texts), -1).astype(np.float32)
 
 
 class SentenceTransformers:

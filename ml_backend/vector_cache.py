@@ -43,14 +43,14 @@ class VectorCache:
         self._file: sqlite3.Connection | None = None
         self._owner = 0  # the process that opened the file: a connection does not survive a fork
 
-    def get(self, keys: Sequence[bytes], size: int) -> dict[bytes, bytes]:
-        """The vectors known, each of `size` bytes."""
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The vectors known."""
         with self._lock:
-            found = {key: vector for key in keys if (vector := self._memory.get(key)) and len(vector) == size}
+            found = {key: vector for key in keys if (vector := self._memory.get(key)) is not None}
             for key in found:
                 self._memory.move_to_end(key)
         if missing := [key for key in dict.fromkeys(keys) if key not in found]:
-            read = self._read(missing, size)
+            read = self._read(missing)
             self._remember(read)
             found |= read
         return found
@@ -70,7 +70,7 @@ class VectorCache:
                 _, gone = self._memory.popitem(last=False)
                 self._held -= len(gone) + _ROW_OVERHEAD
 
-    def _read(self, keys: Sequence[bytes], size: int) -> dict[bytes, bytes]:
+    def _read(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
         with self._lock:
             try:
@@ -81,7 +81,7 @@ class VectorCache:
                         f"SELECT key, vector, checksum FROM vectors WHERE key IN ({marks})",  # noqa: S608  # only "?,?"
                         some,
                     )
-                    found |= {k: v for k, v, check in rows if len(v) == size and zlib.crc32(v) == check}
+                    found |= {k: v for k, v, check in rows if zlib.crc32(v) == check}
             except (sqlite3.Error, OSError, TypeError) as error:
                 self._recover(error)
         return found

@@ -12,11 +12,8 @@ from ml_backend.prelabelers._regression import Coefficients, Design, fit, rotate
 
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Of C. The best one grows with what the labels have in common with the words, and shrinks with their noise."""
-SEARCH_AMONG = 3_000
+SEARCH_AMONG = 1_200
 """Rows that choose C: more would hardly change the choice, and take their time."""
-
-ROTATED_UP_TO = 1_500
-"""Rows; with more, finding the rotation costs more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,26 @@ class Labelled:
     always_targets: np.ndarray
     independent: bool
 
-    def fit(self, chosen: np.ndarray, c: float, start: Coefficients | None = None) -> Coefficients:
-        rows = stack(self.rows.take(chosen), self.always)
-        targets = np.vstack([self.targets[chosen], self.always_targets])
-        weights = np.concatenate([self.weights[chosen], np.ones(len(self.always))])
+    def take(self, chosen: np.ndarray) -> Labelled:
+        return replace(
+            self,
+            rows=self.rows.take(chosen),
+            targets=self.targets[chosen],
+            weights=self.weights[chosen],
+            fold=self.fold[chosen],
+        )
+
+    def rotated(self) -> tuple[Labelled, Callable[[Coefficients], Coefficients]]:
+        """The same, in the few dimensions the rows span, and the way back (see `_regression.rotate`)."""
+        inside, back = rotate(stack(self.rows, self.always))
+        n = len(self.rows)
+        rows, always = inside.take(np.arange(n)), inside.take(np.arange(n, len(inside)))
+        return replace(self, rows=rows, always=always), back
+
+    def fit(self, c: float, start: Coefficients | None = None) -> Coefficients:
+        rows = stack(self.rows, self.always)
+        targets = np.vstack([self.targets, self.always_targets])
+        weights = np.concatenate([self.weights, np.ones(len(self.always))])
         return fit(rows, targets, weights, c, independent=self.independent, start=start)
 
 
@@ -49,29 +62,20 @@ class Fitted:
     """(n, k), of each row by a model that has not seen its fold."""
 
 
+Starts = dict[int, Coefficients]
+"""Fold -> where a fit without that fold begins."""
+
+
 def fit_by_cross_validation(data: Labelled, loss: Callable[[np.ndarray, np.ndarray], float]) -> Fitted:
     """`loss(logits, rows)` of out-of-fold logits of these rows, lower is better, chooses C; rows must be in an order
     that means nothing, since large data let the first ones choose."""
-    if len(data.rows) + len(data.always) > ROTATED_UP_TO:
-        return _fit(data, loss)
-    rotated, back = rotate(stack(data.rows, data.always))
-    n = len(data.rows)
-    few = replace(data, rows=rotated.take(np.arange(n)), always=rotated.take(np.arange(n, len(rotated))))
-    fitted = _fit(few, loss)
-    return replace(fitted, coefficients=back(fitted.coefficients))
-
-
-def _fit(data: Labelled, loss: Callable[[np.ndarray, np.ndarray], float]) -> Fitted:
-    everything = np.arange(len(data.rows))
-    among = everything[:SEARCH_AMONG]
-    c, starts, logits = _search(data, among, loss)
-    if len(among) < len(everything):
-        _, logits = _out_of_fold(data, everything, c, starts)
-    start = next(iter(starts.values()), None)
-    return Fitted(data.fit(everything, c, start), c, logits)
-
-
-Starts = dict[int, Coefficients]
+    among = np.arange(min(len(data.rows), SEARCH_AMONG))
+    few, back = data.take(among).rotated()
+    c, starts, logits = _search(few, among, loss)
+    if len(among) == len(data.rows):
+        return Fitted(back(few.fit(c, next(iter(starts.values())))), c, logits)
+    starts, logits = _out_of_fold(data, c, {fold: back(found) for fold, found in starts.items()})
+    return Fitted(data.fit(c, next(iter(starts.values()))), c, logits)
 
 
 def _search(
@@ -80,7 +84,7 @@ def _search(
     best_loss, best = math.inf, (GRID[0], Starts(), np.empty(0))
     starts = Starts()
     for c in GRID:
-        starts, logits = _out_of_fold(data, rows, c, starts)
+        starts, logits = _out_of_fold(data, c, starts)
         lost = loss(logits, rows)
         if lost < best_loss:
             best_loss, best = lost, (c, starts, logits)
@@ -89,11 +93,11 @@ def _search(
     return best
 
 
-def _out_of_fold(data: Labelled, rows: np.ndarray, c: float, starts: Starts) -> tuple[Starts, np.ndarray]:
-    logits = np.zeros((len(rows), data.targets.shape[1]), np.float32)
+def _out_of_fold(data: Labelled, c: float, starts: Starts) -> tuple[Starts, np.ndarray]:
+    logits = np.zeros(data.targets.shape, np.float32)
     fitted: Starts = {}
-    for fold in np.unique(data.fold[rows]).tolist():
-        test = data.fold[rows] == fold
-        fitted[fold] = data.fit(rows[~test], c, starts.get(fold))
-        logits[test] = fitted[fold].logits(data.rows.take(rows[test]))
+    for fold in np.unique(data.fold).tolist():
+        test = data.fold == fold
+        fitted[fold] = data.take(np.flatnonzero(~test)).fit(c, starts.get(fold))
+        logits[test] = fitted[fold].logits(data.rows.take(np.flatnonzero(test)))
     return fitted, logits

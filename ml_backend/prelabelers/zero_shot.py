@@ -5,7 +5,8 @@ they are measured in standard deviations of the cosines between sentences that h
 
 Confidence is the softmax of those at temperature 2, mixed with 20 % of "any label is as likely": without data nothing
 can be calibrated, so it is never above about 0.85, and near 1/k where the labels are about equally near. Measured on
-four tasks it is within 0.02 to 0.11 of the accuracy on average (expected calibration error).
+English sentiment, stars and abuse it was 0.02 to 0.15 off the accuracy (expected calibration error), mostly too low; in
+a language the encoder does not know, much too high.
 """
 
 from __future__ import annotations

@@ -86,6 +86,19 @@ def test_an_unchanged_text_is_never_encoded_twice(tmp_path: Path) -> None:
     assert sorted(runtime.asked) == ["one", "three", "two"]
 
 
+def test_texts_that_are_all_in_the_cache_load_no_model(tmp_path: Path) -> None:
+    class Unloadable(CountingRuntime):
+        def compute(self, texts: Sequence[str]) -> np.ndarray:
+            raise ModelUnavailable("It is gone.")
+
+        def dimension(self) -> int:
+            raise ModelUnavailable("It is gone.")
+
+    path = tmp_path / "vectors.sqlite"
+    before = CachedEncoder(CountingRuntime(), VectorCache(path)).encode(["one", "two"])
+    np.testing.assert_array_equal(CachedEncoder(Unloadable(), VectorCache(path)).encode(["one", "two"]), before)
+
+
 def test_vectors_of_another_encoder_are_not_taken_for_its_own(tmp_path: Path) -> None:
     one, other = CountingRuntime(), CountingRuntime()
     other.id = "other"

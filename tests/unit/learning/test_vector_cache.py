@@ -20,14 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_what_was_put_is_found_by_the_next_process(path: Path) -> None:
     VectorCache(path).put(vectors(1, 2))
-    assert VectorCache(path).get([b"key 1", b"key 2", b"key 3"], 8) == vectors(1, 2)
-
-
-def test_a_vector_of_another_size_is_as_good_as_none(path: Path) -> None:
-    cache = VectorCache(path)
-    cache.put(vectors(1))
-    assert cache.get([b"key 1"], 16) == {}
-    assert VectorCache(path).get([b"key 1"], 16) == {}
+    assert VectorCache(path).get([b"key 1", b"key 2", b"key 3"]) == vectors(1, 2)
 
 
 def test_a_torn_row_is_as_good_as_none_and_can_be_written_again(path: Path) -> None:
@@ -35,18 +28,18 @@ def test_a_torn_row_is_as_good_as_none_and_can_be_written_again(path: Path) -> N
     with sqlite3.connect(path) as file:
         file.execute("UPDATE vectors SET vector = ? WHERE key = ?", (b"torn ...", b"key 1"))
     cache = VectorCache(path)
-    assert cache.get([b"key 1", b"key 2"], 8) == vectors(2)
+    assert cache.get([b"key 1", b"key 2"]) == vectors(2)
     cache.put(vectors(1))
-    assert VectorCache(path).get([b"key 1"], 8) == vectors(1)
+    assert VectorCache(path).get([b"key 1"]) == vectors(1)
 
 
 @pytest.mark.parametrize("content", [b"this is no database, but text" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
 def test_a_damaged_file_is_set_aside_and_begun_anew(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     cache = VectorCache(path)
-    assert cache.get([b"key 1"], 8) == {}
+    assert cache.get([b"key 1"]) == {}
     cache.put(vectors(1))
-    assert VectorCache(path).get([b"key 1"], 8) == vectors(1)
+    assert VectorCache(path).get([b"key 1"]) == vectors(1)
     assert path.with_name("vectors.sqlite.damaged").exists()
 
 
@@ -54,23 +47,23 @@ def test_a_file_of_another_layout_is_begun_anew(path: Path) -> None:
     with sqlite3.connect(path) as file:
         file.execute("CREATE TABLE vectors (id INTEGER PRIMARY KEY, other TEXT)")
     cache = VectorCache(path)
-    assert cache.get([b"key 1"], 8) == {}
+    assert cache.get([b"key 1"]) == {}
     cache.put(vectors(1))
-    assert VectorCache(path).get([b"key 1"], 8) == vectors(1)
+    assert VectorCache(path).get([b"key 1"]) == vectors(1)
 
 
 def test_without_a_disk_it_lives_in_memory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     cache = VectorCache(tmp_path / "file" / "vectors.sqlite")
     cache.put(vectors(1))
-    assert cache.get([b"key 1", b"key 2"], 8) == vectors(1)
+    assert cache.get([b"key 1", b"key 2"]) == vectors(1)
 
 
 def test_the_file_stays_bounded_and_loses_the_oldest_first(path: Path) -> None:
     cache = VectorCache(path, disk_rows=10)
     for number in range(30):
         cache.put(vectors(number))
-    kept = VectorCache(path).get([f"key {number}".encode() for number in range(30)], 8)
+    kept = VectorCache(path).get([f"key {number}".encode() for number in range(30)])
     assert kept == vectors(*range(20, 30))
 
 
@@ -78,13 +71,13 @@ def test_memory_stays_bounded_and_the_file_has_the_rest(path: Path) -> None:
     cache = VectorCache(path, memory_bytes=2_000)
     cache.put(vectors(*range(50)))
     assert len(cache._memory) < 10
-    assert cache.get([f"key {number}".encode() for number in range(50)], 8) == vectors(*range(50))
+    assert cache.get([f"key {number}".encode() for number in range(50)]) == vectors(*range(50))
 
 
 def test_more_keys_than_a_statement_takes_are_found(path: Path) -> None:
     many = {f"key {number}".encode(): number.to_bytes(8, "big") for number in range(3_000)}
     VectorCache(path).put(many)
-    assert VectorCache(path).get(list(many), 8) == many
+    assert VectorCache(path).get(list(many)) == many
 
 
 def _write(path: Path, first: int) -> None:
@@ -102,4 +95,4 @@ def test_several_processes_share_one_file(path: Path) -> None:
         writer.join(60)
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     keys = [f"key {number}".encode() for number in range(150)]
-    assert VectorCache(path).get(keys, 8) == vectors(*range(150))
+    assert VectorCache(path).get(keys) == vectors(*range(150))
