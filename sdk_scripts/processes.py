@@ -76,23 +76,24 @@ class Supervisor:
         log = self._logs / f"{name}.log"
         if log.exists():
             log.replace(log.with_suffix(".log.1"))
-        watcher = self._watch()
-        try:
-            with log.open("wb") as output:
-                process = subprocess.Popen(
-                    [str(part) for part in command],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=None if env is None else dict(env),
-                    cwd=cwd,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise ProcessFailed(f"{name} cannot be started: {command[0]}: {error.strerror}.") from None
-        _tell(watcher, f"add {process.pid}")
-        child = Child(name, process.pid, log)
-        self._running[name] = (child, process)
+        with _signals_deferred():  # between a child's birth and our knowing of it, nothing may come between
+            watcher = self._watch()
+            try:
+                with log.open("wb") as output:
+                    process = subprocess.Popen(
+                        [str(part) for part in command],
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        env=None if env is None else dict(env),
+                        cwd=cwd,
+                        start_new_session=True,
+                    )
+            except OSError as error:
+                raise ProcessFailed(f"{name} cannot be started: {command[0]}: {error.strerror}.") from None
+            _tell(watcher, f"add {process.pid}")
+            child = Child(name, process.pid, log)
+            self._running[name] = (child, process)
         return child
 
     def wait_ready(self, child: Child, ready: Callable[[], bool], *, seconds: float) -> None:
@@ -209,3 +210,25 @@ def stopping_on_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """Signals that would raise an exception here raise it afterwards. (Blocked signals would be the child's, too.)"""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    raising = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in raising}
+    for number, handler in before.items():
+        if callable(handler):
+            signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if callable(handler):
+                signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])

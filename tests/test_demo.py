@@ -31,26 +31,25 @@ class Run:
     """stderr."""
 
 
-def run(home: Path) -> Run:
+@pytest.fixture(scope="module")
+def first(prepare_demo_home: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """`tiebreak demo --exit --json` on a fresh home."""
+    home = prepare_demo_home(tmp_path_factory.mktemp("demo") / "home")
     done = subprocess.run(
-        [*COMMAND, "--exit", "--json"],
-        env={**os.environ, "TIEBREAK_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
+        [*COMMAND, "--exit", "--json"], env=environment(home), capture_output=True, text=True, check=False
     )
     assert done.stdout, done.stderr
     return Run(home, done.returncode, json.loads(done.stdout), done.stderr)
 
 
 @pytest.fixture(scope="module")
-def first(prepare_demo_home: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run(prepare_demo_home(tmp_path_factory.mktemp("demo") / "home"))
-
-
-@pytest.fixture(scope="module")
 def second(first: Run) -> Run:
-    return run(first.home)
+    """`tiebreak demo --json` on the same home, until a person has seen enough and presses Ctrl-C."""
+    process = start([*COMMAND, "--json"], first.home)
+    said = read_until("Ctrl-C stops everything", process)
+    process.send_signal(signal.SIGINT)
+    out, rest = process.communicate(timeout=120)
+    return Run(first.home, process.returncode, json.loads(out), said + rest)
 
 
 def test_every_step_is_done_and_verified(first: Run) -> None:
@@ -116,33 +115,46 @@ def test_a_second_run_doubles_nothing(first: Run, second: Run) -> None:
         assert second.summary[name] == first.summary[name], name
 
 
-def test_it_stays_until_ctrl_c_and_then_leaves_nothing_running(second: Run, processes_of: Find) -> None:
-    process = subprocess.Popen(
-        COMMAND, env={**os.environ, "TIEBREAK_HOME": str(second.home)}, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if "Ctrl-C stops everything" in line:
-            break
-    assert any(line.startswith("Sign in:") and "password" in line for line in said), "".join(said)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(120) == 0
-    process.stderr.close()
+def test_a_person_is_told_how_to_sign_in_and_where_to_click(second: Run) -> None:
+    password = json.loads((second.home / "embedded" / "credentials.json").read_text())["password"]
+    for words in ("Sign in:", f"password {password}", "/projects/1/data?labeling=1", "Hard cases:", "not persons"):
+        assert words in second.said
+
+
+def test_nothing_is_left_running(second: Run, processes_of: Find) -> None:
     assert gone(second.home, processes_of)
 
 
-def test_interrupted_while_it_starts_it_leaves_nothing_running(demo_home: Path, processes_of: Find) -> None:
-    process = subprocess.Popen(
-        COMMAND, env={**os.environ, "TIEBREAK_HOME": str(demo_home)}, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    assert any(line.startswith("Starting") for line in process.stderr)
+@pytest.mark.parametrize("moment", ["Starting", "Predicting"])
+def test_interrupted_it_leaves_nothing_running(moment: str, demo_home: Path, processes_of: Find) -> None:
+    process = start(COMMAND, demo_home)
+    read_until(moment, process)
     process.send_signal(signal.SIGINT)
-    assert process.wait(120) == 130
-    process.stderr.close()
+    process.communicate(timeout=120)
+    assert process.returncode == 130
     assert gone(demo_home, processes_of)
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "TIEBREAK_HOME": str(home)}
+
+
+def start(command: list[str], home: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+
+
+def read_until(words: str, process: subprocess.Popen[str]) -> str:
+    """What it says on stderr up to the line with these words. Fails where it ends without them."""
+    said = ""
+    assert process.stderr is not None
+    for line in process.stderr:
+        said += line
+        if words in line:
+            return said
+    process.wait()
+    pytest.fail(f"it ended without saying {words!r}:\n{said}")
 
 
 def gone(home: Path, processes_of: Find) -> bool:

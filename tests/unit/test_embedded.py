@@ -82,6 +82,26 @@ def test_children_end_with_a_parent_that_is_sent(number: signal.Signals, tmp_pat
     parent.stdout.close()
 
 
+def test_a_child_is_known_before_an_interrupt_can_come_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    born: list[int] = []
+    popen = subprocess.Popen
+
+    def interrupted(command: list[str], **options: object) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] = popen(command, **options)  # type: ignore[call-overload]
+        if command[-1].startswith("import time"):
+            born.append(process.pid)
+            signal.raise_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt), Supervisor(tmp_path / "logs") as supervisor:
+        supervisor.start("child", SLEEPER)
+    monkeypatch.undo()
+    assert len(born) == 1
+    assert guard.members(born) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_child_that_ends_early_is_told_with_the_end_of_its_log(supervisor: Supervisor) -> None:
     child = supervisor.start("doomed", [sys.executable, "-c", "raise SystemExit('no disk left')"])
     with pytest.raises(ProcessFailed, match=r"doomed ended with exit code 1[\s\S]*no disk left"):
