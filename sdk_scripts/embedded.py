@@ -192,8 +192,8 @@ def _alone(folder: Path, settings: Settings) -> Iterator[None]:
         guard.end([pid for pid, started in _running(running)[1] if guard.identity(pid) == started], 5.0)
         running.unlink(missing_ok=True)
         yield
-        running.unlink(missing_ok=True)
     finally:
+        running.unlink(missing_ok=True)
         lock.release()
 
 
