@@ -21,11 +21,10 @@ import structlog
 from ml_backend.encoder import Encoder
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.kinds import Answer
-from ml_backend.labeling.results import write_answers
+from ml_backend.labeling.results import on_screen, write_answers
 from ml_backend.live_models import LiveModels
 from ml_backend.model_registry import Model, ModelRegistry
 from ml_backend.prelabelers import PRELABELERS, Head, Inputs, Learner, options, signature, start, texts_of
-from ml_backend.visibility import visible
 
 log = structlog.stdlib.get_logger()
 
@@ -98,7 +97,7 @@ class Predictor:
         }
         for row, i in enumerate(read):
             found = {name: opinion for name, column in columns.items() if (opinion := column[row]) is not None}
-            given = visible(config, {name: answer for name, (answer, _) in found.items()})
+            given = on_screen(config, {name: answer for name, (answer, _) in found.items()}, when_unknown=False)
             if given:
                 scores = {name: found[name][1] for name in given}
                 results[i] = {

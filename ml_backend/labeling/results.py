@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ml_backend.labeling.config import PATH_SEPARATOR, Control, Label, LabelConfig, unambiguous
+from ml_backend.labeling.config import PATH_SEPARATOR, Condition, Control, Label, LabelConfig, unambiguous
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import Answer, Region, finite, kind_of, label_of, region, string
 
@@ -119,11 +119,7 @@ def answers(config: LabelConfig, regions: Iterable[Region]) -> dict[str, Answer]
         answer = kind.read(control, by_control[control.name])
         if answer is not None:
             found[control.name] = answer
-    conditional = [config[name] for name in found if config[name].visible_when]
-    while hidden := [it.name for it in conditional if it.name in found and not _visible(config, it, found)]:
-        for name in hidden:  # which may hide those that depend on it
-            del found[name]
-    return found
+    return on_screen(config, found)
 
 
 def regions_by_control(config: LabelConfig, regions: Iterable[Region]) -> dict[str, list[Region]]:
@@ -177,22 +173,35 @@ def write_answers(
     return regions
 
 
-def _visible(config: LabelConfig, control: Control, found: Mapping[str, Answer]) -> bool:
-    for condition in control.visible_when:
-        if condition.control not in config:
-            continue  # depends on something that a result does not tell, such as the region selected
-        asked = config[condition.control]
-        kind = kind_of(asked)
-        if kind is None or asked not in config.answerable:
-            continue
-        if (answer := found.get(asked.name)) is None:
-            return False
-        wanted = set(condition.values)
-        same = [label for label in asked.labels if wanted & {label.text, label.path[-1]}]
-        wanted |= {label.key for label in same} | {PATH_SEPARATOR.join(label.path) for label in same}
-        if wanted and wanted.isdisjoint(kind.labels(answer)):
-            return False
-    return True
+def on_screen(config: LabelConfig, given: Mapping[str, Answer], *, when_unknown: bool = True) -> dict[str, Answer]:
+    """The answers among these (control name -> answer) whose control is on the screen once they are given: whose
+    conditions (`visibleWhen`) hold by answers that are themselves on it.
+
+    `when_unknown` says whether a condition holds that answers do not decide, such as `region-selected`.
+    """
+    shown: set[str] = set()
+    while new := [
+        name
+        for name in given
+        if name not in shown and all(_holds(config, it, given, shown, when_unknown) for it in config[name].visible_when)
+    ]:
+        shown.update(new)  # which may bring those on the screen that depend on it
+    return {name: answer for name, answer in given.items() if name in shown}
+
+
+def _holds(
+    config: LabelConfig, condition: Condition, given: Mapping[str, Answer], shown: set[str], when_unknown: bool
+) -> bool:
+    asked = next((control for control in config.answerable if control.name == condition.control), None)
+    kind = kind_of(asked) if asked else None
+    if asked is None or kind is None:
+        return when_unknown
+    if asked.name not in shown:
+        return False
+    wanted = set(condition.values)
+    same = [label for label in asked.labels if wanted & {label.text, label.path[-1]}]
+    wanted |= {label.key for label in same} | {PATH_SEPARATOR.join(label.path) for label in same}
+    return not wanted or not wanted.isdisjoint(kind.labels(given[asked.name]))
 
 
 def with_task_labels(control: Control, data: Mapping[str, Any]) -> Control:

@@ -4,7 +4,7 @@ import pytest
 
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds import Answer
-from ml_backend.visibility import visible
+from ml_backend.labeling.results import on_screen
 
 MODERATION = parse("""<View><Text name="text" value="$text"/>
   <Choices name="severity" toName="text" visibleWhen="choice-selected" whenTagName="policy"><Choice value="low"/>
@@ -30,7 +30,9 @@ MODERATION = parse("""<View><Text name="text" value="$text"/>
     ],
 )
 def test_a_control_is_answered_where_its_condition_is_met(given: dict[str, Answer], shown: set[str]) -> None:
-    assert visible(MODERATION, given) == {name: answer for name, answer in given.items() if name in shown}
+    assert on_screen(MODERATION, given, when_unknown=False) == {
+        name: answer for name, answer in given.items() if name in shown
+    }
 
 
 def test_a_condition_on_a_branch_of_a_taxonomy_is_met_by_its_label() -> None:
@@ -38,7 +40,7 @@ def test_a_condition_on_a_branch_of_a_taxonomy_is_met_by_its_label() -> None:
       <Choice value="Fish"/></Choice></Taxonomy><Choices name="fresh" toName="text" visibleWhen="choice-selected"
       whenTagName="topic" whenChoiceValue="Fish"><Choice value="yes"/><Choice value="no"/></Choices></View>""")
     given: dict[str, Answer] = {"topic": (("Food", "Fish"),), "fresh": ("yes",)}
-    assert visible(config, given) == given
+    assert on_screen(config, given, when_unknown=False) == given
 
 
 def circle() -> LabelConfig:
@@ -48,5 +50,6 @@ def circle() -> LabelConfig:
     </View>""")
 
 
-def test_controls_that_wait_for_each_other_are_never_seen() -> None:
-    assert visible(circle(), {"a": ("x",), "b": ("x",)}) == {}
+@pytest.mark.parametrize("when_unknown", [True, False])
+def test_controls_that_wait_for_each_other_are_never_seen(when_unknown: bool) -> None:
+    assert on_screen(circle(), {"a": ("x",), "b": ("x",)}, when_unknown=when_unknown) == {}
