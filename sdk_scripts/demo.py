@@ -127,8 +127,8 @@ def run_demo(settings: Settings, *, exit_after: bool, report: Report) -> DemoSum
         outcome = Outcome(demo, live=_learn(demo, steps))
         summary = _harvest(outcome, steps, began)
         if not exit_after:
-            _show(stack, outcome, summary, report)
             with suppress(KeyboardInterrupt):
+                _show(stack, outcome, summary, report)
                 stack.supervisor.wait()
     return summary
 

@@ -242,7 +242,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     return load_encoder(load_settings(home=tmp_path_factory.mktemp("encoder-home")))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's event loop runs as long as it is open, so asyncio.run fails meanwhile
 def chromium() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
