@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
     studio_url: str = Field("http://127.0.0.1:8080", description="where Label Studio answers")
+    studio_public_url: str | None = Field(None, description="where people reach Label Studio, if not there; for links")
     studio_token: SecretStr = Field(SecretStr(""), description="personal access token or legacy token")
     studio_command: str | None = Field(None, description="how the demo calls label-studio; default: .venv-studio")
     studio_timeout: float = Field(60.0, gt=0, description="seconds for one call to Label Studio")
@@ -39,7 +40,7 @@ class Settings(BaseSettings):
     train_after_seconds: float = Field(60.0, ge=0, description="… or that long after the first of them")
     reconcile_seconds: float = Field(60.0, gt=0, description="how often labels without a webhook are looked for")
 
-    @field_validator("studio_url", "backend_url")
+    @field_validator("studio_url", "studio_public_url", "backend_url")
     @classmethod
     def _http(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("http://", "https://")):

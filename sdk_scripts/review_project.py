@@ -65,7 +65,7 @@ def push_reviews(dataset: Dataset, tasks: Sequence[Mapping[str, Any]], settings:
         new = {_case(task["data"]): task for task in tasks if _case(task["data"]) not in there}
         if new:
             studio.import_tasks(project, list(new.values()))
-    return Pushed(len(new), len(tasks) - len(new), project, f"{studio.url}/projects/{project}/data")
+    return Pushed(len(new), len(tasks) - len(new), project, studio.data_manager(project))
 
 
 def review_source(dataset: Dataset) -> tuple[Studio, dict[str, Any]]:

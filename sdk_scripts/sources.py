@@ -129,7 +129,7 @@ def read_project(studio: Studio, project: Mapping[str, Any]) -> Dataset:
         tasks=tasks,
         studio=studio,
         project=dict(project),
-        url=f"{studio.url}/projects/{project['id']}/data",
+        url=studio.data_manager(project["id"]),
         warnings=mismatches(config, tasks),
     )
 

@@ -47,7 +47,11 @@ class Studio(Predictions, Imports, Annotations, People, Views, Backends, Webhook
                 "There is no token for Label Studio.",
                 mend="Set TIEBREAK_STUDIO_TOKEN to a token from its Account & Settings page.",
             )
-        return cls(settings.studio_url, token, timeout=settings.studio_timeout)
+        return cls(settings.studio_url, token, timeout=settings.studio_timeout, public_url=settings.studio_public_url)
+
+    def data_manager(self, project: int) -> str:
+        """Address of a project's tasks, for people."""
+        return f"{self.public_url}/projects/{project}/data"
 
     def version(self) -> str:
         """Label Studio's version, such as "1.23.2"."""

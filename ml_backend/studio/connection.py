@@ -31,16 +31,19 @@ class Connection:
         token: str,
         *,
         timeout: float = 60.0,
+        public_url: str | None = None,
         pause: float = 0.5,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """`timeout` is in seconds for one call, `pause` those before the first repeat (doubling from there).
+        """`timeout` is in seconds for one call, `pause` those before the first repeat (doubling from there);
+        `public_url` is where people reach the server, if not at `url`.
 
         Raises StudioUnauthorized for what cannot be a token.
         """
         if not token.isascii() or not token.isprintable() or " " in token:
             raise StudioUnauthorized("The token for Label Studio has characters that no token has.", mend=NEW_TOKEN)
         self.url = url.rstrip("/")
+        self.public_url = (public_url or url).rstrip("/")
         self.timeout = timeout
         self._token = token
         self._pause = pause

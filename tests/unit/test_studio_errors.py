@@ -12,6 +12,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from ml_backend.labeling.errors import (
     InputError,
@@ -72,6 +73,14 @@ def jwt(**claims: Any) -> str:
 
 
 class TestWhichSettingToChange:
+    def test_links_lead_where_people_reach_it(self, settings: Settings) -> None:
+        inside = settings.model_copy(
+            update={"studio_url": "http://label-studio:8080", "studio_token": SecretStr(TOKEN)}
+        )
+        assert Studio.connect(inside).data_manager(3) == "http://label-studio:8080/projects/3/data"
+        outside = inside.model_copy(update={"studio_public_url": "https://labels.example.com"})
+        assert Studio.connect(outside).data_manager(3) == "https://labels.example.com/projects/3/data"
+
     def test_no_token_names_the_setting(self, settings: Settings) -> None:
         with pytest.raises(StudioUnauthorized, match="TIEBREAK_STUDIO_TOKEN"):
             Studio.connect(settings)
