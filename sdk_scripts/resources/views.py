@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sdk_scripts.manifest_schema import COLUMNS, View
+from sdk_scripts.manifest_schema import COLUMNS, TASK_KEY, View
 from sdk_scripts.marks import VIEW_KEY, Mark, read_mark
 from sdk_scripts.plan import Draft, created, diffs
+
+BOOKKEEPING = (
+    "inner_id", "completed_at", "cancelled_annotations", "annotators", "annotations_results", "annotations_ids",
+    "predictions_model_versions", "predictions_results", "file_upload", "storage_filename", "created_at", "updated_at",
+    "updated_by", "avg_lead_time", "draft_exists", f"data.{TASK_KEY}",
+)  # fmt: skip
+"""Hidden in a new view that does not say what to hide, so that the task itself is on the screen, as in the tab that
+Label Studio makes; what people show or hide later stays."""
 
 
 def plan_views(draft: Draft, current: Sequence[Mapping[str, Any]]) -> None:
@@ -18,9 +26,8 @@ def plan_views(draft: Draft, current: Sequence[Mapping[str, Any]]) -> None:
         found = _find(current, view.title, name)
         wanted = view_data(view)
         if found is None:
-            draft.change(
-                "create", "view", view.title, created(_shown(wanted)), payload={**wanted, VIEW_KEY: str(Mark(name))}
-            )
+            payload = {**_hiding(BOOKKEEPING), **wanted, VIEW_KEY: str(Mark(name))}
+            draft.change("create", "view", view.title, created(_shown(wanted)), payload=payload)
             continue
         named.add(int(found["id"]))
         if changed := diffs(_shown(found["data"], wanted), _shown(wanted)):
@@ -31,7 +38,7 @@ def plan_views(draft: Draft, current: Sequence[Mapping[str, Any]]) -> None:
                 view.title,
                 changed,
                 target=int(found["id"]),
-                payload={**wanted, VIEW_KEY: str(mark)},
+                payload={**found["data"], **wanted, VIEW_KEY: str(mark)},
             )
     for view_json in current:
         made = _mark(view_json)
@@ -63,9 +70,13 @@ def view_data(view: View) -> dict[str, Any]:
     if view.numbers:
         data["columnsDisplayType"] = {f"tasks:{column}": "Number" for column in view.numbers}
     if view.hidden_columns is not None:
-        hidden = [f"tasks:{column}" for column in view.hidden_columns]
-        data["hiddenColumns"] = {"explore": hidden, "labeling": hidden}
+        data |= _hiding(view.hidden_columns)
     return data
+
+
+def _hiding(columns: Iterable[str]) -> dict[str, Any]:
+    hidden = [f"tasks:{column}" for column in columns]
+    return {"hiddenColumns": {"explore": hidden, "labeling": hidden}}
 
 
 def _type_of(value: object) -> str:

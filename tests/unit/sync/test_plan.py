@@ -399,3 +399,17 @@ def test_a_namesake_is_told_when_a_project_is_made(bare: Settings) -> None:
     plan_project(draft, None, [{"id": 4, "title": "Reviews"}], list)
     assert draft.changes[0].action == "create"
     assert "project 4 is titled 'Reviews' too" in draft.notes[0]
+
+
+def test_a_new_view_hides_bookkeeping_and_what_people_show_in_it_later_stays(bare: Settings) -> None:
+    remote = Remote({"id": 1, "title": "Reviews", "label_config": CONFIG})
+    first = manifest_of(views=[{"title": "Everything"}])
+    remote.apply(remote.plan(first, bare))
+    (view,) = remote.views
+    assert {"tasks:annotations_ids", "tasks:data.tiebreak_key"} <= set(view["data"]["hiddenColumns"]["explore"])
+    view["data"] |= {"hiddenColumns": {"explore": ["tasks:id"], "labeling": []}, "gridWidth": 4}
+    remote.apply(remote.plan(manifest_of(views=[{"title": "Everything", "order_by": "id"}]), bare))
+    (view,) = remote.views
+    assert view["data"]["ordering"] == ["tasks:id"]
+    assert view["data"]["hiddenColumns"] == {"explore": ["tasks:id"], "labeling": []}
+    assert view["data"]["gridWidth"] == 4
