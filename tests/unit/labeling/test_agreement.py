@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.labeling.votes import choice, table
 
 from ml_backend.labeling import alpha as statistics
 from ml_backend.labeling.agreement import agreement, krippendorff_alpha, pair_agreement
@@ -29,7 +30,6 @@ from ml_backend.labeling.coefficients import (
 )
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import InputError
-from ml_backend.labeling.judgements import SCHEMA
 from ml_backend.labeling.units import Cells
 
 # Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section C: 4 observers, 12 units; 0 is missing.
@@ -49,23 +49,6 @@ def codes(observers: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 def cells(units: np.ndarray, values: np.ndarray) -> Cells:
     return Cells.count_up(units, values, int(units.max()) + 1, int(values.max()) + 1)
-
-
-def table(rows: list[tuple[int, str, str]], control: str = "c") -> pl.DataFrame:
-    """(task, annotator, answer key) rows, in order of annotation."""
-    columns = {name: [None] * len(rows) for name in SCHEMA}
-    columns |= {
-        "task": [row[0] for row in rows],
-        "control": [control] * len(rows),
-        "annotator": [row[1] for row in rows],
-        "answer": [row[2] for row in rows],
-        "annotation": list(range(1, len(rows) + 1)),
-    }
-    return pl.DataFrame(columns, schema=SCHEMA)
-
-
-def choice(*labels: str) -> str:
-    return json.dumps(list(labels), separators=(",", ":"), ensure_ascii=False)
 
 
 def choices(*labels: str, multiple: bool = False) -> LabelConfig:

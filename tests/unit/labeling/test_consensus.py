@@ -10,33 +10,17 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.labeling.votes import choice, table
 
 from ml_backend.labeling.annotator_models import MAJORITY, MODELS, Votes, dawid_skene, temper
 from ml_backend.labeling.confidence import expected_calibration_error
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.consensus import ANNOTATORS, ITEMS, consensus
 from ml_backend.labeling.errors import InputError, UnknownName
-from ml_backend.labeling.judgements import SCHEMA
 from ml_backend.labeling.model_choice import choose
 
 METHODS = ("auto", "majority", "dawid-skene")
 SOURCE = '<Text name="t" value="$text"/>'
-
-
-def table(rows: list[tuple[int, str, str]], control: str = "c") -> pl.DataFrame:
-    columns: dict[str, list[Any]] = {name: [None] * len(rows) for name in SCHEMA}
-    columns |= {
-        "task": [row[0] for row in rows],
-        "control": [control] * len(rows),
-        "annotator": [row[1] for row in rows],
-        "answer": [row[2] for row in rows],
-        "annotation": list(range(1, len(rows) + 1)),
-    }
-    return pl.DataFrame(columns, schema=SCHEMA)
-
-
-def choice(*labels: str) -> str:
-    return json.dumps(list(labels), separators=(",", ":"))
 
 
 def choices(*labels: str, multiple: bool = False) -> LabelConfig:

@@ -9,7 +9,7 @@ import pytest
 from unit.analysis import exports
 
 from ml_backend.labeling.results import project_key
-from ml_backend.model_registry import ModelRegistry
+from ml_backend.model_registry import Model, ModelRegistry, VersionInfo
 from ml_backend.settings import Settings
 from sdk_scripts.demo_data import slot_account
 from sdk_scripts.report import write_report
@@ -96,7 +96,31 @@ def test_slots_of_a_public_data_set_are_not_shown_as_persons(settings: Settings)
 def test_versions_of_a_live_project_come_from_the_registry(settings: Settings) -> None:
     project = {"id": 4, "created_at": "2026-11-22T12:00:00Z", "title": "reviews"}
     assert collect(small(project=project), settings).versions == []
-    assert ModelRegistry(settings.models).versions(project_key(project)) == []
+    bins = [
+        {"confidence": 0.7, "accuracy": 0.8, "count": 5},
+        {"confidence": None, "accuracy": None, "count": 0},
+    ]
+    metrics = {"sentiment": {"accuracy": 0.75, "macro_f1": None, "ece": 0.12, "reliability": bins}}
+    info = VersionInfo(
+        version="few-shot-20261122-120000-0123abcd",
+        created_at=datetime(2026, 11, 22, 12, tzinfo=UTC),
+        labels=40,
+        metrics=metrics,
+        fingerprint="0" * 16,
+        label_fingerprint="l",
+        config_fingerprint="c",
+        encoder="e",
+    )
+    registry = ModelRegistry(settings.models)
+    registry.save(project_key(project), Model(info, {}, {}))
+    registry.promote(project_key(project), info.version)
+    report = collect(small(project=project), settings)
+    (version,) = report.versions
+    assert (version.version, version.live, version.labels) == (info.version, True, 40)
+    assert version.metrics["sentiment"]["accuracy"] == 0.75
+    assert [(one.confidence, one.accuracy, one.count) for one in version.reliability["sentiment"]] == [(0.7, 0.8, 5)]
+    assert any("75 %" in sentence for sentence in report.headline)
+    assert any("by confidence" in action.what for action in report.actions)
 
 
 def test_an_older_report_is_replaced_and_no_draft_is_left(settings: Settings, tmp_path: Path) -> None:
