@@ -14,7 +14,7 @@ from ml_backend.labeling.consensus import consensus
 from ml_backend.labeling.judgements import judgements, latest
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import Task
-from ml_backend.prelabelers import Examples, Inputs, group_key, learners, texts_of
+from ml_backend.prelabelers import Examples, Inputs, group_key, learners, readings_of
 
 LEAST_WEIGHT = 0.05
 
@@ -34,12 +34,12 @@ def examples_of(config: LabelConfig, tasks: Iterable[Task], encoder: Encoder) ->
     for name, control in learnable.items():
         kind = kind_of(control)
         rows = settled.filter(pl.col("control") == name).sort("task")
-        texts = texts_of(config, control, [answered[task].data for task in rows["task"]])
-        kept = [i for i, text in enumerate(texts) if text]
+        readings = readings_of(config, control, [answered[task].data for task in rows["task"]])
+        kept = [i for i, reading in enumerate(readings) if reading]
         rows = rows[kept]
         made[name] = Examples(
             tuple(rows["task"].to_list()),
-            Inputs([texts[i] for i in kept], encoder),
+            Inputs([readings[i] for i in kept], encoder),
             tuple(kind.from_key(key) for key in rows["answer"]) if kind else (),
             rows["confidence"].clip(LEAST_WEIGHT, 1.0).to_numpy().astype(np.float64),
         )
@@ -51,8 +51,8 @@ def fingerprint(examples: Mapping[str, Examples], config: LabelConfig) -> str:
     lines = []
     for name, known in examples.items():
         kind = kind_of(config[name])
-        for text, answer, weight in zip(known.inputs.texts, known.answers, known.weights.tolist(), strict=True):
-            lines.append(f"{name}\0{text}\0{kind.key(answer) if kind else ''}\0{weight:.4f}")
+        for reading, answer, weight in zip(known.inputs.readings, known.answers, known.weights.tolist(), strict=True):
+            lines.append(f"{name}\0{reading!r}\0{kind.key(answer) if kind else ''}\0{weight:.4f}")
     return hashlib.sha256("\1".join(sorted(lines)).encode(errors="replace")).hexdigest()[:16]
 
 

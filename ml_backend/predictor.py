@@ -24,7 +24,7 @@ from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.results import on_screen, write_answers
 from ml_backend.live_models import LiveModels
 from ml_backend.model_registry import Model, ModelRegistry
-from ml_backend.prelabelers import PRELABELERS, Head, Inputs, Learner, options, signature, start, texts_of
+from ml_backend.prelabelers import PRELABELERS, Head, Inputs, Learner, Reading, options, readings_of, signature, start
 
 log = structlog.stdlib.get_logger()
 
@@ -92,7 +92,7 @@ class Predictor:
         ]
         data = [tasks[i]["data"] for i in read]
         columns = {
-            name: self._opinions(number, head, _texts(config, config[name], data))
+            name: self._opinions(number, head, _readings(config, config[name], data))
             for name, (number, head) in plan.heads.items()
         }
         for row, i in enumerate(read):
@@ -107,11 +107,11 @@ class Predictor:
                 }
         return Answers(plan.version, results)
 
-    def _opinions(self, number: int, head: Head, texts: Sequence[str]) -> list[Found]:
-        keys = [(number, hashlib.blake2b(text.encode(), digest_size=16).digest()) for text in texts]
+    def _opinions(self, number: int, head: Head, readings: Sequence[Reading]) -> list[Found]:
+        keys = [(number, hashlib.blake2b(_packed(reading), digest_size=16).digest()) for reading in readings]
         with self._lock:
             found: dict[tuple[int, bytes], Found] = {key: self._found[key] for key in keys if key in self._found}
-        new = {key: text for key, text in zip(keys, texts, strict=True) if text and key not in found}
+        new = {key: reading for key, reading in zip(keys, readings, strict=True) if reading and key not in found}
         if new:
             for key, opinion in zip(new, head.opinions(Inputs(list(new.values()), self._encoder)), strict=True):
                 found[key] = (opinion.answer, min(1.0, max(0.0, opinion.confidence))) if opinion else None
@@ -162,11 +162,15 @@ def _trained(model: Model, config: LabelConfig, control: Control) -> Head | None
     return prelabeler.load(control, stored.state) if isinstance(prelabeler, Learner) else None
 
 
-def _texts(config: LabelConfig, control: Control, data: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A task whose data cannot be read, nested thousands deep say, has no text; the others keep theirs."""
+def _packed(reading: Reading) -> bytes:
+    return "\0".join((reading.text, *reading.parts)).encode(errors="replace")
+
+
+def _readings(config: LabelConfig, control: Control, data: Sequence[Mapping[str, Any]]) -> list[Reading]:
+    """A task whose data cannot be read, nested thousands deep say, has nothing to read; the others keep theirs."""
     try:
-        return texts_of(config, control, data)
+        return readings_of(config, control, data)
     except (RecursionError, ValueError, TypeError):
         if len(data) == 1:
-            return [""]
-        return [text for item in data for text in _texts(config, control, [item])]
+            return [Reading()]
+        return [reading for item in data for reading in _readings(config, control, [item])]

@@ -19,11 +19,12 @@ from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.plugins import Registry
 from ml_backend.prelabelers._folds import group_key
-from ml_backend.prelabelers._inputs import Inputs, texts_of
+from ml_backend.prelabelers._inputs import Inputs, Reading, readings_of
 from ml_backend.prelabelers._options import Option, options
 
 __all__ = [
     "PRELABELERS",
+    "Doubt",
     "Examples",
     "Head",
     "Inputs",
@@ -31,17 +32,33 @@ __all__ = [
     "Learner",
     "Opinion",
     "Option",
+    "Reading",
     "Starter",
     "State",
     "TrainedHead",
     "group_key",
     "learners",
     "options",
+    "readings_of",
     "register",
     "signature",
     "start",
-    "texts_of",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Ways of being unsure of one task, each from 0 (sure) to 1 (no idea); None where a head cannot tell."""
+
+    least_confidence: float
+    margin: float
+    """1 − (the greatest probability − the second)."""
+    entropy: float | None = None
+    """Of the probabilities, over the most it can be."""
+    neighbour_disagreement: float | None = None
+    """How far the nearest labelled examples are from agreeing with the head."""
+    distance: float | None = None
+    """How far from anything labelled, as the share of labelled examples that are nearer to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,7 @@ class Opinion:
     """Calibrated probability, 0 to 1, that the answer is what the consensus will be."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     """By label name (`Kind.labels`), the likeliest twenty of them; summing to 1 at most where one label is picked."""
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 
 from ml_backend.encoder import Encoder
 from ml_backend.labeling.config import parse
-from ml_backend.prelabelers import Inputs, Opinion, start, texts_of
+from ml_backend.prelabelers import Inputs, Opinion, readings_of, start
 
 TOPICS = """<View><Text name="text" value="$text"/><Choices name="topic" toName="text">
   <Choice value="Food" hint="Cooking, restaurants, groceries"/><Choice value="Sports"/><Choice value="Weather"/>
@@ -95,4 +95,6 @@ def test_markup_is_not_read_and_a_controls_own_text_comes_first() -> None:
       <Text name="note" value="$note"/>
       <Choices name="c" toName="page"><Choice value="a"/><Choice value="b"/></Choices></View>""")
     data = {"title": "Title", "html": "<b>Bold</b> &amp; <script>var x</script>plain", "note": "<i>as it is</i>"}
-    assert texts_of(config, config["c"], [data]) == ["Bold & plain\nTitle\n<i>as it is</i>"]
+    [reading] = readings_of(config, config["c"], [data])
+    assert reading.text == "Bold & plain\nTitle\n<i>as it is</i>"
+    assert reading.parts == (data["html"],)
