@@ -1,0 +1,178 @@
+"""What choosing the next tasks saves: the labelled texts are given out again, at random and as `choose` would.
+
+Both ways learn with the same simple head (logistic regression over the encoder's vectors and a reduced TF-IDF), which
+is fitted some twenty times a way; the pre-labeler itself, with its cross-validation, would take hours. So the numbers of
+labels compare with one another, not with the learning curve.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ml_backend.labeling.selection import choose, joint_doubt, neighbour_probabilities
+
+WITHIN = 0.01
+"""Of the accuracy with all labels: one point."""
+REPEATS = 2
+GROWTH = 1.3
+"""Labels at the next look, over those at this one."""
+MOST_POOL, MOST_TEST = 8_000, 4_000
+MOST_CLASSES = 150
+_LEAST_POOL = 150
+_ASKED = 5_000  # unlabelled texts that a round looks at
+_TOPICS = 128
+_CHARACTERS = 400
+
+
+@dataclass
+class _Run:
+    """One way, one repeat: what is labelled so far."""
+
+    pool: np.ndarray
+    seed: int
+    labelled: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    model: Any = None
+
+
+@dataclass(frozen=True)
+class Material:
+    """n texts as the simulation sees them: `features` (n, f), `vectors` (n, d) and class `codes` (n,)."""
+
+    features: np.ndarray
+    vectors: np.ndarray
+    codes: np.ndarray
+
+    @property
+    def classes(self) -> int:
+        return int(self.codes.max()) + 1
+
+
+Chooser = Callable[[Material, "_Run", np.ndarray, int], np.ndarray]
+"""(material, run, unlabelled rows, how many) -> which of those rows to label."""
+
+
+def simulate(material: Material, pool: np.ndarray, test: np.ndarray, *, seed: int) -> dict[str, Any] | None:
+    """JSON: `labels_to_target` and `random_labels_to_target` (None where a way did not get there), `target`,
+    `full_accuracy`, `pool`, `saved` (the share of random's labels) and `curve`; None where there is too little, or
+    there are too many classes, to say anything. `pool` and `test` are rows, in random order."""
+    pool, test = pool[:MOST_POOL], test[:MOST_TEST]
+    if len(pool) < _LEAST_POOL or material.classes > MOST_CLASSES:
+        return None
+    random = replay(material, pool, test, at_random, seed=seed)
+    full = random[-1][1]
+    target = full - WITHIN
+    chosen = replay(material, pool, test, doubted, seed=seed, until=target)
+    needed, by_chance = labels_to(target, chosen), labels_to(target, random)
+    ours = dict(chosen)
+    return {
+        "labels_to_target": needed,
+        "random_labels_to_target": by_chance,
+        "target": target,
+        "full_accuracy": full,
+        "pool": len(pool),
+        "repeats": REPEATS,
+        "saved": 1 - needed / by_chance if needed and by_chance else None,
+        "curve": [{"labels": n, "random": accuracy, "chosen": ours.get(n)} for n, accuracy in random],
+    }
+
+
+def replay(
+    material: Material, pool: np.ndarray, test: np.ndarray, chooser: Chooser, *, seed: int, until: float = 2.0
+) -> list[tuple[int, float]]:
+    """(labels, accuracy on the test rows, mean of the repeats) after each round, until the pool is used up or two
+    rounds in a row reach `until`."""
+    size = int(np.clip(2 * material.classes, 50, max(50, len(pool) // 10)))
+    runs = [_Run(pool, seed + repeat) for repeat in range(REPEATS)]
+    curve: list[tuple[int, float]] = []
+    while True:
+        scores = [_round(material, run, test, chooser, size) for run in runs]
+        curve.append((size, float(np.mean(scores))))
+        if size == len(pool) or (len(curve) > 1 and min(curve[-1][1], curve[-2][1]) >= until):
+            return curve
+        size = min(len(pool), int(size * GROWTH) + 1)
+
+
+def labels_to(target: float, curve: Sequence[tuple[int, float]]) -> int | None:
+    """The labels at which the curve first reaches the target, by straight lines between its points."""
+    before: tuple[int, float] | None = None
+    for n, accuracy in curve:
+        if accuracy >= target:
+            if before is None:
+                return n
+            return round(before[0] + (n - before[0]) * (target - before[1]) / (accuracy - before[1]))
+        before = n, accuracy
+    return None
+
+
+def at_random(material: Material, run: _Run, unlabelled: np.ndarray, wanted: int) -> np.ndarray:
+    return unlabelled[:wanted]
+
+
+def doubted(material: Material, run: _Run, unlabelled: np.ndarray, wanted: int) -> np.ndarray:
+    """As a project does it: a clustered start, then joint doubt of head and neighbours, spread over clusters."""
+    asked = unlabelled[: max(_ASKED, 3 * wanted)]
+    doubt = None
+    if run.model is not None:
+        known = run.labelled
+        near = neighbour_probabilities(
+            material.vectors[asked], material.vectors[known], material.codes[known], material.classes
+        )
+        doubt = joint_doubt(probabilities(material, run.model, asked), near)
+    return asked[choose(doubt, material.vectors[asked], wanted, seed=run.seed).rows]
+
+
+def probabilities(material: Material, model: Any, rows: np.ndarray) -> np.ndarray:
+    found = np.zeros((len(rows), material.classes))
+    found[:, model.classes_] = model.predict_proba(material.features[rows])
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def _round(material: Material, run: _Run, test: np.ndarray, chooser: Chooser, size: int) -> float:
+    """Label up to `size`, fit, and the accuracy then."""
+    rng = np.random.default_rng((run.seed, size))
+    unlabelled = rng.permutation(np.setdiff1d(run.pool, run.labelled))
+    picked = chooser(material, run, unlabelled, size - len(run.labelled))
+    run.labelled = np.concatenate([run.labelled, picked])
+    codes = material.codes[run.labelled]
+    if len(np.unique(codes)) < 2:
+        return float((material.codes[test] == codes[0]).mean())
+    run.model = _fitted(material.features[run.labelled], codes)
+    return float(run.model.score(material.features[test], material.codes[test]))
+
+
+def _fitted(features: np.ndarray, codes: np.ndarray) -> Any:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    many = len(np.unique(codes)) > 20
+    model = LogisticRegression(C=10 if many else 3, max_iter=40, tol=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(features, codes)
+
+
+def material_of(texts: Sequence[str], vectors: np.ndarray, codes: np.ndarray) -> Material:
+    """Vectors beside the leading dimensions of TF-IDF (Deerwester et al. 1990), of words, and of runs of characters for
+    languages that put no spaces between words or that the encoder does not know."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    cut = [text[:_CHARACTERS] for text in texts]
+    blocks = [2 * vectors]
+    for analyzer, sizes in (("word", (1, 2)), ("char_wb", (2, 3))):
+        grams = TfidfVectorizer(
+            analyzer=analyzer, ngram_range=sizes, sublinear_tf=True, min_df=2, max_features=20_000, dtype=np.float32
+        )
+        try:
+            rows = grams.fit_transform(cut)
+        except ValueError:  # no n-gram stands in two texts
+            continue
+        topics = min(_TOPICS, min(rows.shape) - 1)
+        if topics > 1:
+            blocks.append(TruncatedSVD(topics, n_iter=1, random_state=0).fit_transform(rows).astype(np.float32))
+    return Material(np.hstack(blocks).astype(np.float32), vectors, codes)

@@ -1,0 +1,215 @@
+"""Labelled texts through the real pre-labelers: what they would have answered, had only some labels been there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ml_backend.encoder import Encoder
+from ml_backend.labeling.errors import NotEnoughLabels
+from ml_backend.labeling.kinds import Answer
+from ml_backend.prelabelers import Examples, Inputs, Learned, learners, start
+from sdk_scripts.backtest.active import MOST_CLASSES, MOST_POOL, MOST_TEST, material_of, simulate
+from sdk_scripts.backtest.baseline import fit_baseline
+from sdk_scripts.backtest.labelled import Labelled
+from sdk_scripts.backtest.measures import Answered, bins, by_label, gain, interval, macro_f1
+from sdk_scripts.backtest.promises import PROMISES, promise
+from sdk_scripts.backtest.splits import grid, halves, shots
+from sdk_scripts.backtest.vectors import Remembered
+
+REPEATS = 3
+"""Of sizes up to `FEW`: which texts happen to be labelled matters much there."""
+FEW = 1_000
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One backtest at work: the halves, and what encodes them."""
+
+    labelled: Labelled
+    train: Labelled
+    test: Labelled
+    encoder: Encoder
+    seed: int
+    report: Callable[[str], None]
+
+    def run(self, sizes: Sequence[int] | None) -> dict[str, Any]:
+        """JSON: what the command prints, but for the verdict. Raises NotEnoughLabels where not even all training texts
+        are enough to learn from, ModelUnavailable."""
+        found, train, test = self.labelled, self.train, self.test
+        commonest, times = Counter(train.answers).most_common(1)[0]
+        usual = Answered(
+            np.array([answer == commonest for answer in test.answers]), np.ones(len(test)), (commonest,) * len(test)
+        )
+        counts = Counter(label for answer in found.answers for label in found.kind.labels(answer))
+        largest = max(Counter(label for answer in train.answers for label in found.kind.labels(answer)).values())
+        rows = [row for size in sizes or grid(train.kind, train.answers) if size < largest and (row := self._few(size))]
+        full = self._all(largest, usual)
+        return {
+            "data": found.name,
+            "control": found.control.name,
+            "kind": found.kind.name,
+            "encoder": self.encoder.id,
+            "n": len(found),
+            "labels": dict(counts.most_common()),
+            "train": len(train),
+            "test": len(test),
+            "rows": found.rows,
+            "texts": found.texts_found,
+            "duplicates": found.duplicates,
+            "conflicts": found.conflicts,
+            "dropped": dict(found.dropped),
+            "majority": {
+                "answer": found.kind.show(commonest),
+                "accuracy": usual.accuracy,
+                "macro_f1": macro_f1(found.kind, test.answers, usual.answers),
+                "share": times / len(train),
+            },
+            "zero_shot": self._zero_shot(),
+            "shots": [*rows, full],
+            "full": full,
+            "active": self._active(),
+        }
+
+    def _few(self, size: int) -> dict[str, Any] | None:
+        """One row of the learning curve: means over the repeats, the standard deviation of the accuracy beside."""
+        rng = np.random.default_rng((self.seed, size))
+        measured: list[dict[str, Any]] = []
+        repeats = REPEATS
+        while len(measured) < repeats:
+            picked = shots(self.train.kind, self.train.answers, size, rng)
+            repeats = REPEATS if len(picked) <= FEW else 1
+            some = self.train.take(picked.tolist())
+            self.report(f"Learning from {len(some):,} labels ({len(measured) + 1} of {repeats}) …")
+            try:
+                learned, answered = self._learned(some)
+            except NotEnoughLabels:
+                return None
+            baseline = self._baseline(some)
+            measured.append(
+                self._measures(some, learned, answered) | {"labels": len(some), "tfidf": self._short(baseline)}
+            )
+        row = _means(measured)
+        return {
+            "per_class": size,
+            **row,
+            "repeats": repeats,
+            "accuracy_sd": float(np.std([one["accuracy"] for one in measured], ddof=1)) if repeats > 1 else None,
+        }
+
+    def _all(self, largest: int, usual: Answered) -> dict[str, Any]:
+        """The row of all training labels, with everything that is only worth saying of it."""
+        self.report(f"Learning from all {len(self.train):,} labels …")
+        learned, answered = self._learned(self.train)
+        baseline = self._baseline(self.train)
+        low, high = interval(int(answered.right.sum()), len(answered.right))
+        return {
+            "per_class": largest,
+            **self._measures(self.train, learned, answered),
+            "all": True,
+            "labels": len(self.train),
+            "repeats": 1,
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "tfidf": self._short(baseline),
+            "over_majority": _interval(gain(answered.right, usual.right)),
+            "over_tfidf": _interval(gain(answered.right, baseline.right)),
+            "prelabeler": learned.prelabeler,
+            "reliability": bins(answered),
+            "by_label": by_label(self.test.kind, self.test.answers, answered.answers),
+        }
+
+    def _learned(self, known: Labelled) -> tuple[Learned, Answered]:
+        """The pre-labeler that learns these best, as training would choose it, and its answers to the test half."""
+        texts, answers = known.texts, known.answers
+        examples = Examples(tuple(range(len(known))), Inputs(texts, self.encoder), answers, np.ones(len(known)))
+        made = [it.learn(known.config, known.control, examples) for it in learners(known.config, known.control)]
+        best = max(made, key=lambda learned: learned.metrics["accuracy"])
+        return best, Answered.of(best.head.opinions(Inputs(self.test.texts, self.encoder)), self.test.answers)
+
+    def _baseline(self, known: Labelled) -> Answered:
+        several = any(len(known.kind.labels(answer)) > 1 for answer in known.answers)
+        answers = tuple(fit_baseline(known.texts, known.answers, several=several).predict(self.test.texts))
+        right = [_unordered(a) == _unordered(b) for a, b in zip(answers, self.test.answers, strict=True)]
+        return Answered(np.array(right), np.ones(len(right)), answers)
+
+    def _measures(self, known: Labelled, learned: Learned, answered: Answered) -> dict[str, Any]:
+        """Thresholds are fixed on what the head thought of its own examples before it saw them."""
+        pairs = [(o, answer) for o, answer in zip(learned.opinions, known.answers, strict=True) if o is not None]
+        unseen = Answered.of([opinion for opinion, _ in pairs], [answer for _, answer in pairs])
+        promises = {f"{it:g}": promise(unseen.confidence, unseen.right, answered, it) for it in PROMISES}
+        return {
+            **self._short(answered),
+            "ece": answered.ece(),
+            "coverage": {name: it["coverage"] for name, it in promises.items()},
+            "promises": promises,
+        }
+
+    def _short(self, answered: Answered) -> dict[str, float]:
+        f1 = macro_f1(self.test.kind, self.test.answers, answered.answers)
+        return {"accuracy": answered.accuracy, "macro_f1": f1}
+
+    def _zero_shot(self) -> dict[str, Any] | None:
+        """From the labels' names alone; None where no pre-labeler answers the control without labels."""
+        head = start(self.labelled.config, self.labelled.control, self.encoder)
+        if head is None:
+            return None
+        answered = Answered.of(head.opinions(Inputs(self.test.texts, self.encoder)), self.test.answers)
+        return {**self._short(answered), "ece": answered.ece()}
+
+    def _active(self) -> dict[str, Any] | None:
+        train, test = self.train.take(range(min(MOST_POOL, len(self.train)))), self.test.take(
+            range(min(MOST_TEST, len(self.test)))
+        )
+        texts, answers = [*train.texts, *test.texts], [*train.answers, *test.answers]
+        place = {key: code for code, key in enumerate(sorted({train.kind.key(answer) for answer in answers}))}
+        if len(place) > MOST_CLASSES:
+            return None
+        self.report("Giving the labels out again, at random and by doubt …")
+        codes = np.array([place[train.kind.key(answer)] for answer in answers])
+        material = material_of(texts, self.encoder.encode(texts), codes)
+        return simulate(material, np.arange(len(train)), np.arange(len(train), len(texts)), seed=self.seed)
+
+
+def replay(
+    labelled: Labelled,
+    encoder: Encoder,
+    *,
+    sizes: Sequence[int] | None,
+    test_share: float,
+    seed: int,
+    report: Callable[[str], None],
+) -> dict[str, Any]:
+    """JSON, see `Replay.run`. `sizes` are the texts a label of the learning curve; doubling from 8 on if None."""
+    train, test = halves(labelled.kind, labelled.answers, test_share)
+    seen = Remembered(encoder, labelled.texts, report)
+    return Replay(labelled, labelled.take(train.tolist()), labelled.take(test.tolist()), seen, seed, report).run(sizes)
+
+
+def _means(measured: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of every number in documents of one shape; None where one is undefined, and what is no number as in the
+    first."""
+    made: dict[str, Any] = {}
+    for name, first in measured[0].items():
+        values = [one[name] for one in measured]
+        if isinstance(first, dict):
+            made[name] = _means(values)
+        elif any(value is None for value in values):
+            made[name] = None
+        elif isinstance(first, int | float) and not isinstance(first, bool):
+            made[name] = float(np.mean(values)) if isinstance(first, float) else round(float(np.mean(values)))
+        else:
+            made[name] = all(values)
+    return made
+
+
+def _interval(found: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip(("low", "gain", "high"), found, strict=True))
+
+
+def _unordered(answer: Answer) -> Answer:
+    return frozenset(answer) if isinstance(answer, tuple) else answer

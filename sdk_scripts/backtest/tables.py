@@ -1,0 +1,48 @@
+"""A backtest in the terminal: the verdict, then the figures behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from sdk_scripts.tables import plain, print_table
+
+
+def show(document: Mapping[str, Any]) -> None:
+    for sentence in document["verdict"]:
+        typer.echo(f"- {plain(sentence)}")
+    print_table(curve(document), list(curve(document)[0]), title="\nLearning curve, on texts not seen")
+    print_table(
+        document["full"]["by_label"], ["label", "n", "precision", "recall", "f1", "taken_for"], title="\nBy label"
+    )
+    for path in document.get("files", {}).values():
+        typer.echo(path)
+
+
+def curve(document: Mapping[str, Any]) -> list[dict[str, object]]:
+    """The learning curve as rows of a table, with what needs no labels first."""
+    usual, guess = document["majority"], document["zero_shot"]
+    rows: list[dict[str, object]] = [{"what": f"always {usual['answer']}", "labels": 0, **_short(usual)}]
+    if guess is not None:
+        rows.append({"what": "names of the labels alone", "labels": 0, **_short(guess), "ECE": guess["ece"]})
+    for row in document["shots"]:
+        rows.append(
+            {
+                "what": "all" if row.get("all") else f"{row['per_class']} a class",
+                "labels": row["labels"],
+                **_short(row),
+                "± (sd)": row.get("accuracy_sd"),
+                "ECE": row["ece"],
+                **{f"accepted at {100 * float(name):g} %": share for name, share in row["coverage"].items()},
+                "TF-IDF": row["tfidf"]["accuracy"],
+                "TF-IDF macro F1": row["tfidf"]["macro_f1"],
+            }
+        )
+    every = dict.fromkeys(name for row in reversed(rows) for name in row)
+    return [{name: row.get(name) for name in every} for row in rows]
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, object]:
+    return {"accuracy": row["accuracy"], "macro F1": row["macro_f1"]}

@@ -1,0 +1,197 @@
+"""What the figures mean, said plainly: is pre-labeling worth it on this data?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+WORTHWHILE = 0.02
+"""Over the commonest answer, in accuracy: less is not worth a sentence of explanation to annotators."""
+PAYS = 0.1
+"""Share of tasks that must be acceptable unseen before that is worth setting up."""
+HARD = 0.5
+"""F1 of a label that the machine mostly gets wrong."""
+_HONEST_ECE = 0.03
+_ASKED_FOR_LANGUAGE = 300
+_ENGLISH_ONLY = "all-MiniLM-L6-v2"
+
+Document = Mapping[str, Any]
+
+
+def verdict(found: Document, texts: Sequence[str]) -> dict[str, Any]:
+    """JSON to stand beside the figures: `worth` (true or false), `verdict` (sentences, the answer first) and `language`
+    (`code`, `share` of the texts, `known` to the encoder; None where that cannot be said)."""
+    language = _language(texts, found["encoder"])
+    sentences = [
+        _answer(found),
+        _against_tfidf(found),
+        _from_when(found),
+        *_unseen(found),
+        _honesty(found),
+        _hard_labels(found),
+        _choosing(found),
+        _more_labels(found),
+        _spoken(language, found),
+        *_data(found),
+    ]
+    return {"worth": _worth(found), "verdict": [it for it in sentences if it], "language": language}
+
+
+def _worth(found: Document) -> bool:
+    over = found["full"]["over_majority"]
+    return bool(over["low"] > 0 and over["gain"] >= WORTHWHILE)
+
+
+def _answer(found: Document) -> str:
+    full, usual, over = found["full"], found["majority"], found["full"]["over_majority"]
+    measured = (
+        f"with {full['labels']:,} labels the machine is right on {_percent(full['accuracy'])} of {found['test']:,} texts "
+        f"it has not seen ({_percent(full['accuracy_low'])} to {_percent(full['accuracy_high'])}); always answering "
+        f"{usual['answer']!r} would be right on {_percent(usual['accuracy'])}"
+    )
+    if _worth(found):
+        return f"Yes, pre-labeling is worth it here: {measured}."
+    if over["low"] > 0:
+        return f"Hardly worth it: {measured}. That is a difference, but a small one."
+    return (
+        f"No, pre-labeling is not worth it here: {measured}, and that is no difference beyond chance. Either the labels "
+        "do not follow from the text that annotators see, or there are too few."
+    )
+
+
+def _against_tfidf(found: Document) -> str:
+    over, full = found["full"]["over_tfidf"], found["full"]
+    small = next((row for row in found["shots"] if not row.get("all")), None)
+    early = ""
+    if small and small["per_class"] < full["per_class"]:
+        early = (
+            f" At {small['per_class']} labels a class it is {_percent(small['accuracy'])} against "
+            f"{_percent(small['tfidf']['accuracy'])}."
+        )
+    if over["low"] > 0:
+        said = f"It beats a bag of words (TF-IDF and logistic regression) by {_points(over['gain'])}"
+    elif over["high"] < 0:
+        said = f"A plain bag of words (TF-IDF and logistic regression) is better by {_points(-over['gain'])}"
+    else:
+        said = f"A bag of words (TF-IDF and logistic regression) does as well ({_points(over['gain'], signed=True)})"
+    return f"{said}, 95 % interval {_points(over['low'], signed=True)} to {_points(over['high'], signed=True)}.{early}"
+
+
+def _from_when(found: Document) -> str:
+    usual = found["majority"]["accuracy"]
+    if not _worth(found):
+        return ""
+    n = found["test"]
+    for row in found["shots"]:
+        spread = 2 * max(row.get("accuracy_sd") or 0.0, (row["accuracy"] * (1 - row["accuracy"]) / n) ** 0.5)
+        if row["accuracy"] - spread > usual:
+            a_class = "all labels" if row.get("all") else f"{row['per_class']} a class"
+            return f"It pays from about {row['labels']:,} labels on ({a_class}): from there on it beats the commonest answer."
+    return ""
+
+
+def _unseen(found: Document) -> list[str]:
+    said = []
+    for name, it in found["full"]["promises"].items():
+        promised = _percent(float(name))
+        if not it["accepted"]:
+            said.append(f"At {promised} promised accuracy nothing could be accepted without a look.")
+            continue
+        kept = f"{_percent(it['accuracy'], 1)} of them were right"
+        if it["kept"]:
+            outcome = "the promise was kept"
+        elif it["accuracy_high"] >= float(name):
+            outcome = "short of the promise, but within chance"
+        else:
+            outcome = "the promise was broken: do not accept unseen at this level"
+        said.append(
+            f"At {promised} promised accuracy {_percent(it['coverage'])} of the texts could be accepted without a look; "
+            f"{kept}, {outcome}."
+        )
+    return said
+
+
+def _honesty(found: Document) -> str:
+    ece = found["full"]["ece"]
+    honest = "can be believed" if ece <= _HONEST_ECE else "is off: judge by the reliability table, not by the number"
+    return f"Its confidence {honest} (expected calibration error {ece:.3f})."
+
+
+def _hard_labels(found: Document) -> str:
+    hard = [row for row in found["full"]["by_label"] if row["f1"] < HARD]
+    if not hard:
+        return ""
+    named = [
+        f"{row['label']!r} (F1 {row['f1']:.2f}" + (f", mostly taken for {row['taken_for']!r})" if row["taken_for"] else ")")
+        for row in hard[:5]
+    ]
+    more = f" and {len(hard) - 5} more" if len(hard) > 5 else ""
+    return f"Labels that stay hard: {', '.join(named)}{more}. Keep people on these."
+
+
+def _choosing(found: Document) -> str:
+    active = found["active"]
+    if not active or not active["random_labels_to_target"]:
+        return ""
+    chance, chosen = active["random_labels_to_target"], active["labels_to_target"]
+    if chosen is None or chosen >= chance:
+        return "Choosing the next tasks by doubt saves nothing here against choosing at random."
+    return (
+        f"Choosing the next tasks by doubt needs {chosen:,} labels where random order needs {chance:,} to come within a "
+        f"point of what all {active['pool']:,} give: {_percent(1 - chosen / chance)} saved."
+    )
+
+
+def _more_labels(found: Document) -> str:
+    earlier = [row for row in found["shots"] if not row.get("all") and row["labels"] <= 0.7 * found["full"]["labels"]]
+    if not earlier or not _worth(found):
+        return ""
+    last, full = earlier[-1], found["full"]
+    gained = full["macro_f1"] - last["macro_f1"]
+    if gained < 0.01:
+        return f"More labels would hardly help: from {last['labels']:,} to {full['labels']:,} macro-F1 rose by {gained:.3f}."
+    return f"More labels still help: from {last['labels']:,} to {full['labels']:,} macro-F1 rose by {gained:.3f}."
+
+
+def _spoken(language: Mapping[str, Any] | None, found: Document) -> str:
+    if language is None or language["known"] is not False:
+        return ""
+    return (
+        f"The texts look like {language['code']!r} (ISO 639-1), which the encoder {found['encoder']} was not made for: the "
+        "machine learns from their words and characters. A multilingual encoder (TIEBREAK_ENCODER) should do better."
+    )
+
+
+def _data(found: Document) -> list[str]:
+    said = []
+    if found["conflicts"]:
+        said.append(
+            f"{found['conflicts']:,} texts have different labels in different rows; the commonest counts. No model can "
+            "be right more often than its labels agree."
+        )
+    for why, count in found["dropped"].items():
+        said.append(f"{count:,} rows were left out: {why}.")
+    return said
+
+
+def _language(texts: Sequence[str], encoder: str) -> dict[str, Any] | None:
+    """The commonest language of some texts, when most of those long enough to tell are in it."""
+    import py3langid
+
+    long_enough = [text for text in texts[: 4 * _ASKED_FOR_LANGUAGE] if len(text) >= 20][:_ASKED_FOR_LANGUAGE]
+    if len(long_enough) < 20:
+        return None
+    (code, times), *_ = Counter(py3langid.classify(text)[0] for text in long_enough).most_common(1)
+    share = times / len(long_enough)
+    if share < 0.5:
+        return None
+    return {"code": code, "share": share, "known": code == "en" if encoder.startswith(_ENGLISH_ONLY) else None}
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def _points(difference: float, *, signed: bool = False) -> str:
+    return f"{100 * difference:+.1f} points" if signed else f"{100 * difference:.1f} points"
