@@ -203,6 +203,7 @@ def backtest(
         str | None, typer.Option(metavar="8,64", help="Labels a class of the learning curve; doubling from 8 on.")
     ] = None,
     test_share: Annotated[float, typer.Option(help="Share of the texts that are only asked.")] = 0.3,
+    repeats: Annotated[int, typer.Option(min=1, help="How often a small size is drawn; the mean is shown.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Another one splits the texts in another way.")] = 0,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Replay that many texts, picked at random; 30,000 if not given.")
@@ -219,7 +220,7 @@ def backtest(
     columns = Columns(text, label, item, control)
     found = run(
         data, label_config, columns, _settings(),
-        sizes=_sizes(shots), test_share=test_share, seed=seed, limit=limit, report=_say,
+        sizes=_sizes(shots), test_share=test_share, repeats=repeats, seed=seed, limit=limit, report=_say,
     )  # fmt: skip
     if out is not None:
         found["files"] = {"html": str(out / "backtest.html"), "json": str(out / "backtest.json")}

@@ -30,9 +30,7 @@ class Worth:
     """(m + n,) both kinds, worthiest first: numbers below m are labelled items, m + j is the unlabelled item j."""
 
 
-def worth_of_second_label(
-    consensus: ArrayLike, model: ArrayLike, *, reliability: ArrayLike, answers: int
-) -> Worth:
+def worth_of_second_label(consensus: ArrayLike, model: ArrayLike, *, reliability: ArrayLike, answers: int) -> Worth:
     """Ranks both kinds of label.
 
     `consensus` (m,) is the probability that each labelled item's answer is right, `model` (n,) that the model's answer

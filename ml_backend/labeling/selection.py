@@ -1,9 +1,9 @@
 """Which unlabelled tasks to label next: those the model doubts, spread over what there is, and some at random.
 
-Doubt alone picks near-duplicates, diversity alone picks what is known already. Candidates are the most doubted few times
-the budget; they are clustered, and the clusters take turns, each giving its most doubted task (after Zhdanov, Diverse
-mini-batch Active Learning, 2019). A share is picked at random from everything: only on those can the model's accuracy
-be estimated without bias, and they find what no model doubts.
+Doubt alone picks near-duplicates, diversity alone picks what is known already. Candidates are the most doubted, a few
+times the budget; they are clustered, and the clusters take turns, each giving its most doubted task (after Zhdanov,
+Diverse mini-batch Active Learning, 2019). A share is picked at random from everything: only on those can the model's
+accuracy be estimated without bias, and they find what no model doubts.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def choose(
 ) -> Picks:
     """At most `budget` of n tasks.
 
-    `doubt` (n,) is any measure that grows with the model's doubt, best `joint_doubt`. Without a model it is None, and the
-    tasks nearest to the centres of clusters are picked. `vectors` (n, d) have unit rows; `exploration` in [0, 1] is
-    the share picked at random. The same arguments give the same picks. Takes O(n) memory beside the vectors, and about
-    a second for n = 100,000 and d = 384.
+    `doubt` (n,) is any measure that grows with the model's doubt, best `joint_doubt`. Without a model it is None, and
+    the tasks nearest to the centres of clusters are picked. `vectors` (n, d) have unit rows; `exploration` in [0, 1]
+    is the share picked at random. The same arguments give the same picks. Takes O(n) memory beside the vectors, and
+    a second or two for n = 100,000 and d = 384.
 
     Raises InputError for shapes that do not match, and numbers out of range.
     """
@@ -66,10 +66,10 @@ def choose(
         raise InputError(f"A budget is not negative and exploration a share, not {budget} and {exploration}.")
     rng = np.random.default_rng(seed)
     budget = min(budget, n)
-    explored = rng.choice(n, size=min(budget, round(exploration * budget)), replace=False).astype(np.int64)
+    explored: Codes = rng.choice(n, size=min(budget, round(exploration * budget)), replace=False).astype(np.int64)
     free = np.ones(n, dtype=bool)
     free[explored] = False
-    rest = rng.permutation(np.flatnonzero(free))  # so that equal doubts are picked at random
+    rest: Codes = rng.permutation(np.flatnonzero(free))  # so that equal doubts are picked at random
     wanted = budget - len(explored)
     if scores is None:
         rows, cluster = _central(vectors, rest, wanted, rng)
@@ -77,8 +77,8 @@ def choose(
         candidates = rest[np.argsort(-scores[rest], kind="stable")[: CANDIDATES * wanted]]
         cluster = _clusters(vectors, candidates, min(wanted, MOST_CLUSTERS), rng)[0]
         rows, cluster = _in_turn(candidates, cluster, wanted)
-    places = (np.arange(len(explored)) * budget // max(len(explored), 1)).astype(np.int64)
-    places = np.maximum(places - np.arange(len(explored)), 0)
+    turn = np.arange(len(explored))
+    places = np.maximum(turn * budget // max(len(explored), 1) - turn, 0)
     return Picks(np.insert(rows, places, explored), np.insert(cluster, places, EXPLORED))
 
 
@@ -129,9 +129,7 @@ def _in_turn(rows: Codes, cluster: Codes, wanted: int) -> tuple[Codes, Codes]:
     return rows[order], cluster[order]
 
 
-def _clusters(
-    vectors: np.ndarray, rows: Codes, count: int, rng: np.random.Generator
-) -> tuple[Codes, Floats]:
+def _clusters(vectors: np.ndarray, rows: Codes, count: int, rng: np.random.Generator) -> tuple[Codes, Floats]:
     """k-means on the sphere (Dhillon & Modha 2001): the cluster of each row, and its cosine to the centre."""
     if not len(rows) or count < 2:
         return np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows))

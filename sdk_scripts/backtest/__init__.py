@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BacktestFiles", "Columns", "backtest", "write_backtest"]
 
+REPEATS = 3
+"""Of small sizes, each time with other texts."""
+
 
 @dataclass(frozen=True)
 class BacktestFiles:
@@ -31,6 +34,7 @@ def backtest(
     *,
     sizes: Sequence[int] | None = None,
     test_share: float = 0.3,
+    repeats: int = REPEATS,
     seed: int = 0,
     limit: int | None = None,
     report: Callable[[str], None],
@@ -38,8 +42,8 @@ def backtest(
     """The backtest as JSON, with its `verdict` in words.
 
     `data` is a file of rows with `columns`, or a Label Studio JSON export, whose answers are the annotators' consensus
-    (the names of `columns` empty). `sizes` are texts a label; `limit` picks that many texts at random. Raises
-    InputError or ConfigError for what cannot be used, NotEnoughLabels, ModelUnavailable.
+    (the names of `columns` empty). `sizes` are texts a label, small ones drawn `repeats` times; `limit` picks that many
+    texts at random. Raises InputError or ConfigError for what cannot be used, NotEnoughLabels, ModelUnavailable.
     """
     from ml_backend.encoder import load_encoder
     from sdk_scripts.backtest.labelled import read_labelled
@@ -53,7 +57,7 @@ def backtest(
     labelled = read_labelled(data, read_label_config(label_config), columns, encoder, seed=seed, limit=limit)
     if len(labelled) < labelled.texts_found:
         report(f"Of {labelled.texts_found:,} texts {len(labelled):,}, picked at random, are replayed; see --limit.")
-    found = replay(labelled, encoder, sizes=sizes, test_share=test_share, seed=seed, report=report)
+    found = replay(labelled, encoder, sizes=sizes, test_share=test_share, repeats=repeats, seed=seed, report=report)
     return {**found, **verdict(found, labelled.texts)}
 
 

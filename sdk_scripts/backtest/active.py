@@ -1,8 +1,8 @@
 """What choosing the next tasks saves: the labelled texts are given out again, at random and as `choose` would.
 
 Both ways learn with the same simple head (logistic regression over the encoder's vectors and a reduced TF-IDF), which
-is fitted some twenty times a way; the pre-labeler itself, with its cross-validation, would take hours. So the numbers of
-labels compare with one another, not with the learning curve.
+is fitted some twenty times a way; the pre-labeler itself, with its cross-validation, would take hours. So the numbers
+of labels compare with one another, not with the learning curve.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ WITHIN = 0.01
 REPEATS = 2
 GROWTH = 1.3
 """Labels at the next look, over those at this one."""
+_START = 20
 MOST_POOL, MOST_TEST = 8_000, 4_000
 MOST_CLASSES = 150
-_LEAST_POOL = 150
 _ASKED = 5_000  # unlabelled texts that a round looks at
 _TOPICS = 128
 _CHARACTERS = 400
 
 
 @dataclass
-class _Run:
+class Run:
     """One way, one repeat: what is labelled so far."""
 
     pool: np.ndarray
@@ -52,17 +52,15 @@ class Material:
         return int(self.codes.max()) + 1
 
 
-Chooser = Callable[[Material, "_Run", np.ndarray, int], np.ndarray]
+Chooser = Callable[[Material, Run, np.ndarray, int], np.ndarray]
 """(material, run, unlabelled rows, how many) -> which of those rows to label."""
 
 
-def simulate(material: Material, pool: np.ndarray, test: np.ndarray, *, seed: int) -> dict[str, Any] | None:
+def simulate(material: Material, pool: np.ndarray, test: np.ndarray, *, seed: int) -> dict[str, Any]:
     """JSON: `labels_to_target` and `random_labels_to_target` (None where a way did not get there), `target`,
-    `full_accuracy`, `pool`, `saved` (the share of random's labels) and `curve`; None where there is too little, or
-    there are too many classes, to say anything. `pool` and `test` are rows, in random order."""
+    `full_accuracy`, `pool`, `saved` (the share of random's labels) and `curve`. `pool` and `test` are rows, in random
+    order."""
     pool, test = pool[:MOST_POOL], test[:MOST_TEST]
-    if len(pool) < _LEAST_POOL or material.classes > MOST_CLASSES:
-        return None
     random = replay(material, pool, test, at_random, seed=seed)
     full = random[-1][1]
     target = full - WITHIN
@@ -81,13 +79,18 @@ def simulate(material: Material, pool: np.ndarray, test: np.ndarray, *, seed: in
     }
 
 
+def nothing_said(why: str) -> dict[str, Any]:
+    """The same where nothing can be simulated."""
+    return {"labels_to_target": None, "random_labels_to_target": None, "curve": [], "why": why}
+
+
 def replay(
     material: Material, pool: np.ndarray, test: np.ndarray, chooser: Chooser, *, seed: int, until: float = 2.0
 ) -> list[tuple[int, float]]:
     """(labels, accuracy on the test rows, mean of the repeats) after each round, until the pool is used up or two
     rounds in a row reach `until`."""
-    size = int(np.clip(2 * material.classes, 50, max(50, len(pool) // 10)))
-    runs = [_Run(pool, seed + repeat) for repeat in range(REPEATS)]
+    size = int(np.clip(2 * material.classes, _START, max(_START, len(pool) // 10)))
+    runs = [Run(pool, seed + repeat) for repeat in range(REPEATS)]
     curve: list[tuple[int, float]] = []
     while True:
         scores = [_round(material, run, test, chooser, size) for run in runs]
@@ -109,11 +112,11 @@ def labels_to(target: float, curve: Sequence[tuple[int, float]]) -> int | None:
     return None
 
 
-def at_random(material: Material, run: _Run, unlabelled: np.ndarray, wanted: int) -> np.ndarray:
+def at_random(material: Material, run: Run, unlabelled: np.ndarray, wanted: int) -> np.ndarray:
     return unlabelled[:wanted]
 
 
-def doubted(material: Material, run: _Run, unlabelled: np.ndarray, wanted: int) -> np.ndarray:
+def doubted(material: Material, run: Run, unlabelled: np.ndarray, wanted: int) -> np.ndarray:
     """As a project does it: a clustered start, then joint doubt of head and neighbours, spread over clusters."""
     asked = unlabelled[: max(_ASKED, 3 * wanted)]
     doubt = None
@@ -132,7 +135,7 @@ def probabilities(material: Material, model: Any, rows: np.ndarray) -> np.ndarra
     return found / found.sum(axis=1, keepdims=True)
 
 
-def _round(material: Material, run: _Run, test: np.ndarray, chooser: Chooser, size: int) -> float:
+def _round(material: Material, run: Run, test: np.ndarray, chooser: Chooser, size: int) -> float:
     """Label up to `size`, fit, and the accuracy then."""
     rng = np.random.default_rng((run.seed, size))
     unlabelled = rng.permutation(np.setdiff1d(run.pool, run.labelled))

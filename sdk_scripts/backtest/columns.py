@@ -80,7 +80,7 @@ def _picked(control: Control, cell: Any) -> list[tuple[str, ...]]:
 
 def _parts(control: Control, cell: Any, known: Mapping[str, tuple[str, ...]]) -> Iterator[Any]:
     if isinstance(cell, Mapping):  # {"choices": [...]}: how Label Studio's CSV export writes it
-        cell = cell.get("choices") or cell.get("taxonomy")
+        cell = cell.get("choices") or cell.get("taxonomy") or [cell]
     if isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{") and _folded(cell) not in known:
         try:
             yield from _parts(control, json.loads(cell), known)
@@ -98,7 +98,9 @@ def _parts(control: Control, cell: Any, known: Mapping[str, tuple[str, ...]]) ->
 def _split(cell: str, known: Mapping[str, tuple[str, ...]]) -> list[str]:
     """The parts of a cell at the first separator that is in it, best one whose parts are all known."""
     splits = [[part.strip() for part in cell.split(sign) if part.strip()] for sign in _SEPARATORS if sign in cell]
-    return next((parts for parts in splits if all(_folded(part) in known for part in parts)), splits[0] if splits else [])
+    return next(
+        (parts for parts in splits if all(_folded(part) in known for part in parts)), splits[0] if splits else []
+    )
 
 
 @lru_cache(maxsize=16)

@@ -14,7 +14,7 @@ from ml_backend.examples import examples_of
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.errors import InputError, UnknownName
 from ml_backend.labeling.kinds import Answer, Kind, kind_of
-from ml_backend.prelabelers import group_key, learners, texts_of
+from ml_backend.prelabelers import group_key, learners, readings_of
 from sdk_scripts.backtest.columns import Columns, Unreadable, answer_of
 from sdk_scripts.export_file import read_export
 from sdk_scripts.manifest_schema import TaskSource
@@ -22,6 +22,8 @@ from sdk_scripts.row_formats import FORMATS, Reject, Row, format_of
 from sdk_scripts.wording import short
 
 LEAST_TEXTS = 50
+READ = frozenset({"choices", "taxonomy", "rating"})
+"""Kinds of control whose answers fit in a cell."""
 MOST_TEXTS = 30_000
 """Replayed unless told otherwise: more would hardly change a figure, and take its time."""
 _NAMED = 12  # unknown labels that an error lists
@@ -53,9 +55,7 @@ class Labelled:
         return len(self.texts)
 
     def take(self, rows: Sequence[int]) -> Labelled:
-        return replace(
-            self, texts=tuple(self.texts[i] for i in rows), answers=tuple(self.answers[i] for i in rows)
-        )
+        return replace(self, texts=tuple(self.texts[i] for i in rows), answers=tuple(self.answers[i] for i in rows))
 
 
 def read_labelled(
@@ -80,7 +80,7 @@ def read_labelled(
         if isinstance(row, Reject):
             dropped["could not be read"] += 1
             continue
-        (text,) = texts_of(config, control, [_data(row, columns, config, control)])
+        text = readings_of(config, control, [_data(row, columns, config, control)])[0].text
         label = row.values.get(columns.label)
         if not text:
             dropped["without a text"] += 1
@@ -177,7 +177,11 @@ def known_kind(control: Control) -> Kind:
 
 def control_of(config: LabelConfig, columns: Columns) -> Control:
     """The control that the labels answer. Raises InputError, UnknownName."""
-    learnable = {control.name: control for control in config.answerable if learners(config, control)}
+    learnable = {
+        control.name: control
+        for control in config.answerable
+        if (kind := kind_of(control)) and kind.name in READ and learners(config, control)
+    }
     listed = ", ".join(learnable) or "none"
     wanted = columns.control or (columns.label if columns.label in learnable else None)
     if wanted is not None:
@@ -202,7 +206,7 @@ def control_of(config: LabelConfig, columns: Columns) -> Control:
 def _rows(path: Path, columns: Columns, config: LabelConfig, control: Control) -> Iterator[Row | Reject]:
     if not path.is_file():
         raise InputError(f"There is no file {path}.", mend="DATA is CSV, TSV, JSON, JSON Lines or Parquet.")
-    source = TaskSource(file=path)
+    source = TaskSource.model_validate({"file": path})
     wanted = [columns.text, columns.label, *([columns.item] if columns.item else [])]
     rows = FORMATS[format_of(path, None)](path, source)
     seen = False

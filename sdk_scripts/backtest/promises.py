@@ -36,9 +36,7 @@ def threshold_for(confidence: np.ndarray, right: np.ndarray, accuracy: float) ->
     return accepted
 
 
-def promise(
-    confidence: np.ndarray, right: np.ndarray, test: Answered, accuracy: float
-) -> dict[str, Any]:
+def promise(confidence: np.ndarray, right: np.ndarray, test: Answered, accuracy: float) -> dict[str, Any]:
     """JSON: `threshold`, fixed on `confidence` and `right` (n,) of training texts that the model had not seen;
     `coverage`, the share of the test texts at or above it; `accuracy` among those with its interval; and `kept`,
     whether that is what was promised (None where nothing was accepted)."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ml_backend.encoder import Encoder
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import Answer
 from ml_backend.prelabelers import Examples, Inputs, Learned, learners, start
-from sdk_scripts.backtest.active import MOST_CLASSES, MOST_POOL, MOST_TEST, material_of, simulate
+from sdk_scripts.backtest.active import MOST_CLASSES, MOST_POOL, MOST_TEST, material_of, nothing_said, simulate
 from sdk_scripts.backtest.baseline import fit_baseline
 from sdk_scripts.backtest.labelled import Labelled
 from sdk_scripts.backtest.measures import Answered, bins, by_label, gain, interval, macro_f1
@@ -21,9 +22,10 @@ from sdk_scripts.backtest.promises import PROMISES, promise
 from sdk_scripts.backtest.splits import grid, halves, shots
 from sdk_scripts.backtest.vectors import Remembered
 
-REPEATS = 3
-"""Of sizes up to `FEW`: which texts happen to be labelled matters much there."""
-FEW = 1_000
+FEW = 700
+"""Labels up to which a size is drawn several times: which texts happen to be labelled matters much there."""
+FIRST = 50
+"""Labels in random order that a curve starts with."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Replay:
     train: Labelled
     test: Labelled
     encoder: Encoder
+    repeats: int
     seed: int
     report: Callable[[str], None]
 
@@ -47,7 +50,7 @@ class Replay:
         )
         counts = Counter(label for answer in found.answers for label in found.kind.labels(answer))
         largest = max(Counter(label for answer in train.answers for label in found.kind.labels(answer)).values())
-        rows = [row for size in sizes or grid(train.kind, train.answers) if size < largest and (row := self._few(size))]
+        few, stream = [*self._shots(sizes, largest)], [*self._stream()]
         full = self._all(largest, usual)
         return {
             "data": found.name,
@@ -70,36 +73,47 @@ class Replay:
                 "share": times / len(train),
             },
             "zero_shot": self._zero_shot(),
-            "shots": [*rows, full],
+            "shots": [*few, full],
+            "stream": [*stream, full],
             "full": full,
             "active": self._active(),
         }
 
-    def _few(self, size: int) -> dict[str, Any] | None:
-        """One row of the learning curve: means over the repeats, the standard deviation of the accuracy beside."""
+    def _few(self, draw: Callable[[np.random.Generator], np.ndarray], size: int) -> dict[str, Any] | None:
+        """One row of a learning curve, of the rows that `draw` picks: means over the repeats, the standard deviation of
+        the accuracy beside. None where the pre-labeler needs more."""
         rng = np.random.default_rng((self.seed, size))
         measured: list[dict[str, Any]] = []
-        repeats = REPEATS
+        repeats = self.repeats
         while len(measured) < repeats:
-            picked = shots(self.train.kind, self.train.answers, size, rng)
-            repeats = REPEATS if len(picked) <= FEW else 1
-            some = self.train.take(picked.tolist())
+            some = self.train.take(draw(rng).tolist())
+            repeats = self.repeats if len(some) <= FEW else 1
             self.report(f"Learning from {len(some):,} labels ({len(measured) + 1} of {repeats}) …")
             try:
                 learned, answered = self._learned(some)
             except NotEnoughLabels:
                 return None
-            baseline = self._baseline(some)
-            measured.append(
-                self._measures(some, learned, answered) | {"labels": len(some), "tfidf": self._short(baseline)}
-            )
-        row = _means(measured)
-        return {
-            "per_class": size,
-            **row,
-            "repeats": repeats,
-            "accuracy_sd": float(np.std([one["accuracy"] for one in measured], ddof=1)) if repeats > 1 else None,
-        }
+            tfidf = self._short(self._baseline(some))
+            measured.append({"labels": len(some), **self._measures(some, learned, answered), "tfidf": tfidf})
+        spread = float(np.std([one["accuracy"] for one in measured], ddof=1)) if repeats > 1 else None
+        return {**_means(measured), "repeats": repeats, "accuracy_sd": spread}
+
+    def _shots(self, sizes: Sequence[int] | None, largest: int) -> Iterator[dict[str, Any]]:
+        """As many labels of each class: what a curated start gives."""
+        kind, answers = self.train.kind, self.train.answers
+        for size in sizes or grid(kind, answers):
+            draw = partial(shots, kind, answers, size)
+            if size < largest and (row := self._few(draw, size)):
+                yield {"per_class": size, **row}
+
+    def _stream(self) -> Iterator[dict[str, Any]]:
+        """Labels as they come, in random order: rare ones stay rare."""
+        n = len(self.train)
+        size = FIRST
+        while size <= 0.6 * n:
+            if row := self._few(partial(_some, n, size), size):
+                yield row
+            size *= 2
 
     def _all(self, largest: int, usual: Answered) -> dict[str, Any]:
         """The row of all training labels, with everything that is only worth saying of it."""
@@ -161,14 +175,15 @@ class Replay:
         answered = Answered.of(head.opinions(Inputs(self.test.texts, self.encoder)), self.test.answers)
         return {**self._short(answered), "ece": answered.ece()}
 
-    def _active(self) -> dict[str, Any] | None:
-        train, test = self.train.take(range(min(MOST_POOL, len(self.train)))), self.test.take(
-            range(min(MOST_TEST, len(self.test)))
+    def _active(self) -> dict[str, Any]:
+        train, test = (
+            self.train.take(range(min(MOST_POOL, len(self.train)))),
+            self.test.take(range(min(MOST_TEST, len(self.test)))),
         )
         texts, answers = [*train.texts, *test.texts], [*train.answers, *test.answers]
         place = {key: code for code, key in enumerate(sorted({train.kind.key(answer) for answer in answers}))}
         if len(place) > MOST_CLASSES:
-            return None
+            return nothing_said(f"{len(place):,} different answers are too many.")
         self.report("Giving the labels out again, at random and by doubt …")
         codes = np.array([place[train.kind.key(answer)] for answer in answers])
         material = material_of(texts, self.encoder.encode(texts), codes)
@@ -181,13 +196,19 @@ def replay(
     *,
     sizes: Sequence[int] | None,
     test_share: float,
+    repeats: int,
     seed: int,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
     """JSON, see `Replay.run`. `sizes` are the texts a label of the learning curve; doubling from 8 on if None."""
     train, test = halves(labelled.kind, labelled.answers, test_share)
     seen = Remembered(encoder, labelled.texts, report)
-    return Replay(labelled, labelled.take(train.tolist()), labelled.take(test.tolist()), seen, seed, report).run(sizes)
+    known, asked = labelled.take(train.tolist()), labelled.take(test.tolist())
+    return Replay(labelled, known, asked, seen, repeats, seed, report).run(sizes)
+
+
+def _some(n: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.permutation(n)[:size]
 
 
 def _means(measured: Sequence[dict[str, Any]]) -> dict[str, Any]:

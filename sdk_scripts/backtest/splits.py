@@ -9,7 +9,8 @@ import numpy as np
 
 from ml_backend.labeling.kinds import Answer, Kind
 
-FIRST_SHOTS = 8
+FIRST_SHOTS, LAST_SHOTS = 8, 256
+"""Of each label: beyond that, evenly drawn labels look less and less like what annotators give."""
 MOST_TEST = 10_000
 """Texts of the test half: more would make no interval visibly narrower."""
 
@@ -48,10 +49,10 @@ def shots(kind: Kind, answers: Sequence[Answer], per_class: int, rng: np.random.
 
 
 def grid(kind: Kind, answers: Sequence[Answer]) -> list[int]:
-    """8, 16, 32, … texts a label, as long as that is not most of what there is."""
+    """8, 16, 32, … 256 texts a label, as long as that is not most of what there is."""
     count = Counter(label for answer in answers for label in kind.labels(answer))
     sizes, size = [], FIRST_SHOTS
-    while sum(min(size, n) for n in count.values()) <= 0.6 * count.total():
+    while size <= LAST_SHOTS and sum(min(size, n) for n in count.values()) <= 0.6 * count.total():
         sizes.append(size)
         size *= 2
     return sizes

@@ -27,10 +27,12 @@ def curve(document: Mapping[str, Any]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = [{"what": f"always {usual['answer']}", "labels": 0, **_short(usual)}]
     if guess is not None:
         rows.append({"what": "names of the labels alone", "labels": 0, **_short(guess), "ECE": guess["ece"]})
-    for row in document["shots"]:
+    few = [(f"{row['per_class']} a class", row) for row in document["shots"] if not row.get("all")]
+    stream = [("all" if row.get("all") else "in random order", row) for row in document["stream"]]
+    for what, row in [*few, *stream]:
         rows.append(
             {
-                "what": "all" if row.get("all") else f"{row['per_class']} a class",
+                "what": what,
                 "labels": row["labels"],
                 **_short(row),
                 "± (sd)": row.get("accuracy_sd"),

@@ -10,6 +10,7 @@ WORTHWHILE = 0.02
 """Over the commonest answer, in accuracy: less is not worth a sentence of explanation to annotators."""
 PAYS = 0.1
 """Share of tasks that must be acceptable unseen before that is worth setting up."""
+STILL_RISING = 0.01
 HARD = 0.5
 """F1 of a label that the machine mostly gets wrong."""
 _HONEST_ECE = 0.03
@@ -46,17 +47,17 @@ def _worth(found: Document) -> bool:
 def _answer(found: Document) -> str:
     full, usual, over = found["full"], found["majority"], found["full"]["over_majority"]
     measured = (
-        f"with {full['labels']:,} labels the machine is right on {_percent(full['accuracy'])} of {found['test']:,} texts "
-        f"it has not seen ({_percent(full['accuracy_low'])} to {_percent(full['accuracy_high'])}); always answering "
-        f"{usual['answer']!r} would be right on {_percent(usual['accuracy'])}"
+        f"with {full['labels']:,} labels the machine is right on {_percent(full['accuracy'])} of {found['test']:,} "
+        f"texts it has not seen ({_percent(full['accuracy_low'])} to {_percent(full['accuracy_high'])}); always "
+        f"answering {usual['answer']!r} would be right on {_percent(usual['accuracy'])}"
     )
     if _worth(found):
         return f"Yes, pre-labeling is worth it here: {measured}."
     if over["low"] > 0:
         return f"Hardly worth it: {measured}. That is a difference, but a small one."
     return (
-        f"No, pre-labeling is not worth it here: {measured}, and that is no difference beyond chance. Either the labels "
-        "do not follow from the text that annotators see, or there are too few."
+        f"No, pre-labeling is not worth it here: {measured}, and that is no difference beyond chance. Either the "
+        "labels do not follow from the text that annotators see, or there are too few."
     )
 
 
@@ -83,11 +84,12 @@ def _from_when(found: Document) -> str:
     if not _worth(found):
         return ""
     n = found["test"]
-    for row in found["shots"]:
+    for row in found["stream"]:
         spread = 2 * max(row.get("accuracy_sd") or 0.0, (row["accuracy"] * (1 - row["accuracy"]) / n) ** 0.5)
         if row["accuracy"] - spread > usual:
-            a_class = "all labels" if row.get("all") else f"{row['per_class']} a class"
-            return f"It pays from about {row['labels']:,} labels on ({a_class}): from there on it beats the commonest answer."
+            few = "" if row.get("all") else ", labelled in random order"
+            beats = "then it beats the commonest answer beyond chance"
+            return f"It pays from about {row['labels']:,} labels on{few}: {beats}."
     return ""
 
 
@@ -106,8 +108,8 @@ def _unseen(found: Document) -> list[str]:
         else:
             outcome = "the promise was broken: do not accept unseen at this level"
         said.append(
-            f"At {promised} promised accuracy {_percent(it['coverage'])} of the texts could be accepted without a look; "
-            f"{kept}, {outcome}."
+            f"At {promised} promised accuracy {_percent(it['coverage'])} of the texts could be accepted without a "
+            f"look; {kept}, {outcome}."
         )
     return said
 
@@ -122,44 +124,46 @@ def _hard_labels(found: Document) -> str:
     hard = [row for row in found["full"]["by_label"] if row["f1"] < HARD]
     if not hard:
         return ""
-    named = [
-        f"{row['label']!r} (F1 {row['f1']:.2f}" + (f", mostly taken for {row['taken_for']!r})" if row["taken_for"] else ")")
-        for row in hard[:5]
-    ]
+    named = [f"{row['label']!r} (F1 {row['f1']:.2f}{_taken(row['taken_for'])})" for row in hard[:5]]
     more = f" and {len(hard) - 5} more" if len(hard) > 5 else ""
     return f"Labels that stay hard: {', '.join(named)}{more}. Keep people on these."
 
 
+def _taken(label: str | None) -> str:
+    return f", mostly taken for {label!r}" if label else ""
+
+
 def _choosing(found: Document) -> str:
     active = found["active"]
-    if not active or not active["random_labels_to_target"]:
+    if not active["random_labels_to_target"]:
         return ""
     chance, chosen = active["random_labels_to_target"], active["labels_to_target"]
     if chosen is None or chosen >= chance:
         return "Choosing the next tasks by doubt saves nothing here against choosing at random."
     return (
-        f"Choosing the next tasks by doubt needs {chosen:,} labels where random order needs {chance:,} to come within a "
-        f"point of what all {active['pool']:,} give: {_percent(1 - chosen / chance)} saved."
+        f"Choosing the next tasks by doubt needs {chosen:,} labels where random order needs {chance:,} to come within "
+        f"a point of what all {active['pool']:,} give: {_percent(1 - chosen / chance)} saved."
     )
 
 
 def _more_labels(found: Document) -> str:
-    earlier = [row for row in found["shots"] if not row.get("all") and row["labels"] <= 0.7 * found["full"]["labels"]]
+    earlier = [row for row in found["stream"] if not row.get("all") and row["labels"] <= 0.7 * found["full"]["labels"]]
     if not earlier or not _worth(found):
         return ""
     last, full = earlier[-1], found["full"]
-    gained = full["macro_f1"] - last["macro_f1"]
-    if gained < 0.01:
-        return f"More labels would hardly help: from {last['labels']:,} to {full['labels']:,} macro-F1 rose by {gained:.3f}."
-    return f"More labels still help: from {last['labels']:,} to {full['labels']:,} macro-F1 rose by {gained:.3f}."
+    gained = {name: full[key] - last[key] for name, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"))}
+    helps = "More labels still help" if max(gained.values()) >= STILL_RISING else "More labels would hardly help"
+    rose = " and ".join(f"{name} changed by {_points(rise, signed=True)}" for name, rise in gained.items())
+    return f"{helps}: from {last['labels']:,} to {full['labels']:,} {rose}."
 
 
 def _spoken(language: Mapping[str, Any] | None, found: Document) -> str:
     if language is None or language["known"] is not False:
         return ""
     return (
-        f"The texts look like {language['code']!r} (ISO 639-1), which the encoder {found['encoder']} was not made for: the "
-        "machine learns from their words and characters. A multilingual encoder (TIEBREAK_ENCODER) should do better."
+        f"The texts look like {language['code']!r} (ISO 639-1), which the encoder {found['encoder']} was not made for: "
+        "the machine learns from their words and characters. A multilingual encoder (TIEBREAK_ENCODER) should do "
+        "better."
     )
 
 
@@ -167,11 +171,11 @@ def _data(found: Document) -> list[str]:
     said = []
     if found["conflicts"]:
         said.append(
-            f"{found['conflicts']:,} texts have different labels in different rows; the commonest counts. No model can "
-            "be right more often than its labels agree."
+            f"Texts with different labels in different rows: {found['conflicts']:,}; the commonest counts. No model "
+            "can be right more often than people agree."
         )
     for why, count in found["dropped"].items():
-        said.append(f"{count:,} rows were left out: {why}.")
+        said.append(f"Rows left out, {why}: {count:,}.")
     return said
 
 

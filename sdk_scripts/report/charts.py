@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup
 from matplotlib import rc_context
@@ -79,6 +79,24 @@ def reliability(confidence: Sequence[float], accuracy: Sequence[float], counts: 
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence given", ylabel="share that was right")
 
     return _svg(draw, width=4.2, height=3.6, alt=alt)
+
+
+def curves(lines: Mapping[str, Sequence[tuple[float, float]]], *, across: str, up: str, alt: str) -> Markup:
+    """Up to five named lines of (x, y), x on a logarithmic scale, the first one the strongest."""
+
+    def draw(axes: Axes) -> None:
+        looks = ((_SERIES, "-", 2.2), (_INK, "-", 1.2), (_SECOND, "--", 1.2), (_SECOND, ":", 1.6), (_INK, ":", 1.2))
+        for (name, points), (colour, style, width) in zip(lines.items(), looks, strict=False):
+            marker = "o" if style == "-" and len(points) < 40 else None
+            xs, ys = [x for x, _ in points], [y for _, y in points]
+            axes.plot(xs, ys, style, color=colour, linewidth=width, marker=marker, markersize=3.5, label=_short(name))
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+        axes.xaxis.set_minor_formatter(lambda *_: "")
+        axes.set(xlabel=across, ylabel=up)
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines), fontsize=9)
+
+    return _svg(draw, height=3.6, alt=alt)
 
 
 def timeline(days: Sequence[str], values: Sequence[float], *, label: str, alt: str) -> Markup:
