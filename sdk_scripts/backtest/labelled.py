@@ -84,7 +84,7 @@ def read_labelled(
         label = row.values.get(columns.label)
         if not text:
             dropped["without a text"] += 1
-        elif label is None or (isinstance(label, str | list) and not label):
+        elif label is None or (isinstance(label, str) and not label.strip()) or label == []:
             dropped["without a label"] += 1
         else:
             try:

@@ -16,6 +16,7 @@ from ml_backend.prelabelers import Opinion
 
 CERTAINTY = 0.95
 _Z = 1.959964
+_DRAWN = 100
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class Answered:
 
     def ece(self) -> float:
         return expected_calibration_error(self.confidence, self.right)
+
+    def ece_by_chance(self) -> float:
+        """The calibration error that confidences like these, all honest, stay below 95 times in 100: with few texts it
+        is far from 0."""
+        rng = np.random.default_rng(0)
+        drawn = [rng.random(len(self.confidence)) < self.confidence for _ in range(_DRAWN)]
+        return float(np.quantile([expected_calibration_error(self.confidence, right) for right in drawn], 0.95))
 
 
 def macro_f1(kind: Kind, truth: Sequence[Answer], answers: Sequence[Answer | None]) -> float:

@@ -125,6 +125,7 @@ class Replay:
             "per_class": largest,
             **self._measures(self.train, learned, answered),
             "all": True,
+            "ece_by_chance": answered.ece_by_chance(),
             "labels": len(self.train),
             "repeats": 1,
             "accuracy_low": low,

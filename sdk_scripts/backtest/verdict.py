@@ -27,6 +27,7 @@ def verdict(found: Document, texts: Sequence[str]) -> dict[str, Any]:
     sentences = [
         _answer(found),
         _against_tfidf(found),
+        _from_names(found),
         _from_when(found),
         *_unseen(found),
         _honesty(found),
@@ -79,6 +80,14 @@ def _against_tfidf(found: Document) -> str:
     return f"{said}, 95 % interval {_points(over['low'], signed=True)} to {_points(over['high'], signed=True)}.{early}"
 
 
+def _from_names(found: Document) -> str:
+    guess, usual = found["zero_shot"], found["majority"]["accuracy"]
+    if guess is None:
+        return ""
+    use = "useful from the first task on" if guess["accuracy"] > usual else "too little to show to anybody"
+    return f"Without any labels, from their names alone, it is right on {_percent(guess['accuracy'])}: {use}."
+
+
 def _from_when(found: Document) -> str:
     usual = found["majority"]["accuracy"]
     if not _worth(found):
@@ -115,9 +124,11 @@ def _unseen(found: Document) -> list[str]:
 
 
 def _honesty(found: Document) -> str:
-    ece = found["full"]["ece"]
-    honest = "can be believed" if ece <= _HONEST_ECE else "is off: judge by the reliability table, not by the number"
-    return f"Its confidence {honest} (expected calibration error {ece:.3f})."
+    ece, chance = found["full"]["ece"], found["full"]["ece_by_chance"]
+    if ece <= max(_HONEST_ECE, chance):
+        why = "" if ece <= _HONEST_ECE else f"; with so few texts chance alone gives up to {chance:.3f}"
+        return f"Its confidence can be believed (expected calibration error {ece:.3f}{why})."
+    return f"Its confidence is off: judge by the reliability table (expected calibration error {ece:.3f})."
 
 
 def _hard_labels(found: Document) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -66,9 +65,7 @@ def main() -> None:
     table = table.sample(fraction=1, shuffle=True, seed=options.seed).head(MOST_POOL + MOST_TEST)
     texts, names = table["text"].to_list(), sorted(set(table["label"]))
     codes = np.array([names.index(label) for label in table["label"]])
-    with tempfile.TemporaryDirectory() as home:
-        vectors = load_encoder(load_settings(home=Path(home))).encode(texts)
-    material = material_of(texts, vectors, codes)
+    material = material_of(texts, load_encoder(load_settings()).encode(texts), codes)
     rows = np.arange(len(texts))
     pool, test = rows[: 2 * len(rows) // 3], rows[2 * len(rows) // 3 :]
     say(f"{len(pool):,} texts to label, {len(test):,} to measure on, {len(names)} classes")

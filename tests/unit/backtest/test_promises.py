@@ -36,3 +36,10 @@ def test_a_broken_promise_is_said() -> None:
     assert found["coverage"] == 1
     assert found["accuracy"] == 0.5
     assert found["kept"] is False
+
+
+def test_honest_confidences_are_told_from_others_by_what_chance_does() -> None:
+    honest = answered(150, 3)
+    assert honest.ece() <= honest.ece_by_chance()
+    boasting = Answered(np.arange(150) % 2 == 0, honest.confidence, honest.answers)
+    assert boasting.ece() > boasting.ece_by_chance()
