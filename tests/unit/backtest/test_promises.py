@@ -39,7 +39,8 @@ def test_a_broken_promise_is_said() -> None:
 
 
 def test_honest_confidences_are_told_from_others_by_what_chance_does() -> None:
-    honest = answered(150, 3)
-    assert honest.ece() <= honest.ece_by_chance()
+    drawn = [answered(150, seed) for seed in range(30)]
+    assert np.mean([it.ece() <= it.ece_by_chance() for it in drawn]) >= 0.8
+    honest = drawn[0]
     boasting = Answered(np.arange(150) % 2 == 0, honest.confidence, honest.answers)
     assert boasting.ece() > boasting.ece_by_chance()
