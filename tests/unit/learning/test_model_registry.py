@@ -3,6 +3,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from ml_backend.labeling.errors import ConfigError, InputError, ModelUnavailable, UnknownName
 from ml_backend.model_registry import Model, ModelRegistry, Pointer, StoredHead, VersionInfo
+from ml_backend.outcomes import Outcomes
 from ml_backend.prelabelers import State
 
 PROJECT = "7.1795381865"
@@ -20,17 +22,28 @@ BEGIN = datetime(2026, 11, 23, tzinfo=UTC)
 
 def model(number: int = 0) -> Model:
     info = VersionInfo(
-        version=f"few-shot-20261123-{number:06d}-0123abcd",
+        version="",
         created_at=BEGIN + timedelta(seconds=number),
         labels=10 + number,
         metrics={"c": {"accuracy": 0.5, "reliability": [{"low": 0.0, "accuracy": None}]}},
         fingerprint=f"{number:016x}",
         label_fingerprint="l",
+        data_fingerprint="d",
         config_fingerprint="c",
         encoder="e",
+        recipe=1,
+        policy_version="p",
+    )
+    outcomes = Outcomes(
+        texts=np.arange(5, dtype=np.uint64),
+        confidence=np.full(5, 0.5, np.float32),
+        correct=np.ones(5, np.bool_),
+        answered=np.zeros(5, np.int32),
+        expected=np.zeros(5, np.int32),
+        answers=('["a"]',),
     )
     state = State({"names": ["ดี", "half \ud800"]}, {"weights": np.full((3, 2), number, np.float32)})
-    return Model(info, {"c": StoredHead("few_shot", "s", state)}, {"c": np.arange(5, dtype=np.uint64)})
+    return Model(info, {"c": StoredHead("few_shot", "s", state)}, {"c": np.arange(5, dtype=np.uint64)}, {"c": outcomes})
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -47,7 +60,7 @@ def local(tmp_path: Path) -> ModelRegistry:
 def test_a_version_is_loaded_as_it_was_saved(registry: ModelRegistry) -> None:
     version = registry.save(PROJECT, model(3))
     loaded = registry.load(PROJECT, version)
-    assert loaded.info == model(3).info
+    assert loaded.info == replace(model(3).info, version=version)
     assert loaded.heads["c"].state.fields == {"names": ["ดี", "half \ud800"]}
     np.testing.assert_array_equal(loaded.heads["c"].state.arrays["weights"], np.full((3, 2), 3, np.float32))
     np.testing.assert_array_equal(loaded.learned_from["c"], np.arange(5))
@@ -149,7 +162,7 @@ def test_a_saving_cut_short_leaves_no_version(local: ModelRegistry, tmp_path: Pa
     (tmp_path / PROJECT / version / "model.json").unlink()
     assert local.versions(PROJECT) == []
     assert local.save(PROJECT, model()) == version
-    assert local.load(PROJECT, version).info == model().info
+    assert local.load(PROJECT, version).info == replace(model().info, version=version)
 
 
 def test_a_damaged_pointer_is_an_error_until_a_version_is_promoted(local: ModelRegistry, tmp_path: Path) -> None:
@@ -172,7 +185,7 @@ def test_names_that_could_leave_their_folder_are_refused(registry: ModelRegistry
         with pytest.raises(InputError):
             two(PROJECT, name)
         with pytest.raises(InputError):
-            two(name, model().info.version)
+            two(name, "few-shot-10-0123456789abcdef")
 
 
 def test_the_mark_changes_with_every_promotion(registry: ModelRegistry) -> None:
