@@ -416,15 +416,18 @@ def _show_version(document: Mapping[str, Any]) -> None:
     typer.echo(plain(f"{document['version']}{live}, from {document['labels']} labels. {document['reason']}"))
     for control, metrics in document["metrics"].items():
         typer.echo()
+        coverage = metrics.get("coverage") or {}
         print_table(
-            [{**metrics, **{f"coverage at {level}": share for level, share in metrics["coverage"].items()}}],
+            [{**metrics, **{f"coverage at {level}": share for level, share in coverage.items()}}],
             ["labels", "accuracy", "macro_f1", "ece", "brier", "auroc_wrong", "coverage at 0.95", "coverage at 0.99"],
             title=control,
         )
-        filled = [row for row in metrics["reliability"] if row["count"]]
+        filled = [row for row in metrics.get("reliability", ()) if row["count"]]
         print_table(filled, ["low", "high", "count", "confidence", "accuracy"], title="Is the confidence honest?")
         columns = ["error", "confidence", "coverage", "accepted", "errors", "bound"]
-        print_table(metrics["thresholds"], columns, title="Accept from which confidence, for at most which error?")
+        print_table(
+            metrics.get("thresholds", ()), columns, title="Accept from which confidence, for at most which error?"
+        )
 
 
 def _show_hard_cases(document: Mapping[str, Any]) -> None:

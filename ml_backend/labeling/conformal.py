@@ -48,9 +48,9 @@ class ConformalSets:
 
         `lac` rules out labels by their probability alone: the smallest sets on average (Sadinle, Lei & Wasserman 2019).
         `aps` takes labels in the order of their probability until the sum is large enough, without randomisation:
-        larger sets, which grow with the difficulty of the example (Romano, Sesia & Candès 2020). A class with fewer
-        than level / (1 − level) examples is in every set of `by_class`. Raises NotEnoughLabels for no examples,
-        InputError for shapes, codes or a level that are none.
+        larger sets, never empty, which grow with the difficulty of the example (Romano, Sesia & Candès 2020). A class
+        with fewer than level / (1 − level) examples is in every set of `by_class`. Raises NotEnoughLabels for no
+        examples, InputError for shapes, codes or a level that are none.
         """
         rows = _probabilities(probabilities)
         right = np.asarray(targets)
@@ -89,13 +89,13 @@ def quantile(scores: Floats, level: float) -> float:
 
 
 def _scores(rows: Floats, score: Score) -> Floats:
-    """How strange each label would be: (n, k), in [0, 1]."""
+    """How strange each label would be: (n, k), in [0, 1]. For `aps`, how probable the labels before it are together."""
     if score == "lac":
         return 1 - rows
     order = np.argsort(-rows, axis=1, kind="stable")
-    summed = np.cumsum(np.take_along_axis(rows, order, axis=1), axis=1)
+    ordered = np.take_along_axis(rows, order, axis=1)
     scores = np.empty_like(rows)
-    np.put_along_axis(scores, order, summed, axis=1)
+    np.put_along_axis(scores, order, np.cumsum(ordered, axis=1) - ordered, axis=1)
     return scores
 
 

@@ -158,14 +158,15 @@ def labels_needed(
     ends, wrong = _prefixes(sure, right)
     if _passes(ends, wrong, error, certainty).any():
         return len(sure)
-    rate = (wrong + 0.5) / (ends + 1)  # half an error more: none among few is no proof of none
-    enough = _fewest(error, certainty)
-    hopeful = (rate < error) & (ends >= min(enough, max(len(sure) // 10, 1)))
+    rate = (wrong + 0.3) / (ends + 1)  # a part of an error more: none among few is no proof of none
+    hopeful = (rate < error) & (ends >= min(_fewest(error, certainty), max(len(sure) // 10, 1)))
     if not hopeful.any():
         return None
-    # n p (1 - p) growing as n: where the gap to the budget is z standard errors wide (z = 2.5, a bit above 1 - 0.99)
-    takes = np.maximum(enough, 6.25 * error * (1 - error) / (error - rate[hopeful]) ** 2)
-    return max(len(sure) + 1, math.ceil(float((takes * len(sure) / ends[hopeful]).min())))
+    p, share = rate[hopeful], ends[hopeful] / len(sure)
+    # Chernoff: the tail of n answers with errors at the rate p is exp(-n KL(p, error)); a single test of several has a
+    # fifth of the level
+    divergence = p * np.log(p / error) + (1 - p) * np.log((1 - p) / (1 - error))
+    return max(len(sure) + 1, math.ceil(float((math.log(5 / (1 - certainty)) / divergence / share).min())))
 
 
 def _prefixes(sure: Floats, right: NDArray[np.bool_]) -> tuple[Counts, Counts]:
@@ -178,12 +179,10 @@ def _prefixes(sure: Floats, right: NDArray[np.bool_]) -> tuple[Counts, Counts]:
 
 def _passes(ends: Counts, wrong: Counts, error: float, certainty: float) -> NDArray[np.bool_]:
     """Each prefix counts as the largest tested size that fits into it: with all its errors, hence on the safe side."""
-    sizes = _sizes(int(ends[-1]) if len(ends) else 0)
-    if not len(sizes):
-        return np.zeros(len(ends), np.bool_)
-    most = _most_errors(sizes, error, _local_level(int(sizes[-1]), error, certainty))
-    place = np.searchsorted(sizes, ends, side="right") - 1
-    passed: NDArray[np.bool_] = wrong <= most[place]
+    if not len(ends):
+        return np.zeros(0, np.bool_)
+    sizes, most, _ = _tests(int(ends[-1]), error, certainty)
+    passed: NDArray[np.bool_] = wrong <= most[np.searchsorted(sizes, ends, side="right") - 1]
     return passed
 
 
@@ -191,10 +190,17 @@ def _upper_bound(errors: int, accepted: int, n: int, error: float, certainty: fl
     """Clopper & Pearson (1934), one-sided, at the level of a single test."""
     from scipy.stats import beta
 
-    sizes = _sizes(n)
+    sizes, _, level = _tests(n, error, certainty)
     tested = int(sizes[np.searchsorted(sizes, accepted, side="right") - 1])
-    level = _local_level(int(sizes[-1]), error, certainty)
     return min(error, float(beta.ppf(1 - level, errors + 1, tested - errors)))
+
+
+@lru_cache(maxsize=256)
+def _tests(n: int, error: float, certainty: float) -> tuple[Counts, Counts, float]:
+    """The sizes tested, the most errors that pass at each, and the level of each test."""
+    sizes = _sizes(n)
+    level = _local_level(int(sizes[-1]), error, certainty)
+    return sizes, _most_errors(sizes, error, level), level
 
 
 def _sizes(n: int) -> Counts:
