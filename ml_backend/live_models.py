@@ -58,7 +58,7 @@ class LiveModels:
             if len(self._projects) > PROJECTS:
                 self._projects.popitem(last=False)
         now = time.monotonic()
-        if now - known.looked_at < self._registry.mark_seconds:
+        if known.mark is not _NEVER and now - known.looked_at < self._registry.mark_seconds:
             return known.model
         try:
             mark = self._registry.mark(project)
