@@ -26,7 +26,7 @@ import structlog
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.results import answers, read_task, read_time, string
-from ml_backend.prelabelers import group_key, texts_of
+from ml_backend.prelabelers import group_key, readings_of
 
 if TYPE_CHECKING:
     from ml_backend.studio import Studio
@@ -127,8 +127,8 @@ def _about(value: Any) -> Mapping[str, Any]:
 
 
 def _hash(case: Case, config: LabelConfig) -> int:
-    (text,) = texts_of(config, config[case.control], [case.data])
-    return int.from_bytes(group_key(text)[:8])
+    (reading,) = readings_of(config, config[case.control], [case.data])
+    return int.from_bytes(group_key(reading.text)[:8])
 
 
 def _key(case: Case, config: LabelConfig) -> str:

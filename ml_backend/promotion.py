@@ -22,7 +22,7 @@ from ml_backend.prelabelers import (
     Learner,
     Opinion,
     signature,
-    texts_of,
+    readings_of,
 )
 
 LEVEL = 0.05
@@ -133,7 +133,7 @@ def _failed_cases(
         asked = [case for case in cases if case.control == name]
         if not asked:
             continue
-        inputs = Inputs(texts_of(config, config[name], [case.data for case in asked]), encoder)
+        inputs = Inputs(readings_of(config, config[name], [case.data for case in asked]), encoder)
         ours, theirs = learned[name].head.opinions(inputs), head.opinions(inputs)
         for case, our, their in zip(asked, ours, theirs, strict=True):
             wrong = our is not None and our.answer != case.answer and our.confidence >= SURE
