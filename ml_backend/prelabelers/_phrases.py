@@ -67,8 +67,13 @@ class PhraseBook:
             if phrase in self._number:
                 found.setdefault(together, []).append(self._number[phrase])
         for phrase, number in self._number.items():
-            found.setdefault(_stemmed(phrase), []).append(number)
+            for form in {phrase, _with_stem(phrase, phrase[phrase.rfind(" ") + 1 :])}:
+                found.setdefault(form, []).append(number)
         return found
+
+    @cached_property
+    def _first_tokens(self) -> set[str]:
+        return {phrase.split(" ", 1)[0] for phrase in self._sorted}
 
     @cached_property
     def _sorted(self) -> list[str]:
@@ -91,9 +96,10 @@ class PhraseBook:
                 yield start, end, phrase, case_of(words.text[start:end]), variant
 
     def _from(self, words: Tokens, first: int) -> Iterator[tuple[int, int, bool]]:
-        if words.hyphens[first]:
-            return
         spaced = together = words.keys[first]
+        hyphen_next = first + 1 < len(words) and words.hyphens[first + 1]
+        if words.hyphens[first] or not (hyphen_next or {spaced, stem(spaced)} & self._first_tokens):
+            return
         known = self._sorted
         for last in range(first, min(len(words), first + MOST_TOKENS)):
             key = words.keys[last]
@@ -102,16 +108,15 @@ class PhraseBook:
                     continue
                 spaced = f"{spaced} {key}"
                 together += key if words.hyphens[last - 1] else f" {key}"
+            seen = set()
             if (exact := self._number.get(spaced)) is not None:
+                seen.add(exact)
                 yield last, exact, False
-            seen = {exact}
             for form in {spaced, together, _with_stem(spaced, key)}:
                 for number in self._variants.get(form, ()):
                     if number not in seen:
                         seen.add(number)
                         yield last, number, True
-            if together != spaced and (number := self._number.get(together, -1)) not in (-1, *seen):
-                yield last, number, True
             if not (_begins(known, spaced) or (together != spaced and _begins(known, together))):
                 return
 
@@ -133,13 +138,9 @@ def case_of(words: str) -> int:
     return UPPER if len(words) > 1 and words == words.upper() else MIXED
 
 
-def _stemmed(phrase: str) -> str:
-    return _with_stem(phrase, phrase[phrase.rfind(" ") + 1 :])
-
-
 def _with_stem(phrase: str, last: str) -> str:
     """The phrase, which ends with the token `last`, with that token's stem in its place."""
-    return phrase[: len(phrase) - len(last)] + stem(last)
+    return phrase if (short := stem(last)) == last else phrase[: len(phrase) - len(last)] + short
 
 
 def _begins(known: list[str], beginning: str) -> bool:

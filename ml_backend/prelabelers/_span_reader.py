@@ -67,7 +67,7 @@ def proposals(places: Places, probabilities: np.ndarray, texts: int) -> list[lis
 
 
 def features(words: Sequence[Tokens], places: Places, remembered: Sequence[Sequence[Found]]) -> np.ndarray:
-    """What the tagger reads of every token of these texts."""
+    """What the tagger reads of every token of these texts, (tokens, features)."""
     offsets = np.cumsum([0, *map(len, words)])
     hints, forms = (np.zeros(int(offsets[-1]), dtype=np.int64) for _ in range(2))
     for number, found in enumerate(remembered):

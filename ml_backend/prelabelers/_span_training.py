@@ -22,8 +22,6 @@ TAGGER_ALONE = 2.0
 MOST_PHRASES = 20_000
 MOST_COUNTS = 2_000_000
 """Of phrases times labels: 24 MB a head."""
-GAIN = 0.01
-"""In F1, that a tagger must bring to be kept."""
 LEAST_FOR_TAGGER = 20
 """Texts."""
 OVERLAPPING = 0.02
@@ -65,10 +63,17 @@ def learn(texts: Sequence[str], given: Sequence[Given], weights: np.ndarray, fol
     tagger: Tagger | None = None
     seen = read(None, np.empty(0), floor)
     if len(texts) >= LEAST_FOR_TAGGER:
-        fitting = _Tagging(words, given, weights, features(words, places, remembered), _layers(given, labels, apart))
-        tagged, outside = fitting.out_of_fold(fold)
+        fitting = _Tagging(
+            words,
+            given,
+            weights,
+            features(words, places, remembered),
+            features(words, places, [found if i % 2 else [] for i, found in enumerate(remembered)]),
+            _layers(given, labels, apart),
+        )
+        tagged, outside = fitting.out_of_fold(fold // 2)
         better, its_floor = max((score(read(tagged, outside, it)), it) for it in (*FLOORS, TAGGER_ALONE))
-        if better > best + GAIN:
+        if better >= best:
             floor, tagger = its_floor, fitting.fit(np.ones(len(words), dtype=bool))
             seen = read(tagged, outside, floor)
     reader = SpanReader(book, PhraseMemory.fit(places, marks, counts, len(book)), tagger, floor, apart)
@@ -152,6 +157,9 @@ class _Tagging:
     given: Sequence[Given]
     weights: np.ndarray
     features: np.ndarray
+    lessons: np.ndarray
+    """The features learned from: every other text comes without what the memory says of it, so that the tagger also
+    learns what spans look like that the memory does not know."""
     layers: tuple[tuple[int, ...], ...]
 
     def fit(self, among: np.ndarray) -> Tagger:
@@ -167,7 +175,7 @@ class _Tagging:
             for layer in self.layers
         ]
         weights = np.repeat(self.weights, size)
-        return Tagger.fit(self.features[chosen], [it[chosen] for it in tags], weights[chosen], self.layers)
+        return Tagger.fit(self.lessons[chosen], [it[chosen] for it in tags], weights[chosen], self.layers)
 
     def out_of_fold(self, fold: np.ndarray) -> tuple[list, np.ndarray]:
         """The spans in each text by a tagger that has not seen its fold, and how surely tokens are outside."""

@@ -19,9 +19,10 @@ from scipy.special import log_softmax
 from ml_backend.prelabelers._regression import Coefficients, Design, fit
 from ml_backend.prelabelers._tokens import Tokens
 
-C = 3.0
+C = 1.0
 LEAST_SEEN = 2
-MOST_TOKENS = 40_000
+MOST_TOKENS = 20_000
+MOST_FEATURES = 30_000
 """Learned from: more hardly help, and take their time."""
 NEAR = 4
 """Tokens on each side of a span that are all learned from; of the others, every third."""
@@ -54,7 +55,8 @@ class Tagger:
         rows = np.flatnonzero(near | (np.arange(len(near)) % _RARELY == 0))[:MOST_TOKENS]
         weight = weights[rows] * np.where(near[rows], 1, _RARELY)
         hashes, count = np.unique(features[rows], return_counts=True)
-        hashes = hashes[count >= LEAST_SEEN]
+        common = np.sort(np.argsort(-count, kind="stable")[:MOST_FEATURES])
+        hashes = hashes[common[count[common] >= LEAST_SEEN]]
         design = _design(features[rows], hashes)
         found = []
         for layer, tag in zip(layers, tags, strict=True):

@@ -67,6 +67,7 @@ def key_of(word: str) -> str:
     return _INVISIBLE.sub("", unicodedata.normalize("NFKC", word).translate(_APOSTROPHES).casefold()) or word
 
 
+@lru_cache(maxsize=65_536)
 def stem(key: str) -> str:
     """The key without the plural or third person it seems to have: a guess, only ever made for known phrases."""
     if len(key) < 4 or not key.isascii() or not key.isalpha() or key[-1] != "s" or key[-2:] in ("ss", "us", "is"):
