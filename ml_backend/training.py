@@ -114,7 +114,9 @@ def _learn(config: LabelConfig, examples: Mapping[str, Examples]) -> dict[str, L
         raise NotEnoughLabels(
             " ".join(error.what for error in missing)
             or "This project asks nothing that can be learned from its texts.",
-            mend=missing[0].mend if missing else "Choices, taxonomies, ratings, spans of text and comparisons of two texts are learned.",
+            mend=missing[0].mend
+            if missing
+            else "Choices, taxonomies, ratings, spans and comparisons of texts are learned.",
         )
     return best
 

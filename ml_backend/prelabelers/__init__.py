@@ -147,8 +147,9 @@ register = PRELABELERS.register_class
 
 
 def signature(config: LabelConfig, control: Control) -> str:
-    """16 hex digits that change when a head made for the control no longer fits it: another set of answers or labels, or
-    other fields of task data to read, or read in another order or as another kind of object. Hints, hotkeys and the order on the screen do not matter."""
+    """16 hex digits that change when a head made for the control no longer fits it: another set of answers or labels,
+    or other fields of task data to read, in another order or shown as something else. Hints, hotkeys and the order on
+    the screen do not matter."""
     answers = sorted(repr(option.answer) for option in options(control)) or sorted(control.keys)
     own = [source.field for name in control.to_names if (source := config.source(name))]
     read = (control.to_tags, own, config.text_fields(control))
