@@ -56,19 +56,15 @@ class PhraseBook:
         return len(PATTERNS) + len(self.phrases)
 
     @cached_property
-    def _number(self) -> dict[str, int]:
-        return {phrase: number for number, phrase in enumerate(self.phrases, len(PATTERNS))}
-
-    @cached_property
-    def _variants(self) -> dict[str, list[int]]:
-        """Another form of phrases -> their numbers."""
-        found: dict[str, list[int]] = {}
+    def _forms(self) -> dict[str, list[tuple[int, bool]]]:
+        """How phrases may be written -> their numbers, and whether it is another form of them; the exact one first."""
+        number = {phrase: i for i, phrase in enumerate(self.phrases, len(PATTERNS))}
+        found = {phrase: [(i, False)] for phrase, i in number.items()}
         for together, phrase in self.hyphened:
-            if phrase in self._number:
-                found.setdefault(together, []).append(self._number[phrase])
-        for phrase, number in self._number.items():
-            for form in {phrase, _with_stem(phrase, phrase[phrase.rfind(" ") + 1 :])}:
-                found.setdefault(form, []).append(number)
+            if phrase in number:
+                found.setdefault(together, []).append((number[phrase], True))
+        for phrase, i in number.items():
+            found.setdefault(_with_stem(phrase, phrase[phrase.rfind(" ") + 1 :]), []).append((i, True))
         return found
 
     @cached_property
@@ -77,7 +73,7 @@ class PhraseBook:
 
     @cached_property
     def _sorted(self) -> list[str]:
-        return sorted({*self.phrases, *self._variants})
+        return sorted(self._forms)
 
     def places(self, read: Sequence[Tokens]) -> Places:
         rows = [(number, *place) for number, words in enumerate(read) for place in self._in(words)]
@@ -108,15 +104,17 @@ class PhraseBook:
                     continue
                 spaced = f"{spaced} {key}"
                 together += key if words.hyphens[last - 1] else f" {key}"
-            seen = set()
-            if (exact := self._number.get(spaced)) is not None:
-                seen.add(exact)
-                yield last, exact, False
-            for form in {spaced, together, _with_stem(spaced, key)}:
-                for number in self._variants.get(form, ()):
+            forms = [spaced]
+            if together != spaced:
+                forms.append(together)
+            if (stemmed := _with_stem(spaced, key)) != spaced:
+                forms.append(stemmed)
+            seen: set[int] = set()
+            for form in forms:
+                for number, other in self._forms.get(form, ()):
                     if number not in seen:
                         seen.add(number)
-                        yield last, number, True
+                        yield last, number, other or form != spaced
             if not (_begins(known, spaced) or (together != spaced and _begins(known, together))):
                 return
 

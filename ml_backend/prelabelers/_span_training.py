@@ -24,6 +24,8 @@ MOST_COUNTS = 2_000_000
 """Of phrases times labels: 24 MB a head."""
 LEAST_FOR_TAGGER = 20
 """Texts."""
+USEFUL = 0.3
+"""A tagger of a lower F1 is none."""
 OVERLAPPING = 0.02
 """Where spans of different labels overlap in a larger share of texts, they may."""
 LEAST_SPANS = 5
@@ -73,7 +75,7 @@ def learn(texts: Sequence[str], given: Sequence[Given], weights: np.ndarray, fol
         )
         tagged, outside = fitting.out_of_fold(fold // 2)
         better, its_floor = max((score(read(tagged, outside, it)), it) for it in (*FLOORS, TAGGER_ALONE))
-        if better >= best:
+        if better >= max(best, USEFUL):  # as good is kept: it also reads what nobody has marked yet
             floor, tagger = its_floor, fitting.fit(np.ones(len(words), dtype=bool))
             seen = read(tagged, outside, floor)
     reader = SpanReader(book, PhraseMemory.fit(places, marks, counts, len(book)), tagger, floor, apart)

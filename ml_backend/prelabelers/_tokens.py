@@ -61,10 +61,11 @@ def tokens(text: str) -> Tokens:
 
 @lru_cache(maxsize=65_536)
 def key_of(word: str) -> str:
-    """The spelling under which a word is known; never empty."""
+    """The spelling under which a word is known; never empty, and without blanks."""
     if word.isascii():
         return "'" if word == "`" else word.lower()
-    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", word).translate(_APOSTROPHES).casefold()) or word
+    plain = unicodedata.normalize("NFKC", word).translate(_APOSTROPHES).casefold()
+    return "".join(_INVISIBLE.sub("", plain).split()) or word  # NFKC makes blanks of some accents
 
 
 @lru_cache(maxsize=65_536)

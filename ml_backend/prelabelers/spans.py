@@ -2,7 +2,7 @@
 
 Two readers propose spans: a memory of marked phrases and forms (e-mail addresses, prices; `_phrase_memory`), and a
 tagger that recognises what is new by what stands around it (`_tagger`). Out of fold it is tried which of them, or both
-together, finds most of what people marked with least else; a tagger that gains nothing is left out.
+together, finds most of what people marked with least else; a tagger that makes it worse is left out.
 
 Confidence is the probability that the spans are exactly those of the consensus, each place and label. People who mark
 nothing leave no judgement, so every text learned from has a span: how rare spans are elsewhere cannot be known. Hence a

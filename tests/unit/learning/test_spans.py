@@ -259,3 +259,10 @@ def test_a_head_no_longer_fits_once_its_labels_or_its_text_are_others() -> None:
 def test_a_reading_without_parts_has_no_opinion(learned: Learned) -> None:
     assert isinstance(learned.head, SpansHead)
     assert learned.head.opinions(Inputs([Reading("Kanabi"), Reading()], NO_ENCODER)) == [None, None]
+
+
+def test_spans_within_words_are_no_phrases_and_do_no_harm() -> None:
+    rows: list[Row] = [(f"abcdefgh{'xyz' * i} only", (Span(1, 3, ("Brand",)),)) for i in range(25)]
+    learned = learn(rows)
+    assert learned.metrics["labels"] == 25
+    assert found(learned.head, "Nothing of the sort.") == [None]
