@@ -126,7 +126,9 @@ def _learn(config: LabelConfig, examples: Mapping[str, Examples]) -> dict[str, L
         raise NotEnoughLabels(
             " ".join(error.what for error in missing)
             or "This project asks nothing that can be learned from its texts.",
-            mend=missing[0].mend if missing else "Choices, taxonomies and ratings over text are learned.",
+            mend=missing[0].mend
+            if missing
+            else "Choices, taxonomies, ratings, spans and comparisons of texts are learned.",
         )
     return best
 
