@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
@@ -94,6 +95,7 @@ def reconcile_job() -> None:
 
 
 def _train(settings: Settings, state: ProjectState, project_key: str, project_id: int) -> dict[str, Any]:
+    from ml_backend.cases import policy_version, read_cases
     from ml_backend.encoder import load_encoder
     from ml_backend.labeling.config import parse
     from ml_backend.labeling.results import project_key as key_of
@@ -117,8 +119,15 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
     tasks = [read_task(task, annotators) for task in _noting(studio.tasks(project_id), newest)]
     settled = False
     try:
+        config = parse(project["label_config"])
         outcome = train(
-            project_key, parse(project["label_config"]), tasks, load_encoder(settings), ModelRegistry(settings.models)
+            project_key,
+            config,
+            tasks,
+            load_encoder(settings),
+            ModelRegistry(settings.models),
+            cases=read_cases(studio, project, config, datetime.now(UTC)),
+            policy_version=policy_version(project),
         )
         settled = True
     except (NotEnoughLabels, InputError):

@@ -17,7 +17,8 @@ from ml_backend.model_registry import Model, ModelRegistry
 log = structlog.stdlib.get_logger()
 
 MODEL_BYTES = 256_000_000
-"""Of models kept; the least recently used go first. One learned from a few hundred labels takes about 0.5 MB."""
+"""Of models kept; the least recently used go first. One learned from a few hundred labels takes about 0.5 MB. The model
+asked for last is kept even where it alone is larger."""
 PROJECTS = 10_000
 RETRY_SECONDS = 30.0
 """How often a live version that could not be loaded is tried again."""
@@ -31,6 +32,7 @@ class _Project:
     looked_at: float = float("-inf")
     retry_at: float = float("inf")
     model: Model | None = None
+    bytes: int = 0
 
 
 class LiveModels:
@@ -56,7 +58,7 @@ class LiveModels:
             if len(self._projects) > PROJECTS:
                 self._projects.popitem(last=False)
         now = time.monotonic()
-        if now - known.looked_at < self._registry.mark_seconds:
+        if known.mark is not _NEVER and now - known.looked_at < self._registry.mark_seconds:
             return known.model
         try:
             mark = self._registry.mark(project)
@@ -74,6 +76,7 @@ class LiveModels:
         try:
             if mark != known.mark or now >= known.retry_at:  # no other thread was faster
                 known.model = self._load(project, known, now)
+                known.bytes = known.model.bytes if known.model else 0
                 known.mark = mark
         except ModelUnavailable as error:
             return self._keep(project, known, error)
@@ -97,7 +100,7 @@ class LiveModels:
                 log.error("cannot load the live model version", project=project, version=version, why=str(error))
                 continue
             if model.info.encoder == self._encoder:
-                return model
+                return model.serving()
             log.warning("made for another encoder", project=project, version=version, encoder=model.info.encoder)
         return None
 
@@ -109,10 +112,10 @@ class LiveModels:
 
     def _make_room(self, project: str) -> None:
         with self._lock:
-            held = sum(it.model.bytes for it in self._projects.values() if it.model)
+            held = sum(it.bytes for it in self._projects.values())
             for name, it in list(self._projects.items()):
                 if held <= self._most_bytes:
                     return
                 if it.model and name != project:
-                    held -= it.model.bytes
+                    held -= it.bytes
                     del self._projects[name]

@@ -1,4 +1,4 @@
-"""Small files on any fsspec URL, each written whole or not at all."""
+"""Small files on any fsspec URL; on a local disk each is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ModelFiles:
         try:
             if self.local:
                 _replace(Path(self.path(name)), content)
-            else:  # object stores show an object once it is complete
+            else:  # object stores show an object once it is complete; readers of others must do with half of one
                 self._ask(lambda: self._fs.pipe_file(self.path(name), content))
         except OSError as error:
             raise self._unavailable(error) from error
@@ -57,15 +57,14 @@ class ModelFiles:
 
     def folders(self, name: str) -> list[str]:
         """Names of the folders in a folder; none where there is no such folder."""
-        self._fs.invalidate_cache()  # other machines write here too
-        try:
-            listed: list[dict[str, Any]] = self._ask(lambda: self._fs.ls(self.path(name), detail=True))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return sorted(item["name"].rstrip("/").rsplit("/", 1)[-1] for item in listed if item["type"] == "directory")
+        return self._list(name, "directory")
+
+    def files(self, name: str) -> list[str]:
+        """Names of the files in a folder, sorted; none where there is no such folder."""
+        return self._list(name, "file")
 
     def remove(self, name: str) -> None:
-        """Remove a folder, if it is there."""
+        """Remove a file or a folder, if it is there."""
         try:
             self._ask(lambda: self._fs.rm(self.path(name), recursive=True))
         except FileNotFoundError:
@@ -80,6 +79,14 @@ class ModelFiles:
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _list(self, name: str, sort: str) -> list[str]:
+        self._fs.invalidate_cache()  # other machines write here too
+        try:
+            listed: list[dict[str, Any]] = self._ask(lambda: self._fs.ls(self.path(name), detail=True, refresh=True))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(item["name"].rstrip("/").rsplit("/", 1)[-1] for item in listed if item["type"] == sort)
 
     def _ask(self, question: Callable[[], T]) -> T:
         try:

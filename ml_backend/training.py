@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import structlog
 
+from ml_backend.cases import Case, case_texts, cases_fingerprint
 from ml_backend.encoder import Encoder
 from ml_backend.examples import examples_of, fingerprint, text_hashes
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError, ModelUnavailable, NotEnoughLabels
+from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import Task
 from ml_backend.model_registry import Model, ModelRegistry, StoredHead, VersionInfo
+from ml_backend.outcomes import Outcomes, outcomes_of
 from ml_backend.prelabelers import Examples, Learned, Opinion, learners, options, signature
 from ml_backend.promotion import judge
 
 log = structlog.stdlib.get_logger()
 
-RECIPE = 1
+RECIPE = 2
 """Raised when the same labels would now give another model."""
 
 
@@ -47,35 +50,44 @@ def train(
     registry: ModelRegistry,
     *,
     promote: bool = True,
+    cases: Sequence[Case] = (),
+    policy_version: str = "",
 ) -> TrainingOutcome:
-    """Learn from the labels, keep the result as a version, and make it live if it is at least as good as what is.
+    """Learn from the labels, keep the result as a version, and make it live if it is not worse than what is.
 
-    The same labels, config and encoder lead to the version they led to before; so a training that was cut short is
-    simply done again. Raises NotEnoughLabels, with numbers, where no control can be learned yet.
+    Texts of `cases` are learned by no version: they try each. The same labels, config, encoder, cases and policy lead
+    to the version they led to before; so a training that was cut short is simply done again. Raises NotEnoughLabels,
+    with numbers, where no control can be learned yet.
     """
-    examples = examples_of(config, tasks, encoder)
+    cases = [case for case in cases if any(control.name == case.control for control in config.answerable)]
+    examples = {
+        name: _without(known, case_texts(cases, name, config))
+        for name, known in examples_of(config, tasks, encoder).items()
+    }
     label_fingerprint = fingerprint(examples, config)
-    origin = _origin(config, label_fingerprint, encoder)
+    origin = _origin(config, label_fingerprint, encoder, policy_version, cases_fingerprint(cases, config))
     info = next(
         (it for it in registry.versions(project) if it.fingerprint == origin and _intact(registry, project, it)), None
     )
     if info is None:
         learned = _learn(config, examples)
-        accepted, reason = judge(project, config, examples, learned, encoder, registry)
-        now = datetime.now(UTC)
+        accepted, reason = judge(project, config, examples, learned, encoder, registry, cases)
         info = VersionInfo(
-            version=f"few-shot-{now:%Y%m%d-%H%M%S}-{origin[:8]}",
-            created_at=now,
+            version="",
+            created_at=datetime.now(UTC),
             labels=len({task for name in learned for task in examples[name].tasks}),
             metrics={name: dict(it.metrics) for name, it in learned.items()},
             fingerprint=origin,
             label_fingerprint=label_fingerprint,
+            data_fingerprint=_data_fingerprint(examples),
             config_fingerprint=config.fingerprint,
             encoder=encoder.id,
+            recipe=RECIPE,
+            policy_version=policy_version,
             accepted=accepted,
             reason=reason,
         )
-        registry.save(project, _model(config, examples, learned, info))
+        info = replace(info, version=registry.save(project, _model(config, examples, learned, info)))
     promoted, reason = _promote(project, info, registry, promote)
     log.info("trained", project=project, version=info.version, labels=info.labels, promoted=promoted, why=reason)
     return TrainingOutcome(info.version, info.labels, dict(info.metrics), promoted, reason)
@@ -114,19 +126,41 @@ def _learn(config: LabelConfig, examples: Mapping[str, Examples]) -> dict[str, L
         raise NotEnoughLabels(
             " ".join(error.what for error in missing)
             or "This project asks nothing that can be learned from its texts.",
-            mend=missing[0].mend if missing else "Choices, taxonomies and ratings over text are learned.",
+            mend=missing[0].mend
+            if missing
+            else "Choices, taxonomies, ratings, spans and comparisons of texts are learned.",
         )
     return best
 
 
-def _origin(config: LabelConfig, labels: str, encoder: Encoder) -> str:
-    """16 hex digits of everything a model is made of: labels, config (hints count as examples), encoder, recipe."""
+def _without(examples: Examples, texts: np.ndarray) -> Examples:
+    """The examples but those with these text hashes."""
+    if not len(texts):
+        return examples
+    kept = np.flatnonzero(~np.isin(text_hashes(examples), texts)).tolist()
+    return Examples(
+        tuple(examples.tasks[i] for i in kept),
+        examples.inputs.take(kept),
+        tuple(examples.answers[i] for i in kept),
+        examples.weights[kept],
+    )
+
+
+def _data_fingerprint(examples: Mapping[str, Examples]) -> str:
+    """16 hex digits of the texts, whatever was answered."""
+    hashes = [text_hashes(known) for known in examples.values()]
+    return hashlib.sha256(np.unique(np.concatenate(hashes)).tobytes()).hexdigest()[:16]
+
+
+def _origin(config: LabelConfig, labels: str, encoder: Encoder, policy: str, cases: str) -> str:
+    """16 hex digits of everything a model is made of and tried on: labels, config (hints count as examples), encoder,
+    guidelines, cases, recipe."""
     asked = [
         (signature(config, control), [(option.name, option.words) for option in options(control)])
         for control in config.answerable
         if learners(config, control)
     ]
-    whole = repr((RECIPE, labels, config.fingerprint, asked, encoder.id))
+    whole = repr((RECIPE, labels, config.fingerprint, asked, encoder.id, policy, cases))
     return hashlib.sha256(whole.encode(errors="replace")).hexdigest()[:16]
 
 
@@ -146,7 +180,20 @@ def _model(
         name: StoredHead(it.prelabeler, signature(config, config[name]), it.head.state())
         for name, it in learned.items()
     }
-    return Model(info, heads, {name: np.unique(text_hashes(examples[name])) for name in learned})
+    hashes = {name: text_hashes(examples[name]) for name in learned}
+    return Model(
+        info,
+        heads,
+        {name: np.unique(hashes[name]) for name in learned},
+        {name: _outcomes(config, name, hashes[name], examples[name], it) for name, it in learned.items()},
+    )
+
+
+def _outcomes(config: LabelConfig, name: str, hashes: np.ndarray, examples: Examples, learned: Learned) -> Outcomes:
+    kind = kind_of(config[name])
+    if kind is None:
+        raise InputError(f"No kind of control reads {name!r}.", mend="Leave it out of the training.")
+    return outcomes_of(kind, hashes, examples.answers, learned.opinions)
 
 
 def _promote(project: str, info: VersionInfo, registry: ModelRegistry, wanted: bool) -> tuple[bool, str]:

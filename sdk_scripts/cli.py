@@ -19,6 +19,7 @@ import typer
 from ml_backend.labeling.errors import TiebreakError
 
 if TYPE_CHECKING:
+    from ml_backend.model_registry import ModelRegistry
     from ml_backend.settings import Settings
     from sdk_scripts.sources import Dataset
 
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich alone would cost a third of the half second that help may take
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models = typer.Typer(help="The versions of a project's model: list, promote, roll back.", no_args_is_help=True)
+models = typer.Typer(help="The versions of a project's model: list, show, promote, roll back.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
 Source = Annotated[
@@ -138,13 +139,30 @@ def train(
 @models.command("list")
 def models_list(project: Project, as_json: Json = False) -> None:
     """List the versions, newest first."""
-    from ml_backend.labeling.results import project_key
-    from ml_backend.model_registry import ModelRegistry
+    from sdk_scripts.model_versions import version_rows
+    from sdk_scripts.tables import print_table
 
-    settings = _settings()
-    _, fields = _live(project, settings)
-    versions = [version.to_json() for version in ModelRegistry(settings.models).versions(project_key(fields))]
-    _result({"versions": versions}, as_json, _rows("versions", "version", "live", "created_at", "labels"))
+    registry, key, _ = _registry(project)
+    versions = registry.versions(key)
+    rows = version_rows(versions)
+    _result(
+        {"versions": [version.to_json() for version in versions]},
+        as_json,
+        lambda _: print_table(rows, list(rows[0]) if rows else ["version"]),
+    )
+
+
+@models.command("show")
+def models_show(
+    project: Project,
+    version: Annotated[str | None, typer.Argument(help="A version that `list` shows; the live one by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how good a version is and how honest its confidence, measured out of fold."""
+    from sdk_scripts.model_versions import find_version
+
+    registry, key, _ = _registry(project)
+    _result(find_version(registry, key, version).to_json(), as_json, _show_version)
 
 
 @models.command("promote")
@@ -161,6 +179,27 @@ def models_promote(
 def models_rollback(project: Project, as_json: Json = False) -> None:
     """Go back to the version that was live before."""
     _switch(project, None, as_json)
+
+
+@app.command()
+def thresholds(
+    project: Project,
+    error: Annotated[float, typer.Option(help="Share of accepted answers that may be wrong, such as 0.02.")],
+    certainty: Annotated[float, typer.Option(help="Probability that the promise is kept.")] = 0.95,
+    control: Annotated[str | None, typer.Option(metavar="NAME", help="One control only.")] = None,
+    by: Annotated[str, typer.Option(help="overall, or label: a promise for each label that is answered.")] = "overall",
+    as_json: Json = False,
+) -> None:
+    """Above which confidence the live version's answers may be accepted, for a promise of at most so many errors."""
+    from ml_backend.labeling.config import parse
+    from sdk_scripts.model_versions import sentences
+    from sdk_scripts.model_versions import thresholds as run
+    from sdk_scripts.tables import plain
+
+    registry, key, fields = _registry(project)
+    config = parse(fields["label_config"])
+    found = run(registry, key, config, error=error, certainty=certainty, control=control, by=by)
+    _result(found, as_json, lambda _: typer.echo("\n".join(map(plain, sentences(found)))))
 
 
 @app.command()
@@ -332,13 +371,18 @@ def _live(project: str, settings: Settings) -> tuple[Any, dict[str, Any]]:
     return find_project(project, settings)
 
 
-def _switch(project: str, version: str | None, as_json: bool) -> None:
+def _registry(project: str) -> tuple[ModelRegistry, str, dict[str, Any]]:
+    """The registry, the project's key in it, and its fields."""
     from ml_backend.labeling.results import project_key
     from ml_backend.model_registry import ModelRegistry
 
     settings = _settings()
     _, fields = _live(project, settings)
-    registry, key = ModelRegistry(settings.models), project_key(fields)
+    return ModelRegistry(settings.models), project_key(fields), fields
+
+
+def _switch(project: str, version: str | None, as_json: bool) -> None:
+    registry, key, _ = _registry(project)
     if version is None:
         version = registry.rollback(key)
     else:
@@ -431,6 +475,27 @@ def _show_training(document: Mapping[str, Any]) -> None:
         [{"control": name, **row} for name, row in document["metrics"].items() if isinstance(row, dict)],
         ["control", "accuracy", "macro_f1", "ece"],
     )
+
+
+def _show_version(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import plain, print_table
+
+    live = ", live" if document["live"] else ""
+    typer.echo(plain(f"{document['version']}{live}, from {document['labels']} labels. {document['reason']}"))
+    for control, metrics in document["metrics"].items():
+        typer.echo()
+        coverage = metrics.get("coverage") or {}
+        print_table(
+            [{**metrics, **{f"coverage at {level}": share for level, share in coverage.items()}}],
+            ["labels", "accuracy", "macro_f1", "ece", "brier", "auroc_wrong", "coverage at 0.95", "coverage at 0.99"],
+            title=control,
+        )
+        filled = [row for row in metrics.get("reliability", ()) if row["count"]]
+        print_table(filled, ["low", "high", "count", "confidence", "accuracy"], title="Is the confidence honest?")
+        columns = ["error", "confidence", "coverage", "accepted", "errors", "bound"]
+        print_table(
+            metrics.get("thresholds", ()), columns, title="Accept from which confidence, for at most which error?"
+        )
 
 
 def _show_hard_cases(document: Mapping[str, Any]) -> None:

@@ -107,7 +107,7 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> li
 
     Raises InputError where confidences leave [0, 1] or the arrays differ in length.
     """
-    sure, right = _confidences(confidence, correct)
+    sure, right = checked_confidences(confidence, correct)
     if bins < 1:
         raise InputError(f"Reliability needs a bin at least, not {bins}.")
     edges = np.linspace(0, 1, bins + 1)
@@ -140,7 +140,7 @@ def uncertainty(probabilities: ArrayLike) -> Uncertainty:
     )
 
 
-def _confidences(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+def checked_confidences(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
     sure = np.asarray(confidence, dtype=np.float64)
     right = np.asarray(correct)
     if sure.ndim != 1 or sure.shape != right.shape:

@@ -147,10 +147,13 @@ register = PRELABELERS.register_class
 
 
 def signature(config: LabelConfig, control: Control) -> str:
-    """16 hex digits that change when a head made for the control no longer fits it: another set of answers, or other
-    fields of task data to read. Hints, hotkeys and the order on the screen do not matter."""
-    answers = sorted(repr(option.answer) for option in options(control))
-    parts = (control.name, control.tag.lower(), control.multiple, answers, config.text_fields(control))
+    """16 hex digits that change when a head made for the control no longer fits it: another set of answers or labels,
+    or other fields of task data to read, in another order or shown as something else. Hints, hotkeys and the order on
+    the screen do not matter."""
+    answers = sorted(repr(option.answer) for option in options(control)) or sorted(control.keys)
+    own = [source.field for name in control.to_names if (source := config.source(name))]
+    read = (control.to_tags, own, config.text_fields(control))
+    parts = (control.name, control.tag.lower(), control.multiple, answers, read)
     return hashlib.sha256(repr(parts).encode(errors="replace")).hexdigest()[:16]
 
 

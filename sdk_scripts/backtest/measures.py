@@ -14,7 +14,6 @@ from ml_backend.labeling.confidence import expected_calibration_error, reliabili
 from ml_backend.labeling.kinds import Answer, Kind
 from ml_backend.prelabelers import Opinion
 
-CERTAINTY = 0.95
 _Z = 1.959964
 _DRAWN = 100
 

@@ -25,6 +25,7 @@ from sdk_scripts.report.model import (
     LabelRow,
     Overview,
     Report,
+    ThresholdRow,
     VersionRow,
 )
 from sdk_scripts.sources import Dataset
@@ -192,10 +193,13 @@ def _versions(dataset: Dataset, settings: Settings, notes: list[str]) -> list[Ve
 def _version(info: VersionInfo) -> VersionRow:
     metrics: dict[str, dict[str, float | None]] = {}
     reliability: dict[str, list[Bin]] = {}
+    thresholds: dict[str, list[ThresholdRow]] = {}
     for control, values in info.metrics.items():
         if not isinstance(values, dict):
             continue
         metrics[control] = {name: _known(value) for name, value in values.items() if isinstance(value, int | float)}
+        metrics[control]["coverage_95"] = (values.get("coverage") or {}).get("0.95")
+        thresholds[control] = [ThresholdRow.model_validate(it) for it in values.get("thresholds", ())]
         reliability[control] = [
             Bin(confidence=b["confidence"], accuracy=b["accuracy"], count=b["count"])
             for b in values.get("reliability", ())
@@ -208,6 +212,8 @@ def _version(info: VersionInfo) -> VersionRow:
         labels=info.labels,
         metrics=metrics,
         reliability=reliability,
+        thresholds=thresholds,
+        reason=plain(info.reason),
     )
 
 

@@ -77,13 +77,35 @@ def workbook(report: Report) -> bytes:
         )
         sheets.table(
             "Models",
-            ["version", "live", "trained", "labels", "control", "accuracy", "macro F1", "calibration error"],
             [
-                [v.version, v.live, v.created_at, v.labels, c, m.get("accuracy"), m.get("macro_f1"), m.get("ece")]
+                "version",
+                "live",
+                "trained",
+                "labels",
+                "control",
+                "accuracy",
+                "macro F1",
+                "calibration error",
+                "acceptable at 95 %",
+                "why live or not",
+            ],
+            [
+                [
+                    v.version,
+                    v.live,
+                    v.created_at,
+                    v.labels,
+                    c,
+                    m.get("accuracy"),
+                    m.get("macro_f1"),
+                    m.get("ece"),
+                    m.get("coverage_95"),
+                    v.reason,
+                ]
                 for v in report.versions
                 for c, m in v.metrics.items()
             ],
-            shares=["accuracy"],
+            shares=["accuracy", "acceptable at 95 %"],
         )
         sheets.table("Judgements", report.judgements.columns, report.judgements.rows()[:_MOST_ROWS])
         _summary(summary, sheets, report)

@@ -8,9 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sdk_scripts.report import charts
-from sdk_scripts.report.model import Report
+from sdk_scripts.report.model import Report, VersionRow
 
 _HARD_CASES_SHOWN = 50
+_VERSIONS_SHOWN = 5
 _MOST_BARS = 25  # a taxonomy may have hundreds of labels; the table below the chart lists them all
 
 
@@ -25,8 +26,17 @@ def page(report: Report) -> str:
     )
     environment.filters |= {"percent": _percent, "number": _number, "seconds": _seconds}
     return environment.get_template("report.html").render(
-        report=report, charts=dict(_charts(report)), hard_cases=report.hard_cases[:_HARD_CASES_SHOWN]
+        report=report,
+        charts=dict(_charts(report)),
+        hard_cases=report.hard_cases[:_HARD_CASES_SHOWN],
+        shown_versions=_shown_versions(report),
     )
+
+
+def _shown_versions(report: Report) -> list[VersionRow]:
+    """Those with a reliability diagram: the live version first, and the newest others."""
+    live = [version for version in report.versions if version.live]
+    return [*live, *(version for version in report.versions if not version.live)][:_VERSIONS_SHOWN]
 
 
 def _charts(report: Report) -> Iterator[tuple[str, Markup]]:
@@ -58,11 +68,11 @@ def _charts(report: Report) -> Iterator[tuple[str, Markup]]:
                     alt=f"Judgements per label of {row.control}",
                 ),
             )
-    for version in report.versions:
+    for version in _shown_versions(report):
         for control, bins in version.reliability.items():
-            if version.live and bins:
+            if bins:
                 yield (
-                    f"reliability:{control}",
+                    f"reliability:{version.version}:{control}",
                     charts.reliability(
                         [b.confidence for b in bins],
                         [b.accuracy for b in bins],

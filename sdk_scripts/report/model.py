@@ -73,6 +73,15 @@ class Bin(_Part):
     count: int
 
 
+class ThresholdRow(_Part):
+    error: float
+    """The budget: the share of accepted answers that may be wrong."""
+    certainty: float
+    confidence: float | None
+    """None: no threshold can promise that yet."""
+    coverage: float
+
+
 class VersionRow(_Part):
     version: str
     created_at: datetime | None
@@ -81,6 +90,9 @@ class VersionRow(_Part):
     metrics: dict[str, dict[str, float | None]]
     """Control -> metric -> value, measured out of fold."""
     reliability: dict[str, list[Bin]] = {}
+    thresholds: dict[str, list[ThresholdRow]] = {}
+    reason: str = ""
+    """Why it was made live, or was not."""
 
 
 class Action(_Part):

@@ -1,18 +1,27 @@
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 
 from ml_backend.labeling.errors import ConfigError, InputError, ModelUnavailable, UnknownName
+from ml_backend.live_models import LiveModels
+from ml_backend.live_pointer import HISTORY
 from ml_backend.model_registry import Model, ModelRegistry, Pointer, StoredHead, VersionInfo
+from ml_backend.outcomes import Outcomes
 from ml_backend.prelabelers import State
+from tests.unit.learning.stores import SlowStore
 
 PROJECT = "7.1795381865"
 BEGIN = datetime(2026, 11, 23, tzinfo=UTC)
@@ -20,23 +29,34 @@ BEGIN = datetime(2026, 11, 23, tzinfo=UTC)
 
 def model(number: int = 0) -> Model:
     info = VersionInfo(
-        version=f"few-shot-20261123-{number:06d}-0123abcd",
+        version="",
         created_at=BEGIN + timedelta(seconds=number),
         labels=10 + number,
         metrics={"c": {"accuracy": 0.5, "reliability": [{"low": 0.0, "accuracy": None}]}},
         fingerprint=f"{number:016x}",
         label_fingerprint="l",
+        data_fingerprint="d",
         config_fingerprint="c",
         encoder="e",
+        recipe=1,
+        policy_version="p",
+    )
+    outcomes = Outcomes(
+        texts=np.arange(5, dtype=np.uint64),
+        confidence=np.full(5, 0.5, np.float32),
+        correct=np.ones(5, np.bool_),
+        answered=np.zeros(5, np.int32),
+        expected=np.zeros(5, np.int32),
+        answers=('["a"]',),
     )
     state = State({"names": ["ดี", "half \ud800"]}, {"weights": np.full((3, 2), number, np.float32)})
-    return Model(info, {"c": StoredHead("few_shot", "s", state)}, {"c": np.arange(5, dtype=np.uint64)})
+    return Model(info, {"c": StoredHead("few_shot", "s", state)}, {"c": np.arange(5, dtype=np.uint64)}, {"c": outcomes})
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "slow"])
 def registry(request: pytest.FixtureRequest, tmp_path: Path) -> ModelRegistry:
-    """On a local folder, and on a file system that is none."""
-    return ModelRegistry(str(tmp_path) if request.param == "folder" else f"memory://{uuid.uuid4().hex}")
+    """On a local folder, and on file systems that are none."""
+    return ModelRegistry(str(tmp_path) if request.param == "folder" else f"{request.param}://{uuid.uuid4().hex}")
 
 
 @pytest.fixture
@@ -47,7 +67,7 @@ def local(tmp_path: Path) -> ModelRegistry:
 def test_a_version_is_loaded_as_it_was_saved(registry: ModelRegistry) -> None:
     version = registry.save(PROJECT, model(3))
     loaded = registry.load(PROJECT, version)
-    assert loaded.info == model(3).info
+    assert loaded.info == replace(model(3).info, version=version)
     assert loaded.heads["c"].state.fields == {"names": ["ดี", "half \ud800"]}
     np.testing.assert_array_equal(loaded.heads["c"].state.arrays["weights"], np.full((3, 2), 3, np.float32))
     np.testing.assert_array_equal(loaded.learned_from["c"], np.arange(5))
@@ -63,6 +83,24 @@ def test_versions_are_listed_newest_first_with_the_live_one_marked(registry: Mod
         (names[0], False),
     ]
     assert registry.versions(PROJECT)[0].to_json()["created_at"] == "2026-11-23T00:00:02+00:00"
+
+
+def test_the_same_content_has_the_same_name_whenever_and_wherever_it_is_made(registry: ModelRegistry) -> None:
+    later = replace(model(3), info=replace(model(3).info, created_at=BEGIN + timedelta(days=1), reason="Why not."))
+    name = registry.save(PROJECT, model(3))
+    assert registry.save(PROJECT, later) == registry.save("8.1", later) == name
+    assert len(registry.versions(PROJECT)) == 1
+    (other,) = {registry.save(PROJECT, replace(model(3), learned_from={"c": np.arange(6, dtype=np.uint64)}))} - {name}
+    assert name.split("-")[:3] == other.split("-")[:3] == ["few", "shot", "13"]
+
+
+def test_a_version_under_another_name_is_refused(local: ModelRegistry, tmp_path: Path) -> None:
+    name, other = local.save(PROJECT, model(0)), local.save(PROJECT, model(1))
+    for file in ("arrays.safetensors", "model.json"):
+        (tmp_path / PROJECT / other / file).write_bytes((tmp_path / PROJECT / name / file).read_bytes())
+    with pytest.raises(ModelUnavailable, match=f"it holds version {name}"):
+        local.load(PROJECT, other)
+    assert [info.version for info in local.versions(PROJECT)] == [name]
 
 
 def test_saving_makes_nothing_live_and_saving_again_changes_nothing(registry: ModelRegistry) -> None:
@@ -149,7 +187,7 @@ def test_a_saving_cut_short_leaves_no_version(local: ModelRegistry, tmp_path: Pa
     (tmp_path / PROJECT / version / "model.json").unlink()
     assert local.versions(PROJECT) == []
     assert local.save(PROJECT, model()) == version
-    assert local.load(PROJECT, version).info == model().info
+    assert local.load(PROJECT, version).info == replace(model().info, version=version)
 
 
 def test_a_damaged_pointer_is_an_error_until_a_version_is_promoted(local: ModelRegistry, tmp_path: Path) -> None:
@@ -172,7 +210,7 @@ def test_names_that_could_leave_their_folder_are_refused(registry: ModelRegistry
         with pytest.raises(InputError):
             two(PROJECT, name)
         with pytest.raises(InputError):
-            two(name, model().info.version)
+            two(name, "few-shot-10-0123456789abcdef")
 
 
 def test_the_mark_changes_with_every_promotion(registry: ModelRegistry) -> None:
@@ -192,23 +230,75 @@ def test_old_versions_go_but_never_those_that_were_live(local: ModelRegistry, mo
     assert [info.version for info in local.versions(PROJECT)] == [*names[:-4:-1], first]
 
 
-def test_readers_see_whole_versions_while_others_promote(local: ModelRegistry) -> None:
-    names = [local.save(PROJECT, model(number)) for number in range(4)]
-    local.promote(PROJECT, names[0])
+def test_readers_see_whole_versions_while_others_promote_and_roll_back(registry: ModelRegistry) -> None:
+    names = [registry.save(PROJECT, model(number)) for number in range(4)]
+    for name in names:
+        registry.promote(PROJECT, name)
+    live, done = LiveModels(registry, "e"), threading.Event()
 
     def switch(number: int) -> None:
-        local.promote(PROJECT, names[number % 4])
+        if number % 3:
+            registry.promote(PROJECT, names[number % 4])
+        else:
+            with suppress(InputError):  # nothing left to go back to
+                registry.rollback(PROJECT)
 
-    def read(_: int) -> bool:
-        live = local.live(PROJECT)
-        assert live is not None
-        found = local.load(PROJECT, live)
-        return bool((found.heads["c"].state.arrays["weights"] == found.info.labels - 10).all())
+    def read() -> set[str]:
+        seen = set()
+        while not done.is_set():
+            version = registry.live(PROJECT)
+            assert version is not None
+            served = live.live(PROJECT)
+            assert served is not None
+            for found in (registry.load(PROJECT, version), served):
+                assert (found.heads["c"].state.arrays["weights"] == found.info.labels - 10).all()
+            seen.add(version)
+        return seen
 
-    with ThreadPoolExecutor(8) as threads:
-        switches, reads = threads.map(switch, range(40)), threads.map(read, range(80))
-        list(switches)
-        assert all(reads)
+    with ThreadPoolExecutor(6) as threads:
+        readers = [threads.submit(read) for _ in range(3)]
+        try:
+            list(threads.map(switch, range(30)))
+        finally:
+            done.set()
+        assert set().union(*(reader.result() for reader in readers)) <= set(names)
+    assert registry.live(PROJECT) in names
+
+
+def test_writers_at_the_same_time_lose_nothing_of_each_other(registry: ModelRegistry) -> None:
+    names = [registry.save(PROJECT, model(number)) for number in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(partial(registry.promote, PROJECT), names))
+    pointer = registry.pointer(PROJECT)
+    assert sorted([pointer.version, *pointer.before]) == sorted(names)
+    with ThreadPoolExecutor(3) as threads:
+        gone = list(threads.map(lambda _: registry.rollback(PROJECT), range(3)))
+    assert set(registry.pointer(PROJECT).withdrawn) == {pointer.version, *pointer.before[:2]}
+    assert registry.live(PROJECT) == pointer.before[2]
+    assert pointer.before[2] in gone
+
+
+def test_a_switch_cut_short_leaves_the_one_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ml_backend.live_pointer.PATIENCE", 0.05)
+    root = uuid.uuid4().hex
+    registry = ModelRegistry(f"slow://{root}")
+    names = [registry.save(PROJECT, model(number)) for number in range(2)]
+    registry.promote(PROJECT, names[0])
+    torn = f"{root}/{PROJECT}/live/000000002-{'a' * 32}.json"
+    SlowStore.contents[torn] = b'{"version": "few-'
+    assert registry.live(PROJECT) == names[0]
+    registry.promote(PROJECT, names[1])
+    assert registry.pointer(PROJECT) == Pointer(names[1], (names[0],))
+
+
+def test_old_switches_do_not_pile_up() -> None:
+    root = uuid.uuid4().hex
+    registry = ModelRegistry(f"memory://{root}")
+    names = [registry.save(PROJECT, model(number)) for number in range(2)]
+    for number in range(60):
+        registry.promote(PROJECT, names[number % 2])
+    assert len(fsspec.filesystem("memory").ls(f"/{root}/{PROJECT}/live")) <= HISTORY + 1
+    assert registry.live(PROJECT) == names[1]
 
 
 def test_a_url_nobody_can_read_names_the_setting() -> None:

@@ -34,7 +34,7 @@ def test_the_first_version_answers_at_once(encoder: Encoder, registry: ModelRegi
     assert outcome.metrics["sentiment"]["accuracy"] > 0.8
     (info,) = registry.versions(PROJECT)
     assert (info.version, info.encoder, info.config_fingerprint) == (outcome.version, encoder.id, SENTIMENT.fingerprint)
-    assert info.version.startswith(f"few-shot-{info.created_at:%Y%m%d-%H%M%S}-")
+    assert info.version.startswith("few-shot-40-")
 
 
 def test_the_same_labels_lead_to_the_same_version(encoder: Encoder, registry: ModelRegistry) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from unit.analysis import exports
 
+from ml_backend.labeling.kinds import KINDS
 from ml_backend.labeling.results import project_key
-from ml_backend.model_registry import Model, ModelRegistry, VersionInfo
+from ml_backend.model_registry import Model, ModelRegistry, StoredHead, VersionInfo
+from ml_backend.outcomes import outcomes_of
+from ml_backend.prelabelers import State
 from ml_backend.settings import Settings
 from sdk_scripts.demo_data import slot_account
 from sdk_scripts.report import write_report
@@ -100,25 +104,42 @@ def test_versions_of_a_live_project_come_from_the_registry(settings: Settings) -
         {"confidence": 0.7, "accuracy": 0.8, "count": 5},
         {"confidence": None, "accuracy": None, "count": 0},
     ]
-    metrics = {"sentiment": {"accuracy": 0.75, "macro_f1": None, "ece": 0.12, "reliability": bins}}
+    budget = {"error": 0.05, "certainty": 0.95, "confidence": None, "coverage": 0}
+    metrics = {
+        "sentiment": {
+            "accuracy": 0.75,
+            "macro_f1": None,
+            "ece": 0.12,
+            "reliability": bins,
+            "coverage": {"0.95": 0.4},
+            "thresholds": [budget],
+        }
+    }
     info = VersionInfo(
-        version="few-shot-20261122-120000-0123abcd",
+        version="",
         created_at=datetime(2026, 11, 22, 12, tzinfo=UTC),
         labels=40,
         metrics=metrics,
         fingerprint="0" * 16,
         label_fingerprint="l",
+        data_fingerprint="d",
         config_fingerprint="c",
         encoder="e",
+        recipe=1,
     )
     registry = ModelRegistry(settings.models)
-    registry.save(project_key(project), Model(info, {}, {}))
-    registry.promote(project_key(project), info.version)
+    head = StoredHead("few_shot", "s", State({}, {}))
+    none = outcomes_of(KINDS["choices"], np.empty(0, np.uint64), [], [])
+    model = Model(info, {"sentiment": head}, {"sentiment": np.empty(0, np.uint64)}, {"sentiment": none})
+    name = registry.save(project_key(project), model)
+    registry.promote(project_key(project), name)
     report = collect(small(project=project), settings)
     (version,) = report.versions
-    assert (version.version, version.live, version.labels) == (info.version, True, 40)
+    assert (version.version, version.live, version.labels) == (name, True, 40)
     assert version.metrics["sentiment"]["accuracy"] == 0.75
     assert [(one.confidence, one.accuracy, one.count) for one in version.reliability["sentiment"]] == [(0.7, 0.8, 5)]
+    assert version.metrics["sentiment"]["coverage_95"] == 0.4
+    assert [row.confidence for row in version.thresholds["sentiment"]] == [None]
     assert any("75 %" in sentence for sentence in report.headline)
     assert any("by confidence" in action.what for action in report.actions)
 

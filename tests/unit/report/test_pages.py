@@ -25,6 +25,7 @@ from sdk_scripts.report.model import (
     LabelRow,
     Overview,
     Report,
+    ThresholdRow,
     VersionRow,
 )
 
@@ -77,11 +78,19 @@ def report(text: str) -> Report:
             VersionRow(
                 version=text,
                 created_at=datetime(2026, 11, 22, tzinfo=UTC),
-                live=True,
+                live=live,
                 labels=2,
                 metrics={text: {"accuracy": 0.8, "ece": None}},
                 reliability={text: [Bin(confidence=0.7, accuracy=0.8, count=2)]},
+                thresholds={
+                    text: [
+                        ThresholdRow(error=0.05, certainty=0.95, confidence=0.8, coverage=0.4),
+                        ThresholdRow(error=0.01, certainty=0.95, confidence=None, coverage=0),
+                    ]
+                },
+                reason=text,
             )
+            for live in (False, True)
         ],
         days=[Day(day="2026-11-21", judgements=1), Day(day="2026-11-22", judgements=2)],
         notes=[text],
