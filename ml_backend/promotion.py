@@ -21,8 +21,8 @@ from ml_backend.prelabelers import (
     Learned,
     Learner,
     Opinion,
-    signature,
     readings_of,
+    signature,
 )
 
 LEVEL = 0.05
