@@ -17,6 +17,7 @@ from ml_backend.encoder import Encoder
 from ml_backend.labeling.errors import InputError
 from ml_backend.settings import Settings
 from sdk_scripts.backtest import backtest, write_backtest
+from sdk_scripts.backtest.active import nothing_said
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +177,6 @@ def test_a_wrong_file_or_share_is_refused(
         backtest(tmp_path / file, tmp_path / "config.xml", COLUMNS, settings, report=lambda _: None, **options)
 
 
-def test_too_many_different_answers_are_not_simulated(tmp_path: Path, encoder: Encoder) -> None:
-    listed = "".join(f'<Choice value="label {i}"/>' for i in range(160))
-    config = f'<View><Text name="text" value="$text"/><Choices name="c" toName="text">{listed}</Choices></View>'
-    rows = [(f"A text about thing {i} of kind {i % 160}.", f"label {i % 160}") for i in range(320)]
-    found = run(read(write(tmp_path / "data.csv", rows), config, encoder), encoder)
-    assert found["active"]["labels_to_target"] is None
-    assert "160 different answers" in write_backtest(found, tmp_path).html.read_text("utf-8")
+def test_what_was_not_simulated_is_said_with_the_reason(learnable: dict[str, Any], tmp_path: Path) -> None:
+    document = {**learnable, "active": nothing_said("160 different answers are too many.")}
+    assert "160 different answers are too many." in write_backtest(document, tmp_path).html.read_text("utf-8")
