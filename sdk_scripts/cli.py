@@ -169,62 +169,52 @@ def prelabel(
     only_missing: Annotated[
         bool, typer.Option("--only-missing/--all", help="Only tasks without a prediction of any version, or all.")
     ] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until it is done.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Push the live version's predictions to the project's tasks. A version predicts a task once."""
-    from sdk_scripts.prelabel import prelabel as run
+    """Push the live version's predictions to the project's tasks. A version predicts a task once.
+
+    By the workers that run, a job for every 10,000 tasks; without one, in this process. Older versions' predictions are
+    deleted an hour after another took their place, except on tasks that somebody annotated, skipped or began.
+    """
+    from sdk_scripts.prelabel_jobs import prelabel as run
 
     settings = _settings()
-    _, fields = _live(project, settings)
-    outcome = run(settings, fields["id"], only_missing=only_missing)
-    _result(outcome.to_json(), as_json, _fields)
+    studio, fields = _live(project, settings)
+    outcome = run(
+        settings, fields["id"], only_missing=only_missing, wait=wait, studio=studio, progress=_progress(), report=_say
+    )
+    _result(outcome, as_json, _fields)
 
 
-@app.command()
-def backtest(
-    data: Annotated[
-        Path,
-        typer.Argument(metavar="DATA", help="Labelled rows: CSV, TSV, JSON, JSON Lines, Parquet; or a JSON export."),
-    ],
-    label_config: Annotated[
-        Path, typer.Option("--label-config", metavar="FILE", help="The label config (XML) that the labels answer.")
-    ],
-    text: Annotated[str, typer.Option("--text", metavar="COL", help="The column with the text.")] = "",
-    label: Annotated[
-        str, typer.Option("--label", metavar="COL", help="The column with the label, or several of them.")
-    ] = "",
-    item: Annotated[
-        str | None, typer.Option("--item", metavar="COL", help="What a row is about, where several are about the same.")
+@app.command("next")
+def next_tasks(
+    project: Project,
+    budget: Annotated[
+        int | None, typer.Option(min=1, max=2000, help="Tasks to choose; the manifest's `labeling.batch` or 200.")
     ] = None,
-    control: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The control that the labels answer, if there are several.")
-    ] = None,
-    shots: Annotated[
-        str | None, typer.Option(metavar="8,64", help="Labels a class of the learning curve; doubling from 8 on.")
-    ] = None,
-    test_share: Annotated[float, typer.Option(help="Share of the texts that are only asked.")] = 0.3,
-    seed: Annotated[int, typer.Option(min=0, help="Another one splits the texts in another way.")] = 0,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Replay that many texts, picked at random; 30,000 if not given.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder for backtest.html and backtest.json.")
-    ] = None,
+    second_labels: Annotated[
+        int, typer.Option(min=0, max=2000, help="At most that many tasks get one more annotation.")
+    ] = 0,
+    apply: Annotated[bool, typer.Option("--apply", help="Have Label Studio's queue serve them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Replay labelled data through the pipeline: is pre-labeling worth it on it, and from how many labels on?"""
-    from sdk_scripts.backtest import Columns, write_backtest
-    from sdk_scripts.backtest import backtest as run
+    """What should be labelled next, and why; with --apply the queue of "Uncertainty sampling" serves it."""
+    from sdk_scripts.next_batch import next_batch
 
-    columns = Columns(text, label, item, control)
-    found = run(
-        data, label_config, columns, _settings(),
-        sizes=_sizes(shots), test_share=test_share, seed=seed, limit=limit, report=_say,
-    )  # fmt: skip
-    if out is not None:
-        found["files"] = {"html": str(out / "backtest.html"), "json": str(out / "backtest.json")}
-        write_backtest(_finite(found), out)
-    _result(found, as_json, _show_backtest)
+    settings = _settings()
+    studio, fields = _live(project, settings)
+    batch, stored = next_batch(
+        settings,
+        fields["id"],
+        budget=budget,
+        second_labels=second_labels,
+        apply=apply,
+        studio=studio,
+        report=_say,
+    )
+    _result({**batch.to_json(), "applied": apply, "stored": stored}, as_json, _show_next)
+    raise typer.Exit(FINDINGS if (batch.picks or batch.second) and not apply else CLEAN)
 
 
 @app.command()
@@ -351,6 +341,20 @@ def _say(message: str) -> None:
     print(plain(message), file=sys.stderr, flush=True)  # noqa: T201  # progress belongs on stderr
 
 
+def _progress() -> Callable[[int, int], None]:
+    """A line on stderr for every tenth of the work."""
+    told = -1
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        tenth = 10 * done // max(total, 1)
+        if tenth > told:
+            told = tenth
+            _say(f"{done:,} of {total:,} tasks")
+
+    return tell
+
+
 def _result(document: Mapping[str, Any], as_json: bool, show: Callable[[Mapping[str, Any]], object]) -> None:
     if as_json:
         _print_json(document)
@@ -430,6 +434,15 @@ def _show_training(document: Mapping[str, Any]) -> None:
         [{"control": name, **row} for name, row in document["metrics"].items() if isinstance(row, dict)],
         ["control", "accuracy", "macro_f1", "ece"],
     )
+
+
+def _show_next(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    print_table(document["next"], ["task", "confidence", "doubt", "cluster", "why"])
+    if document["second"]:
+        typer.echo()
+        print_table(document["second"], ["task", "overlap", "worth", "why"], title="One more annotation")
 
 
 def _show_hard_cases(document: Mapping[str, Any]) -> None:
