@@ -281,7 +281,8 @@ class Jobs:
         queue = self.queue(WORK_QUEUE)
         options: dict[str, Any] = {"job_id": job_id, "unique": True, "result_ttl": 0, "failure_ttl": KEPT_SECONDS}
         if args:
-            options["retry"] = Retry(max=len(RETRIES), interval=list(RETRIES))
+            # The first at once: a killed worker's scheduler may have died too, and is replaced after two minutes.
+            options["retry"] = Retry(max=len(RETRIES) + 1, interval=[0, *RETRIES])
         with reaching():
             for _ in range(2):
                 try:

@@ -55,7 +55,9 @@ def second_labels(run: Run, picks: Sequence[Pick], most: int) -> tuple[SecondLab
 
 def _second(row: dict[str, Any], stored: dict[int, dict[str, Any]], worth: float) -> SecondLabel:
     overlap = max(row["judgements"], stored[row["task"]]["overlap"]) + 1
-    why = f"{row['control']}: an answer that is right with probability {row['confidence']:.2f}, after {row['judgements']}"
+    why = (
+        f"{row['control']}: an answer that is right with probability {row['confidence']:.2f}, after {row['judgements']}"
+    )
     return SecondLabel(row["task"], overlap, worth, why)
 
 
