@@ -1,4 +1,4 @@
-"""Pre-labeling by real workers into a real Label Studio: killed, restarted, two at once; counts are exact at the end."""
+"""Pre-labeling by real workers into a real Label Studio: killed, restarted, two at once; exact counts at the end."""
 
 from __future__ import annotations
 
