@@ -11,11 +11,12 @@ import hashlib
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
+import numpy as np
 import structlog
 
 from ml_backend.encoder import Encoder
@@ -24,7 +25,18 @@ from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.results import on_screen, write_answers
 from ml_backend.live_models import LiveModels
 from ml_backend.model_registry import Model, ModelRegistry
-from ml_backend.prelabelers import PRELABELERS, Head, Inputs, Learner, Reading, options, readings_of, signature, start
+from ml_backend.prelabelers import (
+    PRELABELERS,
+    Head,
+    Inputs,
+    Learner,
+    Opinion,
+    Reading,
+    options,
+    readings_of,
+    signature,
+    start,
+)
 
 log = structlog.stdlib.get_logger()
 
@@ -33,8 +45,8 @@ CONFIGS = 256
 OPINIONS = 100_000
 """Answers remembered, about 30 MB: a text that a head has read is not read again."""
 
-Found = tuple[Answer, float] | None
-"""Answer and confidence."""
+Found = tuple[Answer, float, float] | None
+"""Answer, confidence and doubt."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,20 @@ class Answers:
     model_version: str
     results: list[dict[str, Any]]
     """One a task: `{"result": […], "score": …, "model_version": …}`, or `{}` for no answer."""
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """How unsure the model is of n tasks, and what it sees in them."""
+
+    model_version: str
+    confidence: np.ndarray
+    """(n,) in [0, 1]: `score` of the prediction; NaN where there is none."""
+    doubt: np.ndarray
+    """(n,) in [0, 1]: 1 − (the greatest probability − the second) where a head tells, else 1 − confidence; that of the
+    control most in doubt; NaN where there is no prediction."""
+    vectors: np.ndarray
+    """(n, d) float32 with unit rows: the text read for the first control answered; without any, the rows are zero."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +90,7 @@ class Predictor:
         self._zero_shot_plans: OrderedDict[str, Plan] = OrderedDict()
         self._trained_plans: WeakKeyDictionary[Model, OrderedDict[str, Plan]] = WeakKeyDictionary()
         self._found: OrderedDict[tuple[int, bytes], Found] = OrderedDict()
+        self._answering: WeakValueDictionary[int, Plan] = WeakValueDictionary()
 
     def model_version(self, project: str, config: LabelConfig) -> str:
         """The version that would answer now; loads no encoder. Raises InputError for a project key that is none, and
@@ -87,9 +114,37 @@ class Predictor:
         """
         plan = self._plan(project, config)
         results: list[dict[str, Any]] = [{} for _ in tasks]
-        read = [
-            i for i, task in enumerate(tasks) if isinstance(task, Mapping) and isinstance(task.get("data"), Mapping)
-        ]
+        for i, found, given in self._found_for(plan, config, tasks):
+            scores = {name: found[name][1] for name in given}
+            results[i] = {
+                "result": write_answers(config, given, scores),
+                "score": round(min(scores.values()), 6),
+                "model_version": plan.version,
+            }
+        return Answers(plan.version, results)
+
+    def doubts(self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> Doubts:
+        """What the same heads think of these tasks, for choosing what people should look at. Raises as `predict`."""
+        plan = self._plan(project, config)
+        confidence, doubt = np.full(len(tasks), np.nan), np.full(len(tasks), np.nan)
+        for i, found, given in self._found_for(plan, config, tasks):
+            confidence[i] = min(found[name][1] for name in given)
+            doubt[i] = max(found[name][2] for name in given)
+        vectors = np.zeros((len(tasks), self._encoder.dimension), np.float32)
+        if plan.heads:
+            control = config[next(iter(plan.heads))]
+            read = [i for i, task in enumerate(tasks) if _is_task(task)]
+            readings = _readings(config, control, [tasks[i]["data"] for i in read])
+            some = [(i, reading) for i, reading in zip(read, readings, strict=True) if reading]
+            if some:
+                vectors[[i for i, _ in some]] = Inputs([reading for _, reading in some], self._encoder).vectors
+        return Doubts(plan.version, confidence, doubt, vectors)
+
+    def _found_for(
+        self, plan: Plan, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]
+    ) -> Iterator[tuple[int, dict[str, tuple[Answer, float, float]], dict[str, Answer]]]:
+        """Place, opinions by control, and the answers that the screen would show, of every task that has some."""
+        read = [i for i, task in enumerate(tasks) if _is_task(task)]
         data = [tasks[i]["data"] for i in read]
         columns = {
             name: self._opinions(number, head, _readings(config, config[name], data))
@@ -97,15 +152,9 @@ class Predictor:
         }
         for row, i in enumerate(read):
             found = {name: opinion for name, column in columns.items() if (opinion := column[row]) is not None}
-            given = on_screen(config, {name: answer for name, (answer, _) in found.items()}, when_unknown=False)
+            given = on_screen(config, {name: answer for name, (answer, *_) in found.items()}, when_unknown=False)
             if given:
-                scores = {name: found[name][1] for name in given}
-                results[i] = {
-                    "result": write_answers(config, given, scores),
-                    "score": round(min(scores.values()), 6),
-                    "model_version": plan.version,
-                }
-        return Answers(plan.version, results)
+                yield i, found, given
 
     def _opinions(self, number: int, head: Head, readings: Sequence[Reading]) -> list[Found]:
         keys = [(number, hashlib.blake2b(_packed(reading), digest_size=16).digest()) for reading in readings]
@@ -114,7 +163,7 @@ class Predictor:
         new = {key: reading for key, reading in zip(keys, readings, strict=True) if reading and key not in found}
         if new:
             for key, opinion in zip(new, head.opinions(Inputs(list(new.values()), self._encoder)), strict=True):
-                found[key] = (opinion.answer, min(1.0, max(0.0, opinion.confidence))) if opinion else None
+                found[key] = _found(opinion)
             with self._lock:
                 self._found.update({key: found[key] for key in new})
                 while len(self._found) > OPINIONS:
@@ -133,6 +182,9 @@ class Predictor:
             plan = plans.setdefault(config.xml, plan)
             while len(plans) > CONFIGS:
                 plans.popitem(last=False)
+            self._answering.update({number: plan for number, _ in plan.heads.values()})
+            for key in [key for key in self._found if key[0] not in self._answering]:  # of models that are gone
+                del self._found[key]
         return plan
 
     def _make_plan(self, model: Model | None, config: LabelConfig) -> Plan:
@@ -151,6 +203,18 @@ class Predictor:
         ]
         whole = repr((asked, self._encoder.id)).encode(errors="replace")
         return f"zero-shot-{hashlib.sha256(whole).hexdigest()[:8]}"
+
+
+def _found(opinion: Opinion | None) -> Found:
+    if opinion is None:
+        return None
+    confidence = min(1.0, max(0.0, opinion.confidence))
+    doubt = 1 - confidence if opinion.doubt is None else min(1.0, max(0.0, opinion.doubt.margin))
+    return opinion.answer, confidence, doubt
+
+
+def _is_task(task: object) -> bool:
+    return isinstance(task, Mapping) and isinstance(task.get("data"), Mapping)
 
 
 def _trained(model: Model, config: LabelConfig, control: Control) -> Head | None:

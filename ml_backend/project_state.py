@@ -5,7 +5,7 @@
                                 since        when the first of them did (Unix seconds)
                                 generation   number of the training job that will take them
                                 last         JSON of Seen: what the last training saw
-    tiebreak:training:<key>     a lock, renewed while a training of the project runs
+    tiebreak:training:<key>     a lease, held while a training of the project runs
 
 All of it can be lost: Label Studio is the source of truth, and the reconciler counts the labels there.
 """
@@ -13,7 +13,6 @@ All of it can be lost: Label Studio is the source of truth, and the reconciler c
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,12 +20,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import redis
-from redis.exceptions import LockError
 
 from ml_backend.labeling.errors import InputError
+from ml_backend.leases import lease
 
 PROJECTS = "tiebreak:projects"
-LOCK_SECONDS = 30.0  # after the death of a training's machine, another one waits that long
 
 _ADVANCE = """
 local generation = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
@@ -131,27 +129,9 @@ class ProjectState:
 
     @contextmanager
     def training(self) -> Iterator[bool]:
-        """Hold the project's training lock, renewed by a thread; yields False where another training holds it."""
-        lock = self._redis.lock(self._lock_key, timeout=LOCK_SECONDS, blocking=False, thread_local=False)
-        if not lock.acquire():
-            yield False
-            return
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(LOCK_SECONDS / 3):
-                with suppress(LockError, redis.RedisError):  # promotion is atomic, so a second training does no harm
-                    lock.reacquire()
-
-        thread = threading.Thread(target=renew, name="training-lock", daemon=True)
-        thread.start()
-        try:
-            yield True
-        finally:
-            done.set()
-            thread.join()
-            with suppress(LockError, redis.RedisError):
-                lock.release()
+        """Hold the project's training lease; yields False where another training holds it."""
+        with lease(self._redis, self._lock_key) as ours:  # promotion is atomic: a second training does no harm
+            yield ours
 
 
 def known_projects(connection: redis.Redis) -> list[str]:

@@ -24,6 +24,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
+from ml_backend.prelabel_state import Shard
 from ml_backend.project_state import Pending, ProjectState, count_labels, known_projects
 from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
@@ -35,7 +36,9 @@ TRAIN_QUEUE = "tiebreak-train"
 WORK_QUEUE = "tiebreak-work"
 TRAIN_JOB = "ml_backend.jobs.train_job"
 RECONCILE_JOB = "ml_backend.jobs.reconcile_job"
-PRELABEL_JOB = "sdk_scripts.prelabel.prelabel_job"
+PRELABEL_JOB = "sdk_scripts.prelabel_jobs.prelabel_job"
+SHARD_JOB = "sdk_scripts.prelabel_jobs.shard_job"
+TIDY_JOB = "sdk_scripts.prelabel_jobs.tidy_job"
 
 JOB_SECONDS = 2 * 3600
 KEPT_SECONDS = 24 * 3600  # results and failures, to be looked up
@@ -107,18 +110,18 @@ class Jobs:
 
     def remember(self, project_key: str) -> None:
         """The reconciler looks after this project from now on."""
-        with _reaching():
+        with reaching():
             self.state(project_key).remember()
 
     def labels_changed(self, project_key: str, project_id: int, n: int = 1) -> None:
         """`n` labels came, changed or went: plan the project's next training."""
-        with _reaching():
+        with reaching():
             pending = self.state(project_key).add(n)
             self._plan(project_key, project_id, pending, self._due(pending))
 
     def request_training(self, project_key: str, project_id: int) -> Job:
         """Train as soon as a worker is free; where a training waits already, it is that one."""
-        with _reaching():
+        with reaching():
             state = self.state(project_key)
             state.remember()
             return self._plan(project_key, project_id, state.pending(), time.time())
@@ -130,7 +133,7 @@ class Jobs:
         """
         last_worker = time.monotonic()
         while True:
-            with _reaching():
+            with reaching():
                 status = job.get_status(refresh=True)
                 if status == JobStatus.FINISHED:
                     return _outcome(job.return_value(refresh=True) or {})
@@ -145,13 +148,43 @@ class Jobs:
                 raise QueueUnavailable("No worker is running.", mend="Start one with `tiebreak worker`.")
             time.sleep(0.2)
 
-    def request_prelabeling(self, project_key: str, project_id: int, version: str) -> None:
-        """Push the version's predictions to the project's tasks, in the background."""
-        self._enqueue_once(PRELABEL_JOB, _job_id("prelabel", project_key, version), project_id, version)
+    def request_prelabeling(
+        self, project_key: str, project_id: int, version: str, *, only_missing: bool = False
+    ) -> str:
+        """Push the version's predictions to the project's tasks, in the background; returns the id of the job."""
+        job_id = _job_id("prelabel", project_key, f"{version}{'-missing' * only_missing}")
+        self._enqueue_once(PRELABEL_JOB, job_id, project_id, version, only_missing)
+        return job_id
+
+    def request_shard(
+        self, project_key: str, project_id: int, version: str, shard: Shard, *, only_missing: bool = False
+    ) -> str:
+        """Pre-label the tasks from one id to another; returns the id of the job."""
+        job_id = shard_job_id(project_key, version, shard, only_missing=only_missing)
+        self._enqueue_once(SHARD_JOB, job_id, project_id, version, *shard, only_missing)
+        return job_id
+
+    def request_tidying(self, project_key: str, project_id: int, version: str) -> None:
+        """Delete the predictions that the version has made out of date."""
+        self._enqueue_once(TIDY_JOB, _job_id("tidy", project_key, version), project_id, version)
+
+    def alive(self, job_id: str) -> bool:
+        """Whether the job waits or runs. Raises TiebreakError with its reason where it has failed for good."""
+        with reaching():
+            job = self.queue(WORK_QUEUE).fetch_job(job_id)
+            status = job.get_status(refresh=False) if job else None
+            if job and status in (JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED):
+                raise TiebreakError(f"The job {job.id} failed: {_last_line(job)}.", mend="See the worker's log.")
+            return status in (*_WAITING, JobStatus.STARTED)
+
+    def workers(self) -> int:
+        """How many workers run that take this work."""
+        with reaching():
+            return Worker.count(connection=self.redis, queue=self.queue(WORK_QUEUE))
 
     def request_reconciling(self) -> bool:
         """Look for lost webhooks, unless some worker did within `reconcile_seconds`."""
-        with _reaching():
+        with reaching():
             wait = int(self.settings.reconcile_seconds * 1000)
             if not self.redis.set("tiebreak:reconciled", 1, nx=True, px=max(wait, 1)):
                 return False
@@ -171,7 +204,7 @@ class Jobs:
 
     def reconcile_project(self, project_key: str, project: Mapping[str, Any], studio: Studio) -> int:
         """Plan a training for the labels that Label Studio has and no webhook told of; returns how many."""
-        with _reaching():
+        with reaching():
             state, now = self.state(project_key), time.time()
             last, pending, labels = state.last(), state.pending(), count_labels(project)
             if last is not None and not last.settled and labels == last.labels and not pending.labels:
@@ -243,13 +276,14 @@ class Jobs:
             state.skip(generation)
             generation = state.pending().generation
 
-    def _enqueue_once(self, function: str, job_id: str, *args: int | str) -> bool:
+    def _enqueue_once(self, function: str, job_id: str, *args: int | str | bool) -> bool:
         """False where that job waits or runs. One that died before its time is replaced."""
         queue = self.queue(WORK_QUEUE)
         options: dict[str, Any] = {"job_id": job_id, "unique": True, "result_ttl": 0, "failure_ttl": KEPT_SECONDS}
         if args:
-            options["retry"] = Retry(max=len(RETRIES), interval=list(RETRIES))
-        with _reaching():
+            # The first at once: a killed worker's scheduler may have died too, and is replaced after two minutes.
+            options["retry"] = Retry(max=len(RETRIES) + 1, interval=[0, *RETRIES])
+        with reaching():
             for _ in range(2):
                 try:
                     queue.enqueue(function, args=args, **options)
@@ -264,13 +298,18 @@ class Jobs:
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
+def reaching() -> Iterator[None]:
+    """Errors of Redis become QueueUnavailable."""
     try:
         yield
     except redis.RedisError as error:
         raise QueueUnavailable(
             f"Redis cannot be used: {error}.", mend="Start it, or correct TIEBREAK_REDIS_URL."
         ) from error
+
+
+def shard_job_id(project_key: str, version: str, shard: Shard, *, only_missing: bool = False) -> str:
+    return _job_id("shard", project_key, f"{version}-{shard[0]}-{shard[1]}{'-missing' * only_missing}")
 
 
 def _job_id(what: str, project_key: str, which: str) -> str:

@@ -208,15 +208,22 @@ def prelabel(
     only_missing: Annotated[
         bool, typer.Option("--only-missing/--all", help="Only tasks without a prediction of any version, or all.")
     ] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until it is done.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Push the live version's predictions to the project's tasks. A version predicts a task once."""
-    from sdk_scripts.prelabel import prelabel as run
+    """Push the live version's predictions to the project's tasks. A version predicts a task once.
+
+    By the workers that run, a job for every 10,000 tasks; without one, in this process. Older versions' predictions are
+    deleted an hour after another took their place, except on tasks that somebody annotated, skipped or began.
+    """
+    from sdk_scripts.prelabel_jobs import prelabel as run
 
     settings = _settings()
-    _, fields = _live(project, settings)
-    outcome = run(settings, fields["id"], only_missing=only_missing)
-    _result(outcome.to_json(), as_json, _fields)
+    studio, fields = _live(project, settings)
+    outcome = run(
+        settings, fields["id"], only_missing=only_missing, wait=wait, studio=studio, progress=_progress(), report=_say
+    )
+    _result(outcome, as_json, _fields)
 
 
 @app.command()
@@ -265,6 +272,36 @@ def backtest(
         found["files"] = {"html": str(out / "backtest.html"), "json": str(out / "backtest.json")}
         write_backtest(_finite(found), out)
     _result(found, as_json, _show_backtest)
+
+
+@app.command("next")
+def next_tasks(
+    project: Project,
+    budget: Annotated[
+        int | None, typer.Option(min=1, max=2000, help="Tasks to choose; the manifest's `labeling.batch` or 200.")
+    ] = None,
+    second_labels: Annotated[
+        int, typer.Option(min=0, max=2000, help="At most that many tasks get one more annotation.")
+    ] = 0,
+    apply: Annotated[bool, typer.Option("--apply", help="Have Label Studio's queue serve them.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What should be labelled next, and why; with --apply the queue of "Uncertainty sampling" serves it."""
+    from sdk_scripts.next_batch import next_batch
+
+    settings = _settings()
+    studio, fields = _live(project, settings)
+    batch, stored = next_batch(
+        settings,
+        fields["id"],
+        budget=budget,
+        second_labels=second_labels,
+        apply=apply,
+        studio=studio,
+        report=_say,
+    )
+    _result({**batch.to_json(), "applied": apply, "stored": stored}, as_json, _show_next)
+    raise typer.Exit(FINDINGS if (batch.picks or batch.second) and not apply else CLEAN)
 
 
 @app.command()
@@ -396,6 +433,20 @@ def _say(message: str) -> None:
     print(plain(message), file=sys.stderr, flush=True)  # noqa: T201  # progress belongs on stderr
 
 
+def _progress() -> Callable[[int, int], None]:
+    """A line on stderr for every tenth of the work."""
+    told = -1
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        tenth = 10 * done // max(total, 1)
+        if tenth > told:
+            told = tenth
+            _say(f"{done:,} of {total:,} tasks")
+
+    return tell
+
+
 def _result(document: Mapping[str, Any], as_json: bool, show: Callable[[Mapping[str, Any]], object]) -> None:
     if as_json:
         _print_json(document)
@@ -496,6 +547,15 @@ def _show_version(document: Mapping[str, Any]) -> None:
         print_table(
             metrics.get("thresholds", ()), columns, title="Accept from which confidence, for at most which error?"
         )
+
+
+def _show_next(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    print_table(document["next"], ["task", "confidence", "doubt", "cluster", "why"])
+    if document["second"]:
+        typer.echo()
+        print_table(document["second"], ["task", "overlap", "worth", "why"], title="One more annotation")
 
 
 def _show_hard_cases(document: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from sdk_scripts.marks import NAME, unmarked
+from sdk_scripts.marks import MOST_A_BATCH, NAME, unmarked
 
 TASK_KEY = "tiebreak_key"
 """Where a task keeps its row's key: in `data`, because the Data Manager cannot filter or sort by anything in `meta`."""
@@ -46,6 +46,16 @@ class Overlap(Section):
     maximum_annotations: int = Field(ge=1, le=1000, description="annotators a task in the overlap")
     cohort_percentage: int | None = Field(None, ge=0, le=100, description="percent of the tasks in the overlap")
     show_first: bool | None = Field(None, description="the overlap's tasks come first")
+
+
+class Labeling(Section):
+    """What people label next, chosen whenever a version has pre-labeled the project; for `sampling: uncertainty`."""
+
+    batch: int = Field(200, ge=1, le=MOST_A_BATCH, description="tasks chosen at once")
+    exploration: float = Field(0.1, ge=0, le=1, description="share of them picked at random, to four digits")
+    most_annotations: int | None = Field(
+        None, ge=1, le=1000, description="that `tiebreak next` may ask of a task; the overlap's where left out"
+    )
 
 
 COLUMNS: Mapping[str, str] = {
@@ -190,6 +200,7 @@ class Project(Section):
     skip_queue: Literal["REQUEUE_FOR_ME", "REQUEUE_FOR_OTHERS", "IGNORE_SKIPPED"] | None = None
     sampling: Literal["sequential", "uniform", "uncertainty"] | None = None
     overlap: Overlap | None = None
+    labeling: Labeling | None = None
     views: tuple[View, ...] = ()
     backend: Backend | None = None
     webhook: Webhook | None = None

@@ -17,9 +17,24 @@ NAME = r"[a-z0-9][a-z0-9_.-]{0,62}"
 WEBHOOK_HEADER = "X-Tiebreak-Sync"
 SECRET_HEADER = "X-Tiebreak-Secret"  # noqa: S105  # the header's name, not a secret
 VIEW_KEY = "tiebreak"
+MOST_A_BATCH = 2000
 
 _LINE = re.compile(rf"^[ \t]*tiebreak: (?P<name>{NAME})(?: \((?P<notes>[^()\n]*)\))?[ \t]*$", re.MULTILINE)
 _CREDENTIALS = re.compile(r"\bcredentials ([0-9a-f]{8})\b")
+_LABELING = re.compile(r"\bbatch (\d{1,6}), exploration (0(?:\.\d{1,4})?|1)(?:, most annotations (\d{1,4}))?")
+
+
+@dataclass(frozen=True)
+class Labeling:
+    """What is labelled next: kept in the project's mark, where workers read it."""
+
+    batch: int = 200
+    exploration: float = 0.1
+    most_annotations: int | None = None
+
+    def __str__(self) -> str:
+        most = "" if self.most_annotations is None else f", most annotations {self.most_annotations}"
+        return f"batch {self.batch}, exploration {self.exploration:g}{most}"
 
 
 @dataclass(frozen=True)
@@ -28,11 +43,13 @@ class Mark:
     adopted: bool = False
     credentials: str = ""
     """Fingerprint of the credentials that were set; Label Studio never gives a password back to compare."""
+    labeling: Labeling | None = None
 
     def __str__(self) -> str:
         notes = [
             *(["adopted"] if self.adopted else []),
             *([f"credentials {self.credentials}"] if self.credentials else []),
+            *([str(self.labeling)] if self.labeling else []),
         ]
         return f"tiebreak: {self.name}" + (f" ({', '.join(notes)})" if notes else "")
 
@@ -45,7 +62,14 @@ def read_mark(text: object) -> Mark | None:
     found = lines[-1]
     notes = found["notes"] or ""
     credentials = _CREDENTIALS.search(notes)
-    return Mark(found["name"], "adopted" in notes, credentials[1] if credentials else "")
+    said = _LABELING.search(notes)
+    labeling = _labeling(*said.groups()) if said else None
+    return Mark(found["name"], "adopted" in notes, credentials[1] if credentials else "", labeling)
+
+
+def _labeling(batch: str, exploration: str, most: str | None) -> Labeling:
+    """Anybody may have edited the text, so the numbers stay within what a manifest may say."""
+    return Labeling(min(max(int(batch), 1), MOST_A_BATCH), float(exploration), max(int(most), 1) if most else None)
 
 
 def unmarked(text: object) -> str:

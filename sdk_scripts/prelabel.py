@@ -1,24 +1,37 @@
 """Pre-labeling in bulk: the live version's predictions, pushed to the tasks that do not have them yet.
 
-Label Studio's own "Retrieve predictions" sends all tasks in one request and gives up after 100 seconds; this reads
-page by page, pushes through the bulk call, and goes on where it stopped.
+Label Studio's own "Retrieve predictions" sends all tasks in one request and gives up after 100 seconds. This cuts the
+project into shards of task ids; each is read page by page, predicted, and pushed in one bulk call, here or by as many
+workers as run (`prelabel_jobs`). What is done is asked of Label Studio, so it goes on where it stopped, and memory is
+that of one shard. One push into a project runs at a time, looking first at what is there, so no task gets a version's
+prediction twice, even where two predict the same shard.
+
+What becomes of older predictions is `stale_predictions`' business.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+import redis
 import structlog
 
 from ml_backend.labeling.config import LabelConfig, parse
-from ml_backend.labeling.errors import ModelUnavailable, StudioError, StudioNotFound
+from ml_backend.labeling.errors import ModelUnavailable, QueueUnavailable, StudioError
+from ml_backend.prelabel_state import PrelabelState, Push, Shard
+from ml_backend.project_state import count_labels
 from ml_backend.settings import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from ml_backend.queues import Jobs
     from ml_backend.studio import Studio
 
 log = structlog.get_logger(__name__)
@@ -26,8 +39,9 @@ log = structlog.get_logger(__name__)
 TASKS_A_PREDICTION = 500
 """Tasks handed to the model at once."""
 PREDICTIONS_A_PUSH = 10_000
-"""Each push makes Label Studio count the whole project anew, so there are few; a crash loses one at most."""
+"""And tasks a shard. Each push makes Label Studio count all predicted tasks anew, so there are few."""
 REASONS_KEPT = 20
+REDIS_TRIES = 10
 
 Progress = Callable[[int, int], object]
 """Called with the tasks done so far, and all there are to do."""
@@ -41,12 +55,28 @@ class Answers(Protocol):
     def results(self) -> Sequence[Mapping[str, Any]]: ...
 
 
+class Doubts(Protocol):
+    @property
+    def model_version(self) -> str: ...
+
+    @property
+    def doubt(self) -> np.ndarray: ...
+
+    @property
+    def confidence(self) -> np.ndarray: ...
+
+    @property
+    def vectors(self) -> np.ndarray: ...
+
+
 class Predicting(Protocol):
     """What is needed of `ml_backend.predictor.Predictor`."""
 
     def model_version(self, project: str, config: LabelConfig) -> str: ...
 
     def predict(self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> Answers: ...
+
+    def doubts(self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> Doubts: ...
 
 
 class Superseded(ModelUnavailable):
@@ -58,6 +88,25 @@ class Superseded(ModelUnavailable):
             mend="Promote it first, or pre-label with the live one.",
         )
         self.live = live
+
+
+@dataclass(frozen=True, slots=True)
+class ShardOutcome:
+    predicted: int = 0
+    pushed: int = 0
+    unanswered: int = 0
+    """Tasks without a valid answer, which therefore stay without a prediction."""
+    rejected: int = 0
+    reasons: tuple[str, ...] = ()
+
+    def __add__(self, other: ShardOutcome) -> ShardOutcome:
+        return ShardOutcome(
+            self.predicted + other.predicted,
+            self.pushed + other.pushed,
+            self.unanswered + other.unanswered,
+            self.rejected + other.rejected,
+            (*self.reasons, *other.reasons)[:REASONS_KEPT],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +129,68 @@ class PrelabelOutcome:
     """Why, for the first of them."""
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "tasks": self.tasks,
-            "predicted": self.predicted,
-            "pushed": self.pushed,
-            "skipped": self.skipped,
-            "seconds": round(self.seconds, 3),
-            "version": self.version,
-            "shown": self.shown,
-            "rejected": self.rejected,
-            "reasons": list(self.reasons),
-        }
+        return {**asdict(self), "seconds": round(self.seconds, 3), "reasons": list(self.reasons)}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> PrelabelOutcome:
+        return cls(**{**fields, "reasons": tuple(fields["reasons"])})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One version's pre-labeling of one project."""
+
+    studio: Studio
+    project: Mapping[str, Any]
+    """Label Studio's fields."""
+    config: LabelConfig
+    key: str
+    version: str
+    predictor: Predicting
+    state: PrelabelState
+    only_missing: bool = False
+
+    @property
+    def id(self) -> int:
+        return int(self.project["id"])
+
+    @property
+    def labels(self) -> int:
+        return count_labels(self.project)
+
+    @property
+    def lacking(self) -> str | None:
+        """The version that a task to do lacks; None: any."""
+        return None if self.only_missing else self.version
+
+    def check_live(self) -> None:
+        live = self.predictor.model_version(self.key, self.config)
+        if live != self.version:
+            raise Superseded(self.id, self.version, live)
+
+
+def open_run(
+    settings: Settings,
+    project_id: int,
+    jobs: Jobs,
+    *,
+    only_missing: bool = False,
+    version: str | None = None,
+    predictor: Predicting | None = None,
+    studio: Studio | None = None,
+) -> Run:
+    """Raises Superseded where `version` is given and is not live."""
+    from ml_backend.labeling.results import project_key
+    from ml_backend.studio import Studio
+
+    studio = studio or Studio.connect(settings)
+    project = studio.project(project_id)
+    config, key = parse(project["label_config"]), project_key(project)
+    predictor = predictor or _predictor(settings)
+    live = predictor.model_version(key, config)
+    if version not in (None, live):
+        raise Superseded(project_id, str(version), live)
+    return Run(studio, project, config, key, live, predictor, PrelabelState(jobs.redis, key), only_missing)
 
 
 def prelabel(
@@ -103,77 +203,126 @@ def prelabel(
     studio: Studio | None = None,
     progress: Progress | None = None,
 ) -> PrelabelOutcome:
-    """Predict the tasks that lack a prediction of the live version, or with `only_missing` those that have none at all.
+    """Predict, in this process, the tasks that lack a prediction of the live version, or with `only_missing` those that
+    have none at all.
 
     Afterwards the version becomes the project's `model_version` if all predicted tasks have it. A second run pushes
     nothing. Raises Superseded where `version` is given and is not live, or where another becomes live meanwhile (what
     was pushed stays); ModelUnavailable where no prediction fits the label config; StudioError where Label Studio does
-    not have in the end what was pushed.
+    not have in the end what was pushed; QueueUnavailable without Redis, where runs take turns.
     """
-    from ml_backend.labeling.results import project_key
-    from ml_backend.studio import Studio
+    from ml_backend.queues import Jobs, reaching
 
+    with Jobs(settings) as jobs, reaching():
+        run = open_run(
+            settings,
+            project_id,
+            jobs,
+            only_missing=only_missing,
+            version=version,
+            predictor=predictor,
+            studio=studio,
+        )
+        return prelabel_here(jobs, run, progress=progress)
+
+
+def prelabel_here(jobs: Jobs, run: Run, *, progress: Progress | None = None) -> PrelabelOutcome:
+    """Every shard, one after the other, and the end of it."""
     started = time.perf_counter()
-    studio = studio or Studio.connect(settings)
-    project = studio.project(project_id)
-    config = parse(project["label_config"])
-    key = project_key(project)
-    predictor = predictor or _predictor(settings)
-    live = predictor.model_version(key, config)
-    if version not in (None, live):
-        raise Superseded(project_id, str(version), live)
+    shards = run.studio.ranges(run.id, PREDICTIONS_A_PUSH)
+    to_do = run.studio.count_without(run.id, run.lacking) if progress else 0
+    found, done = ShardOutcome(), 0
 
-    before = studio.model_versions(project_id).get(live, 0)
-    total = studio.task_count(project_id)
-    to_do = max(total - before, 0)
-    waiting: list[dict[str, Any]] = []
-    done = predicted = pushed = rejected = 0
-    reasons: list[str] = []
-    for tasks in _chunks(_tasks_to_do(studio, project_id, live, only_missing), TASKS_A_PREDICTION):
-        answers = predictor.predict(key, config, tasks)
-        if answers.model_version != live:
-            raise Superseded(project_id, live, answers.model_version)
-        good, bad = _checked(tasks, answers.results, live, config)
-        predicted += len(good)
-        waiting += good
-        rejected += len(bad)
-        reasons += bad[: REASONS_KEPT - len(reasons)]
-        if len(waiting) >= PREDICTIONS_A_PUSH:
-            pushed += studio.import_predictions(project_id, waiting)
-            waiting = []
-        done += len(tasks)
+    def tell(tasks: int) -> None:
+        nonlocal done
+        done += tasks
         if progress:
             progress(done, max(to_do, done))
-    if waiting:
-        pushed += studio.import_predictions(project_id, waiting)
-    if rejected:
-        log.warning("predictions rejected", project=project_id, version=live, rejected=rejected, reasons=reasons[:3])
-    if rejected and not predicted and not before:
+
+    for shard in shards:
+        found += _surviving(jobs, partial(predict_shard, run, shard, tell=tell))
+    return replace(finish(run, shards, found), seconds=time.perf_counter() - started)
+
+
+def predict_shard(run: Run, shard: Shard, *, tell: Callable[[int], object] | None = None) -> ShardOutcome:
+    """Predict and push what the shard lacks; `tell` is called with the tasks of each batch, once they are done."""
+    with run.state.shard(run.version, shard):
+        found, waiting = ShardOutcome(), []
+        for tasks in _chunks(run.studio.tasks_without(run.id, run.lacking, between=shard), TASKS_A_PREDICTION):
+            answers = run.predictor.predict(run.key, run.config, tasks)
+            if answers.model_version != run.version:
+                raise Superseded(run.id, run.version, answers.model_version)
+            good, bad = _checked(tasks, answers.results, run.version, run.config)
+            waiting += good
+            pushed = 0
+            if len(waiting) >= PREDICTIONS_A_PUSH:
+                pushed, waiting = _push(run, waiting), []
+            unanswered = len(tasks) - len(good)
+            found += ShardOutcome(len(good), pushed, unanswered, len(bad), tuple(bad[:REASONS_KEPT]))
+            if tell:
+                tell(len(tasks))
+        return found + ShardOutcome(pushed=_push(run, waiting)) if waiting else found
+
+
+def _surviving(jobs: Jobs, work: Callable[[], ShardOutcome]) -> ShardOutcome:
+    """Redis may be started again meanwhile; what was pushed before is found in Label Studio."""
+    for _ in range(REDIS_TRIES):
+        try:
+            return work()
+        except redis.RedisError as error:
+            log.warning("Redis does not answer", why=str(error))
+            time.sleep(1)
+            with suppress(QueueUnavailable):
+                jobs.revive()
+    return work()
+
+
+def _push(run: Run, predictions: Sequence[Mapping[str, Any]]) -> int:
+    ids = [prediction["task"] for prediction in predictions]
+    push = Push(run.version, min(ids), max(ids), len(ids))
+
+    def arrived(before: Push) -> int:
+        return run.studio.count_with(run.id, before.version, between=(before.first, before.last))
+
+    with run.state.pushing(push, arrived):
+        run.check_live()
+        return run.studio.import_predictions(run.id, predictions)
+
+
+def finish(run: Run, shards: Sequence[Shard], found: ShardOutcome) -> PrelabelOutcome:
+    """Verify what Label Studio has, and make the version the project's where every predicted task has it."""
+    studio, id, version = run.studio, run.id, run.version
+    total = studio.task_count(id)
+    stored = studio.model_versions(id).get(version, 0)
+    if found.rejected:
+        log.warning("predictions rejected", project=id, rejected=found.rejected, reasons=found.reasons[:3])
+    if found.rejected and not stored:
         raise ModelUnavailable(
-            f"None of the predictions of {live} fit the label config of project {project_id}: {reasons[0]}.",
+            f"None of the predictions of {version} fit the label config of project {id}: {found.reasons[0]}.",
             mend="Train anew: the label config has changed since.",
         )
-    shown = _show(studio, project, live, before + pushed, only_missing=only_missing)
-    seconds = time.perf_counter() - started
+    if shards:
+        left = studio.count_without(id, run.lacking, between=(shards[0][0], shards[-1][1]))
+        if left > found.unanswered:
+            raise StudioError(
+                f"{left - found.unanswered} tasks of project {id} lack the prediction of {version} that Label Studio "
+                "took.",
+                mend="Were some deleted meanwhile? Run it again; it pushes what is missing.",
+            )
+    if stored > total - studio.count_without(id, version):
+        for double in list(studio.doubles(id, version)):  # Label Studio asked the backend meanwhile
+            studio.delete_prediction(double)
+    run.check_live()
+    shown = run.project["model_version"] == version
+    if stored and not (run.only_missing and stored < studio.task_count(id, predicted=True)):
+        if not shown:
+            studio.update_project(id, {"model_version": version})
+        run.state.shown(version)
+        shown = True
+    skipped = max(total - found.predicted, 0)
     return PrelabelOutcome(
-        total, predicted, pushed, max(total - predicted, 0), seconds, live, shown, rejected, tuple(reasons)
+        total, found.predicted, found.pushed, skipped, 0.0, version, shown, found.rejected, found.reasons
     )
-
-
-def prelabel_job(project_id: int, version: str) -> dict[str, Any]:
-    """The RQ job after a promotion. Another version made live meanwhile has a job of its own: this one then ends."""
-    from ml_backend.jobs import job_settings
-
-    try:
-        outcome = prelabel(job_settings(), project_id, version=version)
-    except Superseded as error:
-        log.info("not pre-labeled", project=project_id, version=version, live=error.live)
-        return {"superseded_by": error.live}
-    except StudioNotFound as error:  # deleted meanwhile: trying again would change nothing
-        log.info("not pre-labeled", project=project_id, version=version, why=error.what)
-        return {"error": error.what}
-    log.info("pre-labeled", project=project_id, version=version, pushed=outcome.pushed, seconds=outcome.seconds)
-    return outcome.to_json()
 
 
 def _predictor(settings: Settings) -> Predicting:
@@ -182,13 +331,6 @@ def _predictor(settings: Settings) -> Predicting:
     from ml_backend.predictor import Predictor
 
     return Predictor(ModelRegistry(settings.models), load_encoder(settings))
-
-
-def _tasks_to_do(studio: Studio, project: int, version: str, only_missing: bool) -> Iterator[dict[str, Any]]:
-    if not only_missing:
-        yield from studio.tasks_without(project, version)
-        return
-    yield from studio.tasks(project, unpredicted=True, data_only=True)
 
 
 def _checked(
@@ -214,22 +356,6 @@ def _checked(
         else:
             good.append(prediction)
     return good, bad
-
-
-def _show(studio: Studio, project: Mapping[str, Any], version: str, expected: int, *, only_missing: bool) -> bool:
-    """Verify what is stored and make the version the project's, where every predicted task has it."""
-    id = project["id"]
-    stored = studio.model_versions(id).get(version, 0)
-    if stored < expected:
-        raise StudioError(
-            f"Label Studio has {stored} predictions of {version} in project {id}, not the {expected} that it took.",
-            mend="Were some deleted meanwhile? Run it again; it pushes what is missing.",
-        )
-    if not stored or (only_missing and stored < studio.task_count(id, predicted=True)):
-        return project["model_version"] == version
-    if project["model_version"] != version:
-        studio.update_project(id, {"model_version": version})
-    return True
 
 
 def _chunks(items: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:

@@ -12,6 +12,7 @@ list, refused predictions go unmentioned, and dropped fields too.
     snapshots    a large project read whole
     imports      tasks in bulk, neither lost nor doubled
     predictions  predictions in bulk, each once
+    stored_predictions  single ones: clusters, what is out of date, what is there twice
     checks       whether a prediction fits the label config
     annotations  single annotations
     people       accounts
@@ -28,14 +29,14 @@ from ml_backend.studio.annotations import Annotations
 from ml_backend.studio.backends import Backends
 from ml_backend.studio.imports import Imports
 from ml_backend.studio.people import People
-from ml_backend.studio.predictions import Predictions
+from ml_backend.studio.stored_predictions import StoredPredictions
 from ml_backend.studio.views import Views
 from ml_backend.studio.webhooks import Webhooks
 
 __all__ = ["Studio"]
 
 
-class Studio(Predictions, Imports, Annotations, People, Views, Backends, Webhooks):
+class Studio(StoredPredictions, Imports, Annotations, People, Views, Backends, Webhooks):
     """A signed-in connection to one Label Studio. Threads may share it."""
 
     @classmethod

@@ -118,12 +118,8 @@ class Predictions(Projects, Tasks):
 
     def predicted(self, project: int, version: str, *, between: tuple[int, int] | None = None) -> set[int]:
         """Ids of the tasks that have a prediction of exactly this model version; `between` two ids, where given."""
-        conditions = [condition("predictions_model_versions", "contains", [version], "List")]
-        if between is not None:
-            span = {"min": between[0], "max": between[1]}
-            conditions.append(condition("id", "in", span, "Number"))
         found: set[int] = set()
-        for row in self._versions(project, conditions):
+        for row in self._versions(project, _with(version, between)):
             listed = row["predictions_model_versions"]
             names = {name.strip() for name in listed.split(",")}
             # "contains" finds v1 in v10, too. A list that may have been cut (with two quotes a name, which it has
@@ -133,16 +129,46 @@ class Predictions(Projects, Tasks):
                 found.add(row["id"])
         return found
 
-    def tasks_without(self, project: int, version: str) -> Iterator[dict[str, Any]]:
-        """The tasks, `data_only`, that have no prediction of exactly this model version, each once."""
-        yield from self._matching(
-            project, [condition("predictions_model_versions", "not_contains", [version], "List")], data_only=True
-        )
-        if all(name == version or version not in name for name in self.model_versions(project)):
-            return
-        containing = [condition("predictions_model_versions", "contains", [version], "List")]
-        found = {row["id"] for row in self._versions(project, containing)}
-        yield from self.tasks(project, ids=found - self.predicted(project, version), data_only=True)
+    def tasks_without(
+        self, project: int, version: str | None, *, between: tuple[int, int] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The tasks, `data_only`, that have no prediction of exactly this model version, or with None of any; each
+        once. `between` two ids, where given."""
+        yield from self._matching(project, _without(version, between), data_only=True)
+        if version is not None and self._alike(project, version):
+            containing = _with(version, between)
+            found = {row["id"] for row in self._versions(project, containing)}
+            yield from self.tasks(
+                project, ids=found - self.predicted(project, version, between=between), data_only=True
+            )
+
+    def count_without(self, project: int, version: str | None, *, between: tuple[int, int] | None = None) -> int:
+        """How many tasks `tasks_without` gives."""
+        count = int(self._page(project, _without(version, between), size=1, data_only=True)["total"])
+        if version is not None and self._alike(project, version):
+            containing = self._page(project, _with(version, between), size=1, data_only=True)["total"]
+            count += containing - len(self.predicted(project, version, between=between))
+        return count
+
+    def count_with(self, project: int, version: str, *, between: tuple[int, int]) -> int:
+        """How many tasks have a prediction of this model version (or of one whose name contains it)."""
+        return int(self._page(project, _with(version, between), size=1, data_only=True)["total"])
+
+    def ranges(self, project: int, size: int) -> list[tuple[int, int]]:
+        """The first and last id of every `size` tasks in order of id; together they hold all tasks there are now."""
+        total = self.task_count(project)
+        firsts = [self._id_at(project, place) for place in range(0, total, size)]
+        if not firsts:
+            return []
+        lasts = [*(first - 1 for first in firsts[1:]), self._id_at(project, total - 1)]
+        return list(zip(firsts, lasts, strict=True))
+
+    def _id_at(self, project: int, place: int) -> int:
+        return int(self._page(project, [], size=1, page=place + 1, data_only=True)["tasks"][0]["id"])
+
+    def _alike(self, project: int, version: str) -> bool:
+        """Whether the filter "contains" finds other versions than this one."""
+        return any(name != version and version in name for name in self.model_versions(project))
 
     def _versions(self, project: int, conditions: list[Filter]) -> Iterator[dict[str, Any]]:
         return self._matching(project, conditions, data_only=True, review=False)
@@ -174,3 +200,17 @@ class Predictions(Projects, Tasks):
 
 def _row(item: Mapping[str, Any]) -> dict[str, Any]:
     return {key: item.get(key) for key in ("task", "result", "score", "model_version")}
+
+
+def _with(version: str, between: tuple[int, int] | None) -> list[Filter]:
+    return [condition("predictions_model_versions", "contains", [version], "List"), *_ids(between)]
+
+
+def _without(version: str | None, between: tuple[int, int] | None) -> list[Filter]:
+    if version is None:
+        return [condition("total_predictions", "equal", 0, "Number"), *_ids(between)]
+    return [condition("predictions_model_versions", "not_contains", [version], "List"), *_ids(between)]
+
+
+def _ids(between: tuple[int, int] | None) -> list[Filter]:
+    return [condition("id", "in", {"min": between[0], "max": between[1]}, "Number")] if between else []

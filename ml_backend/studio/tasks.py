@@ -138,12 +138,21 @@ class Tasks(Snapshots):
         )
 
     def _page(
-        self, project: int, conditions: list[Filter], *, size: int, data_only: bool, review: bool = True
+        self,
+        project: int,
+        conditions: list[Filter],
+        *,
+        size: int,
+        data_only: bool,
+        review: bool = True,
+        page: int = 1,
+        ordering: tuple[str, ...] = (),
     ) -> dict[str, Any]:
-        """The first tasks that meet all conditions, and as `total` how many there are."""
-        query = json.dumps({"filters": {"conjunction": "and", "items": conditions}, "ordering": []})
+        """A page (the first by default) of the tasks that meet all conditions, and as `total` how many there are."""
+        query = json.dumps({"filters": {"conjunction": "and", "items": conditions}, "ordering": list(ordering)})
         params = {
             "project": project,
+            "page": page,
             "page_size": size,
             # Label Studio decodes the query twice.
             "query": query.replace("%", "%25"),

@@ -14,7 +14,7 @@ from ml_backend.labeling.errors import ConfigError
 from sdk_scripts.dropped_labels import dropped, usages
 from sdk_scripts.guidelines import same_html
 from sdk_scripts.manifest import Manifest
-from sdk_scripts.marks import Mark, marked, read_mark, unmarked
+from sdk_scripts.marks import Labeling, Mark, marked, read_mark, unmarked
 from sdk_scripts.plan import Diff, Draft, Refusal, created, diffs
 
 SAMPLING = {
@@ -86,7 +86,9 @@ def wanted_fields(manifest: Manifest, current: Mapping[str, Any] | None) -> dict
     project = manifest.project
     fields: dict[str, Any] = {name: value for name in _AS_IT_IS if (value := getattr(project, name)) is not None}
     written = unmarked((current or {}).get("description")) if project.description is None else project.description
-    fields["description"] = marked(written, Mark(manifest.name))
+    says = project.labeling
+    labeling = Labeling(says.batch, round(says.exploration, 4), says.most_annotations) if says else None
+    fields["description"] = marked(written, Mark(manifest.name, labeling=labeling))
     fields["label_config"] = manifest.label_config
     if manifest.instructions is not None:
         fields["expert_instruction"] = manifest.instructions
@@ -134,8 +136,18 @@ def _shown(fields: Mapping[str, Diff]) -> dict[str, Diff]:
     }
     shown = {names.get(name, name): diff for name, diff in fields.items()}
     if about := shown.get("description"):
+        before, after = read_mark(about.before), read_mark(about.after)
+        says = Diff(_said(before), _said(after))
+        if says.before != says.after:
+            shown["labeling"] = says
         shown["description"] = Diff(unmarked(about.before) or None, unmarked(about.after) or None)
+        if "labeling" in shown and shown["description"].before == shown["description"].after:
+            del shown["description"]
     return shown
+
+
+def _said(mark: Mark | None) -> str | None:
+    return str(mark.labeling) if mark and mark.labeling else None
 
 
 def _check_labels(

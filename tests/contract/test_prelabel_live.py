@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ml_backend.jobs import JOB_SETTINGS
 from ml_backend.labeling.errors import ModelUnavailable, StudioRefused
+from ml_backend.predictor import Doubts
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
-from sdk_scripts.prelabel import Superseded, prelabel, prelabel_job
+from sdk_scripts.prelabel import Superseded, prelabel
+from sdk_scripts.prelabel_jobs import prelabel_job
 
 CONFIG = """<View>
   <Text name="text" value="$text"/>
@@ -42,6 +45,12 @@ class Reader:
         self.asked.append([task["id"] for task in tasks])
         version = self.becomes if self.becomes and len(self.asked) > 1 else self.version
         return Answers(version, [self._answer(task["data"]["text"].split(), version) for task in tasks])
+
+    def doubts(self, project: str, config: Any, tasks: Sequence[Mapping[str, Any]]) -> Doubts:
+        words = [task["data"]["text"].split() for task in tasks]
+        confidence = np.array([float(it[1]) if len(it) > 1 else np.nan for it in words])
+        topics = np.array([it[2] if len(it) > 2 else "0" for it in words]).astype(int) if words else np.zeros(0, int)
+        return Doubts(self.version, confidence, 1 - confidence, np.eye(8, dtype=np.float32)[topics])
 
     def _answer(self, words: list[str], version: str) -> dict[str, Any]:
         if len(words) < 2:

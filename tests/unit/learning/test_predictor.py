@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gc
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -289,3 +292,35 @@ def test_the_moderation_config_is_answered_where_labels_say_enough(predictor: Pr
     named = {region["from_name"] for region in item["result"]}
     assert "verdict" in named
     assert named <= {"verdict", "policy", "severity"}
+
+
+def test_doubts_are_those_of_the_predictions(predictor: Predictor) -> None:
+    tasks = [*asked(POSITIVE, NEGATIVE, "", None), {"id": 9}, None]
+    answers = predictor.predict(PROJECT, SENTIMENT, tasks)
+    doubts = predictor.doubts(PROJECT, SENTIMENT, tasks)
+    assert doubts.model_version == answers.model_version
+    scores = [item.get("score", math.nan) for item in answers.results]
+    assert doubts.confidence == pytest.approx(scores, abs=1e-6, nan_ok=True)
+    assert np.isfinite(doubts.doubt).tolist() == [bool(item) for item in answers.results]
+    assert doubts.doubt[:2].min() >= 0
+    assert doubts.doubt[:2].max() <= 1
+    assert doubts.vectors.shape == (len(tasks), predictor._encoder.dimension)
+    assert np.linalg.norm(doubts.vectors, axis=1).tolist() == pytest.approx([1, 1, 0, 0, 0, 0], abs=1e-2)
+
+
+def test_no_task_is_in_doubt_where_there_is_none(predictor: Predictor) -> None:
+    doubts = predictor.doubts(PROJECT, SENTIMENT, [])
+    assert doubts.doubt.shape == doubts.confidence.shape == (0,)
+    assert len(doubts.vectors) == 0
+
+
+def test_what_a_model_thought_goes_with_the_model(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ml_backend.predictor.CONFIGS", 1)
+    predictor.predict(PROJECT, SENTIMENT, asked(POSITIVE))
+    other = parse(SENTIMENT.xml.replace("happy", "delighted"))
+    predictor.predict(PROJECT, other, asked(NEGATIVE))
+    predictor.predict(PROJECT, SENTIMENT, asked(POSITIVE))
+    gc.collect()
+    predictor.predict(PROJECT, other, asked(NEGATIVE))
+    kept = {number for plan in predictor._zero_shot_plans.values() for number, _ in plan.heads.values()}
+    assert {number for number, _ in predictor._found} == kept

@@ -129,8 +129,8 @@ def test_a_version_is_prelabeled_once(jobs: Jobs) -> None:
     for _ in range(3):
         jobs.request_prelabeling(KEY, 7, "few-shot-20261122-210000-0123abcd")
     [job] = jobs.queue(WORK_QUEUE).jobs
-    assert job.func_name == "sdk_scripts.prelabel.prelabel_job"
-    assert job.args == [7, "few-shot-20261122-210000-0123abcd"]
+    assert job.func_name == "sdk_scripts.prelabel_jobs.prelabel_job"
+    assert job.args == [7, "few-shot-20261122-210000-0123abcd", False]
 
 
 def test_many_workers_reconcile_once(jobs: Jobs) -> None:

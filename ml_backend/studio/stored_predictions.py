@@ -1,0 +1,91 @@
+"""Single predictions that are stored: clusters for the queue, what is out of date, what is there twice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import Any
+
+from ml_backend.labeling.errors import StudioNotFound, StudioRefused
+from ml_backend.studio.predictions import Predictions
+from ml_backend.studio.tasks import PAGE, condition
+
+UNTOUCHED = [
+    condition("total_annotations", "equal", 0, "Number"),
+    condition("cancelled_annotations", "equal", 0, "Number"),
+    condition("total_predictions", "greater", 0, "Number"),
+]
+
+
+class StoredPredictions(Predictions):
+    def set_cluster(self, task: int, version: str, cluster: int | None) -> bool:
+        """Changes the cluster of a task's prediction of this version and nothing else; False where it has none."""
+        for prediction in self._get("/api/predictions/", {"task": task}):
+            if prediction["model_version"] == version:
+                if prediction["cluster"] != cluster:
+                    path = f"/api/predictions/{prediction['id']}/"
+                    stored = self._call("PATCH", path, json={"cluster": cluster}, what=f"task {task}")
+                    if stored["cluster"] != cluster:
+                        raise StudioRefused(f"Label Studio at {self._shown} dropped the cluster of a prediction.")
+                return True
+        return False
+
+    def out_of_date(self, project: int, live: str, versions: Collection[str]) -> Iterator[int]:
+        """Ids of predictions of these versions, where the task has one of the live version too, and no annotation
+        (skipped ones count) or draft: those say from which prediction they were made, and would forget it."""
+        for task in self._matching(project, UNTOUCHED, data_only=False):
+            stored = task["predictions"]
+            if task["annotations"] or task["drafts"] or all(it["model_version"] != live for it in stored):
+                continue
+            yield from (it["id"] for it in stored if it["model_version"] in versions and it["model_version"] != live)
+
+    def doubles(self, project: int, version: str) -> Iterator[int]:
+        """Ids of predictions of a version that their task already had one of, the first and those that annotations
+        were made from left out."""
+        several = [condition("total_predictions", "greater", 1, "Number")]
+        for task in self._matching(project, several, data_only=False):
+            used = {annotation.get("parent_prediction") for annotation in task["annotations"]}
+            same = sorted(it["id"] for it in task["predictions"] if it["model_version"] == version)
+            yield from (id for id in same[1:] if id not in used)
+
+    def delete_prediction(self, id: int) -> None:
+        """Nothing happens where it is gone already."""
+        with suppress(StudioNotFound):
+            self._call("DELETE", f"/api/predictions/{id}/", what=f"prediction {id}")
+
+    def least_certain(self, project: int, most: int) -> list[dict[str, Any]]:
+        """Up to `most` tasks, `data_only`, that nobody has annotated or skipped and a model has predicted: those with
+        the least score of the project's model version first."""
+        found: dict[int, dict[str, Any]] = {}
+        for page in range(1, -(-most // PAGE) + 1):
+            tasks = self._page(
+                project, UNTOUCHED, size=PAGE, page=page, data_only=True, ordering=("tasks:predictions_score",)
+            )
+            found |= {task["id"]: task for task in tasks["tasks"]}
+            if page * PAGE >= tasks["total"]:
+                break
+        return list(found.values())[:most]
+
+    def untouched(self, project: int) -> int:
+        """How many tasks `least_certain` has to offer."""
+        return int(self._page(project, UNTOUCHED, size=1, data_only=True)["total"])
+
+    def untouched_at(self, project: int, place: int) -> dict[str, Any]:
+        """One of them, `data_only`, by its place (from 0) in order of id."""
+        return dict(self._page(project, UNTOUCHED, size=1, page=place + 1, data_only=True)["tasks"][0])
+
+    def annotated(self, project: int) -> Iterator[dict[str, Any]]:
+        """The tasks with an annotation that was not skipped, in full."""
+        return self._matching(project, [condition("total_annotations", "greater", 0, "Number")], data_only=False)
+
+    def raise_overlap(self, task: int, overlap: int) -> bool:
+        """The queue serves the task until it has so many annotations; False where it does already."""
+        stored = self.task(task)
+        if stored["overlap"] >= overlap:
+            return False
+        # Label Studio would look at the new overlap with the next annotation only.
+        fields = {"overlap": overlap, "is_labeled": stored["total_annotations"] >= overlap}
+        changed = self._call("PATCH", f"/api/tasks/{task}/", json=fields, what=f"task {task}")
+        if changed["overlap"] != overlap:
+            raise StudioRefused(f"Label Studio at {self._shown} kept the overlap of task {task}.")
+        return True
