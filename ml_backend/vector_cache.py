@@ -110,6 +110,7 @@ class VectorCache:
         if self._file is None or self._owner != os.getpid():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             file = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
+            file.execute("PRAGMA page_size=16384")  # of a new file: smaller pages hold one wide vector and a lot of air
             file.execute("PRAGMA journal_mode=WAL")
             file.execute("PRAGMA synchronous=NORMAL")
             file.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")

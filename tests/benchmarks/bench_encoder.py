@@ -56,12 +56,13 @@ def main() -> None:
     cosines = (vectors["plain"] * vectors["ours"]).sum(axis=1)
     for matrix in vectors.values():
         cosines /= np.linalg.norm(matrix, axis=1)
-    print(f"{len(texts)} texts, {np.mean([len(text.split()) for text in texts]):.0f} words each")
-    print(f"{'':24}{'plain':>10}{'ours':>10}{'ratio':>8}")
+    say = sys.stdout.write
+    say(f"{len(texts)} texts, {np.mean([len(text.split()) for text in texts]):.0f} words each\n")
+    say(f"{'':24}{'plain':>10}{'ours':>10}{'ratio':>8}\n")
     for name in told["plain"]:
         plain, ours = told["plain"][name], told["ours"][name]
-        print(f"{name:24}{plain:10.2f}{ours:10.2f}{plain / ours:8.1f}")
-    print(f"cosine: mean {cosines.mean():.4f}, worst {cosines.min():.4f}")
+        say(f"{name:24}{plain:10.2f}{ours:10.2f}{plain / ours:8.1f}\n")
+    say(f"cosine: mean {cosines.mean():.4f}, worst {cosines.min():.4f}\n")
 
 
 def _measure(side: str, texts: list[str], home: Path) -> None:
@@ -94,7 +95,7 @@ def _measure(side: str, texts: list[str], home: Path) -> None:
         "seconds to load": loaded,
         "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told) + "\n")
 
 
 def _texts(file: Path | None, count: int) -> list[str]:
