@@ -135,8 +135,8 @@ class _Face:
         self.predictor = Predictor(self.registry, self.encoder)
         self.hints = Hints(settings)
         self.ready = self.closing = False
-        # Predictions compute, the rest waits for files and Redis: neither may take the other's threads.
-        # Most of those that predict wait for a batch of texts that another computes: the encoder limits how many compute.
+        # Predictions compute, the rest waits for files and Redis: neither may take the other's threads. Predictions
+        # mostly wait for a batch that another computes: the encoder limits how many compute.
         self.computing = ThreadPoolExecutor(32, thread_name_prefix="predict")
         self.waiting = ThreadPoolExecutor(16, thread_name_prefix="wait")
         self.metrics_registry = CollectorRegistry()

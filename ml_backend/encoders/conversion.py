@@ -120,7 +120,6 @@ def convert(folder: Path, target: Path) -> Converted:
 
 def _best(bert: Bert, folder: Path, file: Path) -> Converted:
     texts = sample_texts()
-    expected = _plain_vectors(folder, texts)
     try:
         file.write_bytes(build(bert, watched=True).SerializeToString())
         exact, ranges = _watch(Session(bert, file), texts)
@@ -128,6 +127,7 @@ def _best(bert: Bert, folder: Path, file: Path) -> Converted:
         return Converted("none", f"no graph could be made of it: {error}")
     finally:
         file.unlink(missing_ok=True)
+    expected = _plain_vectors(folder, texts)
     if (off := float(np.abs(exact - expected).max())) > EXACT:
         return Converted("none", f"the graph's vectors are off by {off:.1g}")
     file.write_bytes(build(bert, ranges).SerializeToString())

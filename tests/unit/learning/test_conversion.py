@@ -96,20 +96,25 @@ def test_a_damaged_conversion_is_made_again_by_the_first_who_comes(bert: Path, t
     assert (target / "model.onnx").read_bytes() == whole
 
 
-def test_where_nothing_can_be_kept_the_encoder_works_all_the_same(bert: Path, tmp_path: Path) -> None:
+def test_where_nothing_can_be_kept_the_encoder_works_all_the_same(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_backend.encoders.conversion._convert_apart", convert)  # without the child's seconds
     (tmp_path / "file").write_text("in the way")
     made, where = converted(read_bert(bert), tmp_path / "file" / "made")
     assert made.precision == "int8"
     assert (where / "model.onnx").exists()
 
 
-def test_a_conversion_that_breaks_off_says_why_and_leaves_nothing(bert: Path, changed: Callable[..., Path]) -> None:
+def test_weights_that_are_none_are_said_by_the_name_of_the_setting(
+    changed: Callable[..., Path], settings: Settings, tmp_path: Path
+) -> None:
     folder = changed("config.json")
     (folder / "model.safetensors").write_bytes(b"no weights")
-    target = folder.parent / "made"
-    with pytest.raises(ModelUnavailable, match="TIEBREAK_ENCODER_RUNTIME"):
-        converted(read_bert(folder), target)
-    assert [it for it in folder.parent.iterdir() if it.is_dir()] == [folder]
+    encoder = load_encoder(settings.model_copy(update={"encoder": str(folder), "converted_encoders": tmp_path / "c"}))
+    assert convert(folder, tmp_path / "c" / encoder.id).precision == "none"
+    with pytest.raises(ModelUnavailable, match="TIEBREAK_ENCODER"):
+        encoder.encode(["a text"])
 
 
 @pytest.mark.parametrize(
