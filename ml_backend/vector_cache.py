@@ -19,9 +19,10 @@ import structlog
 log = structlog.stdlib.get_logger()
 
 MEMORY_BYTES = 32_000_000
-DISK_ROWS = 500_000
-"""About half a gigabyte at 384 dimensions. The oldest rows go first."""
-_ROW_OVERHEAD = 200  # bytes of a key and its slot in memory
+DISK_BYTES = 500_000_000
+"""Half a million vectors of 384 dimensions. The oldest rows go first, in proportion to the newest's length."""
+_ROW_OVERHEAD = 200  # bytes of a key and its slot, in memory and, with its index, on disk
+_LOG_BYTES = 16_000_000
 _BUSY_SECONDS = 5
 _AT_ONCE = 500  # parameters of one statement
 _SCHEMA = """
@@ -33,10 +34,10 @@ CREATE TABLE IF NOT EXISTS vectors (
 class VectorCache:
     """Key (bytes) -> vector (bytes), in memory and in an SQLite file that several processes share. Thread-safe."""
 
-    def __init__(self, path: Path, *, memory_bytes: int = MEMORY_BYTES, disk_rows: int = DISK_ROWS) -> None:
+    def __init__(self, path: Path, *, memory_bytes: int = MEMORY_BYTES, disk_bytes: int = DISK_BYTES) -> None:
         self.path = path
         self.memory_bytes = memory_bytes
-        self.disk_rows = disk_rows
+        self.disk_bytes = disk_bytes
         self._lock = threading.Lock()
         self._memory: OrderedDict[bytes, bytes] = OrderedDict()
         self._held = 0  # bytes
@@ -56,6 +57,8 @@ class VectorCache:
         return found
 
     def put(self, vectors: Mapping[bytes, bytes]) -> None:
+        if not vectors:
+            return
         self._remember(vectors)
         self._write([(key, vector, zlib.crc32(vector)) for key, vector in vectors.items()])
 
@@ -98,7 +101,7 @@ class VectorCache:
                     )
                     file.execute(
                         "DELETE FROM vectors WHERE id <= (SELECT MAX(id) FROM vectors) - ?",
-                        (self.disk_rows,),
+                        (self.disk_bytes // (max(len(vector) for _, vector, _ in rows) + _ROW_OVERHEAD),),
                     )
             except (sqlite3.Error, OSError) as error:
                 self._recover(error)
@@ -107,8 +110,10 @@ class VectorCache:
         if self._file is None or self._owner != os.getpid():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             file = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
+            file.execute("PRAGMA page_size=16384")  # of a new file: smaller pages hold one wide vector and a lot of air
             file.execute("PRAGMA journal_mode=WAL")
             file.execute("PRAGMA synchronous=NORMAL")
+            file.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
             file.execute(_SCHEMA)
             self._file, self._owner = file, os.getpid()
         return self._file

@@ -85,11 +85,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("label-studio"))
 
 
+@pytest.fixture(scope="session")
+def converted_encoders(request: pytest.FixtureRequest) -> str:
+    """The folder where the encoder is converted, once a machine: every home would do it again."""
+    cache: pytest.Cache = request.config.cache  # type: ignore[assignment]  # None only without the cache plug-in
+    return str(cache.mkdir("encoders"))
+
+
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, converted_encoders: str) -> None:
     for name in [name for name in os.environ if name.upper().startswith("TIEBREAK_")]:
         monkeypatch.delenv(name)
     monkeypatch.setitem(Settings.model_config, "env_file", None)
+    monkeypatch.setenv("TIEBREAK_CONVERTED_ENCODERS", converted_encoders)
 
 
 @pytest.fixture
@@ -236,10 +244,11 @@ def valkey(_valkey: Valkey) -> Valkey:
 
 
 @pytest.fixture(scope="session")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+def encoder(tmp_path_factory: pytest.TempPathFactory, converted_encoders: str) -> Encoder:
     from ml_backend.encoder import load_encoder
 
-    return load_encoder(load_settings(home=tmp_path_factory.mktemp("encoder-home")))
+    home = tmp_path_factory.mktemp("encoder-home")
+    return load_encoder(load_settings(home=home, converted_encoders=converted_encoders))
 
 
 @pytest.fixture(scope="module")  # Playwright's event loop runs as long as it is open, so asyncio.run fails meanwhile

@@ -75,8 +75,9 @@ print(json.dumps({"predictions": predictions, "train": train, "other": other}))
 
 
 @pytest.fixture
-def environment(settings: Settings, valkey: Valkey) -> dict[str, str]:
+def environment(settings: Settings, valkey: Valkey, converted_encoders: str) -> dict[str, str]:
     ours = {"TIEBREAK_HOME": str(settings.home), "TIEBREAK_REDIS_URL": valkey.url, "AUTO_UPDATE": "1"}
+    ours["TIEBREAK_CONVERTED_ENCODERS"] = converted_encoders
     return {key: value for key, value in os.environ.items() if not key.startswith("TIEBREAK_")} | ours
 
 

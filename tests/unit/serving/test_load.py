@@ -1,0 +1,133 @@
+"""Many annotators, a batch, trainings and promotions at once; and two hundred projects on one backend."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from ml_backend.encoder import Encoder, load_encoder
+from ml_backend.model_registry import ModelRegistry
+from ml_backend.settings import Settings, load_settings
+from ml_backend.training import train
+from tests.unit.learning.reviews import SENTIMENT, labelled, reviews
+from tests.unit.serving.running import Serve, eventually, free_port
+
+KEY = "7.1795381865"
+PROJECT = {"id": 7, "created_at": "2026-11-22T21:11:05.953710Z"}
+ANNOTATORS = 16
+ALLOWED_SECONDS = 1.0  # Label Studio waits that long for a webhook
+PROJECTS = 200
+MOST_MEGABYTES = 500
+
+
+def _train_three_times(home: Path, converted_encoders: Path) -> None:
+    settings = load_settings(home=home, converted_encoders=converted_encoders)
+    for count in (40, 80, 120):
+        train(KEY, SENTIMENT, labelled(count), load_encoder(settings), ModelRegistry(settings.models))
+
+
+def predict(client: httpx.Client, texts: list[str], project: str = KEY, config: str = SENTIMENT.xml) -> dict[str, Any]:
+    tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts)]
+    answer = client.post("/predict", json={"tasks": tasks, "project": project, "label_config": config})
+    assert answer.status_code == 200, answer.text
+    told = dict(answer.json())
+    assert len(told["results"]) == len(texts)
+    assert all(item["result"] for item in told["results"])
+    return told
+
+
+def test_nobody_is_failed_or_kept_waiting_while_models_are_trained_and_promoted(
+    serve: Serve, queue_settings: Settings
+) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    places = queue_settings.home, queue_settings.converted_encoders
+    training = spawn.Process(target=_train_three_times, args=places)
+    over, rounds, versions, slowest = threading.Event(), [0] * (ANNOTATORS + 2), set[str](), 0.0
+
+    def until_over(who: int, act: Callable[[int], None]) -> None:
+        while not over.is_set():
+            act(rounds[who])
+            rounds[who] += 1
+
+    with serve(queue_settings) as client, ThreadPoolExecutor(ANNOTATORS + 2) as people:
+
+        def annotate(who: int) -> Callable[[int], None]:
+            return lambda turn: versions.add(predict(client, [f"Task {turn} of {who} is lovely."])["model_version"])
+
+        def ask_for_many(turn: int) -> None:
+            predict(client, [f"{text} ({turn})" for text, _ in reviews(100)])
+
+        def connect_and_hint(turn: int) -> None:
+            nonlocal slowest
+            setup = {"project": KEY, "schema": SENTIMENT.xml}
+            hint = {"action": "ANNOTATION_CREATED", "annotation": {"id": turn, "result": []}, "project": PROJECT}
+            for path, body in (("/setup", setup), ("/webhook", hint)):
+                began = time.perf_counter()
+                assert client.post(path, json=body).is_success
+                slowest = max(slowest, time.perf_counter() - began)
+
+        training.start()
+        acts = [*map(annotate, range(ANNOTATORS)), ask_for_many, connect_and_hint]
+        doing = [people.submit(until_over, who, act) for who, act in enumerate(acts)]
+        training.join(120)
+        over.set()
+        for done in doing:
+            done.result()
+        last = predict(client, ["One more."])["model_version"]
+    assert training.exitcode == 0
+    assert last == ModelRegistry(queue_settings.models).live(KEY)
+    assert any(version.startswith("zero-shot-") for version in versions)
+    assert all(rounds)
+    assert slowest < ALLOWED_SECONDS
+
+
+def test_two_hundred_projects_share_one_backend_in_bounded_memory(
+    settings: Settings, encoder: Encoder, tmp_path: Path
+) -> None:
+    registry = ModelRegistry(settings.models)
+    first = train(KEY, SENTIMENT, labelled(60), encoder, registry)
+    model = registry.load(KEY, first.version)
+    trained = [f"{id}.1795381865" for id in range(100, 100 + PROJECTS // 2)]
+    for project in trained:
+        registry.save(project, model)
+        registry.promote(project, first.version)
+    port, log = free_port(), tmp_path / "backend.log"
+    environment = os.environ | {
+        "TIEBREAK_HOME": str(settings.home),
+        "TIEBREAK_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+    }
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "uvicorn", "--factory", "ml_backend.app:create_app", "--port", str(port)]
+        backend = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+            eventually(lambda: _is_ready(client, backend), what=f"the backend, see {log}")
+            for number, project in enumerate(trained):
+                assert predict(client, [f"Lovely, number {number}."], project)["model_version"] == first.version
+            for number in range(PROJECTS - len(trained)):
+                own = SENTIMENT.xml.replace("complains about it", f"complains about product {number}")
+                texts = [f"{text} {number}" for text, _ in reviews(5)]
+                assert predict(client, texts, f"{number + 1000}.1795381865", own)["model_version"].startswith("zero")
+            assert psutil.Process(backend.pid).memory_info().rss < MOST_MEGABYTES * 1e6
+    finally:
+        backend.terminate()
+        backend.wait(30)
+
+
+def _is_ready(client: httpx.Client, backend: subprocess.Popen[bytes]) -> bool:
+    assert backend.poll() is None
+    try:
+        return bool(client.get("/health").json()["ready"])
+    except httpx.TransportError:
+        return False
