@@ -305,53 +305,6 @@ def next_tasks(
 
 
 @app.command()
-def backtest(
-    data: Annotated[
-        Path,
-        typer.Argument(metavar="DATA", help="Labelled rows: CSV, TSV, JSON, JSON Lines, Parquet; or a JSON export."),
-    ],
-    label_config: Annotated[
-        Path, typer.Option("--label-config", metavar="FILE", help="The label config (XML) that the labels answer.")
-    ],
-    text: Annotated[str, typer.Option("--text", metavar="COL", help="The column with the text.")] = "",
-    label: Annotated[
-        str, typer.Option("--label", metavar="COL", help="The column with the label, or several of them.")
-    ] = "",
-    item: Annotated[
-        str | None, typer.Option("--item", metavar="COL", help="What a row is about, where several are about the same.")
-    ] = None,
-    control: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The control that the labels answer, if there are several.")
-    ] = None,
-    shots: Annotated[
-        str | None, typer.Option(metavar="8,64", help="Labels a class of the learning curve; doubling from 8 on.")
-    ] = None,
-    test_share: Annotated[float, typer.Option(help="Share of the texts that are only asked.")] = 0.3,
-    seed: Annotated[int, typer.Option(min=0, help="Another one splits the texts in another way.")] = 0,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Replay that many texts, picked at random; 30,000 if not given.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder for backtest.html and backtest.json.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Replay labelled data through the pipeline: is pre-labeling worth it on it, and from how many labels on?"""
-    from sdk_scripts.backtest import Columns, write_backtest
-    from sdk_scripts.backtest import backtest as run
-
-    columns = Columns(text, label, item, control)
-    found = run(
-        data, label_config, columns, _settings(),
-        sizes=_sizes(shots), test_share=test_share, seed=seed, limit=limit, report=_say,
-    )  # fmt: skip
-    if out is not None:
-        found["files"] = {"html": str(out / "backtest.html"), "json": str(out / "backtest.json")}
-        write_backtest(_finite(found), out)
-    _result(found, as_json, _show_backtest)
-
-
-@app.command()
 def agreement(source: Source, label_config: LabelConfigFile = None, as_json: Json = False) -> None:
     """How far annotators agree, for each control, beyond chance and with an interval."""
     from ml_backend.labeling.agreement import agreement as run
