@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,9 +35,9 @@ from ml_backend.prelabelers._regression import Coefficients
 LEAST_TEXTS = 10
 NAME_COUNTS_BELOW = 50
 """A label with that many examples of its own does without its words as one more."""
-MOST_PARAMETERS = 4_000_000
-"""Of n-grams times labels: 16 MB a head."""
-MOST_NGRAMS = 40_000
+MOST_PARAMETERS = 1_000_000
+"""Of n-grams times labels: 4 MB a head."""
+MOST_NGRAMS = 12_000
 """Of words, and of characters as many: those that fewer texts share hardly change an answer, and double the time."""
 RARELY_SEVERAL = 0.05
 """A taxonomy where people pick more than one path less often than this is learned as one path a task."""
@@ -189,7 +189,9 @@ def _learn(kind: Kind, offered: Sequence[Option], examples: Examples, known: lis
     def loss(logits: np.ndarray, rows: np.ndarray) -> float:
         return calibration.fit(logits, targets[rows]).loss(logits, targets[rows])
 
-    fitted = fit_by_cross_validation(data, loss)
+    plainer = replace(data, rows=features.cut(data.rows), always=features.cut(data.always))
+    fitted = fit_by_cross_validation(data, loss, plainer=plainer)
+    features = features.without_characters() if fitted.plainer else features
     neighbours, near = Neighbours.fit(inputs.vectors, targets, data.weights, data.fold)
     alone = calibration.fit(fitted.logits, targets).temperature
     blend = Blend.fit(fitted.logits, near.shares, alone, loss, independent=several)
