@@ -216,7 +216,8 @@ def _most_errors(sizes: Counts, error: float, level: float) -> Counts:
     """For each size the most errors that pass the test at that level; -1 where none do."""
     from scipy.special import bdtr
 
-    passing, failing = np.full(len(sizes), -1), sizes.copy()
+    passing: Counts = np.full(len(sizes), -1, np.int64)
+    failing: Counts = sizes.copy()
     while (failing - passing > 1).any():  # bisection: many times as fast as scipy.stats.binom.ppf
         middle = (passing + failing) // 2
         passes = (middle < 0) | (bdtr(np.maximum(middle, 0), sizes, error) <= level)
@@ -246,7 +247,7 @@ def _chance_to_pass(sizes: Counts, error: float, level: float) -> float:
     alive: Floats = np.ones(1)
     least = 0  # alive[i]: the walk has least + i errors and has passed no test
     for size, passing, step in zip(sizes.tolist(), most.tolist(), _steps(int(sizes[-1]), error), strict=True):
-        alive = np.convolve(alive, step)
+        alive = np.convolve(alive, step).astype(np.float64)
         passed = max(0, passing + 1 - least)
         alive, least = alive[passed:], least + passed
         # ten standard deviations above its mean the walk will pass no more

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,7 @@ SEARCH_AMONG = 1_000
 WORTH = 0.005
 """Share of the loss that the fuller rows must save to be worth several times the time of the plainer ones."""
 ITERATIONS = 50
-"""With more rows than that: what comes later hardly moves the loss."""
+"""Of a fit whose result is only compared, or has more rows than that: what comes later hardly moves the loss."""
 AT_ONCE = 3_000_000
 """Weights fitted at once, about 350 MB of L-BFGS; more folds than fit in there come one after the other."""
 
@@ -116,9 +115,6 @@ def fit_by_cross_validation(
     if plainer is not None:
         fewer, back_to_plainer = plainer.take(among).rotated()
         fits = fewer.fit_without(folds, c, {})
-        import sys
-
-        print("PLAIN", loss(fewer.out_of_fold(fits), among), "FULL", loss(logits, among), file=sys.stderr)
         if loss(fewer.out_of_fold(fits), among) <= (1 + WORTH) * loss(logits, among):
             data, back, starts, begin = plainer, back_to_plainer, fits, next(iter(fits.values()))
     starts = {fold: back(found) for fold, found in {**starts, EVERY: begin}.items()}
@@ -130,14 +126,20 @@ def fit_by_cross_validation(
 def _search(
     data: Labelled, folds: Sequence[int], rows: np.ndarray, loss: Callable[[np.ndarray, np.ndarray], float]
 ) -> tuple[float, Starts, np.ndarray]:
-    best_loss, best = math.inf, (GRID[0], Starts(), np.empty(0))
-    starts = Starts()
-    for c in GRID:
-        starts = data.fit_without(folds, c, starts)
-        logits = data.out_of_fold(starts)
-        lost = loss(logits, rows)
-        if lost < best_loss:
-            best_loss, best = lost, (c, starts, logits)
-        elif lost > 1.1 * best_loss:
-            break  # the loss has one valley
-    return best
+    """The C of the least loss, the folds' fits and their logits. The loss has one valley: down it from the middle."""
+    tried: dict[int, tuple[float, Starts, np.ndarray]] = {}
+
+    def lost(place: int, starts: Starts) -> float:
+        fits = data.fit_without(folds, GRID[place], starts, ITERATIONS)
+        logits = data.out_of_fold(fits)
+        tried[place] = loss(logits, rows), fits, logits
+        return tried[place][0]
+
+    best = GRID.index(1.0)
+    lost(best, Starts())
+    for step in (1, -1):
+        while 0 <= best + step < len(GRID) and best + step not in tried:
+            if lost(best + step, tried[best][1]) >= tried[best][0]:
+                break
+            best += step
+    return GRID[best], tried[best][1], tried[best][2]

@@ -21,7 +21,7 @@ from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import Kind, kind_of
 from ml_backend.prelabelers import Examples, Inputs, Learned, Opinion, Option, State, register
 from ml_backend.prelabelers._blending import Blend
-from ml_backend.prelabelers._calibration import Calibration, OneLabel, SeveralLabels
+from ml_backend.prelabelers._calibration import Calibration, OneLabel, SeveralLabels, Trust
 from ml_backend.prelabelers._evaluation import evaluate
 from ml_backend.prelabelers._features import Features
 from ml_backend.prelabelers._fitting import Labelled, fit_by_cross_validation
@@ -78,6 +78,7 @@ class FewShot:
             Neighbours.read(arrays),
             Blend(**fields["blend"]),
             _CALIBRATIONS[fields["takes"]](**fields["calibration"]),
+            Trust(**fields["trust"]),
         )
 
 
@@ -93,6 +94,7 @@ class FewShotHead:
     neighbours: Neighbours
     blend: Blend
     calibration: Calibration
+    trust: Trust
 
     def opinions(self, inputs: Inputs) -> Sequence[Opinion | None]:
         if not len(inputs):
@@ -104,7 +106,13 @@ class FewShotHead:
         """From the regression's logits (n, k) and what the neighbours say."""
         blended = self.blend.apply(logits, near.shares, independent=not isinstance(self.calibration, OneLabel))
         distance, unknown = self.neighbours.distance(near.strangeness), self.neighbours.unknown(near.strangeness)
-        return self.calibration.opinions(self.options, blended, inputs, Surroundings(near.shares, distance, unknown))
+        around = Surroundings(near.shares, distance, unknown)
+        found = self.calibration.opinions(self.options, blended, inputs, around)
+        sure = self.trust.apply(np.array([opinion.confidence if opinion else 0.5 for opinion in found])).tolist()
+        return [
+            replace(opinion, confidence=confidence) if opinion else None
+            for opinion, confidence in zip(found, sure, strict=True)
+        ]
 
     def state(self) -> State:
         fields = {
@@ -114,6 +122,7 @@ class FewShotHead:
             "scale": self.features.scale,
             "blend": dict(self.blend.fields),
             "calibration": dict(self.calibration.fields),
+            "trust": dict(self.trust.fields),
         }
         arrays = {
             "weights": self.coefficients.weights,
@@ -197,7 +206,12 @@ def _learn(kind: Kind, offered: Sequence[Option], examples: Examples, known: lis
     blend = Blend.fit(fitted.logits, near.shares, alone, loss, independent=several)
     blended = blend.apply(fitted.logits, near.shares, independent=several)
     calibrated = calibration.fit(blended, targets)
-    head = FewShotHead(kind, classes, features, fitted.coefficients, neighbours, blend, calibrated)
+    head = FewShotHead(kind, classes, features, fitted.coefficients, neighbours, blend, calibrated, Trust())
+    unseen = [
+        (opinion, answer) for opinion, answer in zip(head.judge(fitted.logits, near, inputs), answers, strict=True)
+    ]
+    told = np.array([opinion.confidence for opinion, _ in unseen if opinion])
+    head = replace(head, trust=Trust.fit(told, np.array([opinion.answer == it for opinion, it in unseen if opinion])))
     seen = dict(zip(known, head.judge(fitted.logits, near, inputs), strict=True))
     metrics = {
         **evaluate(kind, answers, [opinion for opinion in seen.values() if opinion]),
