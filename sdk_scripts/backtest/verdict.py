@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ml_backend.languages import note
 
 WORTHWHILE = 0.02
 """Over the commonest answer, in accuracy: less is not worth a sentence of explanation to annotators."""
@@ -14,16 +15,14 @@ STILL_RISING = 0.01
 HARD = 0.5
 """F1 of a label that the machine mostly gets wrong."""
 _HONEST_ECE = 0.03
-_ASKED_FOR_LANGUAGE = 300
-_ENGLISH_ONLY = "all-MiniLM-L6-v2"
 
 Document = Mapping[str, Any]
 
 
 def verdict(found: Document, texts: Sequence[str]) -> dict[str, Any]:
-    """JSON to stand beside the figures: `worth` (true or false), `verdict` (sentences, the answer first) and `language`
-    (`code`, `share` of the texts, `known` to the encoder; None where that cannot be said)."""
-    language = _language(texts, found["encoder"])
+    """JSON to stand beside the figures: `worth` (true or false), `verdict` (sentences, the answer first) and
+    `languages` (a sentence where the encoder does not know them, else empty)."""
+    languages = note(texts, found["encoder"])
     sentences = [
         _answer(found),
         _against_tfidf(found),
@@ -34,10 +33,10 @@ def verdict(found: Document, texts: Sequence[str]) -> dict[str, Any]:
         _hard_labels(found),
         _choosing(found),
         _more_labels(found),
-        _spoken(language, found),
+        languages,
         *_data(found),
     ]
-    return {"worth": _worth(found), "verdict": [it for it in sentences if it], "language": language}
+    return {"worth": _worth(found), "verdict": [it for it in sentences if it], "languages": languages}
 
 
 def _worth(found: Document) -> bool:
@@ -168,16 +167,6 @@ def _more_labels(found: Document) -> str:
     return f"{helps}: from {last['labels']:,} to {full['labels']:,} {rose}."
 
 
-def _spoken(language: Mapping[str, Any] | None, found: Document) -> str:
-    if language is None or language["known"] is not False:
-        return ""
-    return (
-        f"The texts look like {language['code']!r} (ISO 639-1), which the encoder {found['encoder']} was not made for: "
-        "the machine learns from their words and characters. A multilingual encoder (TIEBREAK_ENCODER) should do "
-        "better."
-    )
-
-
 def _data(found: Document) -> list[str]:
     said = []
     if found["conflicts"]:
@@ -188,20 +177,6 @@ def _data(found: Document) -> list[str]:
     for why, count in found["dropped"].items():
         said.append(f"Rows left out, {why}: {count:,}.")
     return said
-
-
-def _language(texts: Sequence[str], encoder: str) -> dict[str, Any] | None:
-    """The commonest language of some texts, when most of those long enough to tell are in it."""
-    import py3langid
-
-    long_enough = [text for text in texts[: 4 * _ASKED_FOR_LANGUAGE] if len(text) >= 20][:_ASKED_FOR_LANGUAGE]
-    if len(long_enough) < 20:
-        return None
-    (code, times), *_ = Counter(py3langid.classify(text)[0] for text in long_enough).most_common(1)
-    share = times / len(long_enough)
-    if share < 0.5:
-        return None
-    return {"code": code, "share": share, "known": code == "en" if encoder.startswith(_ENGLISH_ONLY) else None}
 
 
 def _percent(share: float, digits: int = 0) -> str:

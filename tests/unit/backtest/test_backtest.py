@@ -104,8 +104,8 @@ def test_a_language_the_encoder_does_not_know_is_said(tmp_path: Path, encoder: E
     rows = [(f"ร้านอาหารที่ {i} ในกรุงเทพ {good[i % 3]}ครับ", "positive") for i in range(40)]
     rows += [(f"ร้านอาหารที่ {i} ในกรุงเทพ {bad[i % 3]}ครับ", "negative") for i in range(40)]
     found = run(read(write(tmp_path / "data.csv", rows), SENTIMENT, encoder), encoder)
-    assert found["language"]["code"] == "th"
-    assert any("multilingual encoder" in sentence for sentence in found["verdict"])
+    assert "Thai" in found["languages"]
+    assert found["languages"] in found["verdict"]
 
 
 def test_the_page_asks_nothing_of_the_network_and_escapes_what_it_shows(
