@@ -6,6 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 
+LONG = 64
+"""Texts that are worth a thread."""
+
 Compute = Callable[[dict[bytes, str]], dict[bytes, bytes]]
 
 
@@ -27,14 +30,14 @@ class _Asked:
 class Desk:
     """Merges what is asked at the same moment into batches, and computes a text once that several ask for.
 
-    It has no threads of its own (workers fork): a caller computes the next batch, be it another's, until its own texts
-    are done. Orders are served in turn, a batch each, so a long list holds nobody up; what is left of a batch is filled
-    from the next orders. Nobody waits for more to come.
+    It keeps no threads (workers fork): a caller computes the next batch, be it another's, until its own texts are done,
+    with a thread for each further core as long as its own list is long. Orders are served in turn, a batch each, so a
+    long list holds nobody up; what is left of a batch is filled from the next orders. Nobody waits for more to come.
     """
 
     def __init__(self, compute: Compute, *, callers: int, batch: int) -> None:
         self._compute = compute
-        self._free = callers
+        self._callers = self._free = callers
         self._batch = batch
         self._changed = threading.Condition()
         self._on_their_way: dict[bytes, _Asked] = {}
@@ -48,13 +51,23 @@ class Desk:
             mine = {key: self._on_their_way[key] for key in texts}
             if order:
                 self._orders.append(order)
-        waiting = list(mine.values())
-        while batch := self._next(waiting):
-            self._serve(batch)
+        helpers = [
+            threading.Thread(target=self._work, args=(list(mine.values()),), name="encode", daemon=True)
+            for _ in range(min(self._callers - 1, len(order) // LONG))
+        ]
+        for helper in helpers:
+            helper.start()
+        self._work(list(mine.values()))
+        for helper in helpers:
+            helper.join()
         for asked in mine.values():
             if asked.error is not None:
                 raise asked.error
         return {key: asked.vector for key, asked in mine.items() if asked.vector is not None}
+
+    def _work(self, waiting: list[_Asked]) -> None:
+        while batch := self._next(waiting):
+            self._serve(batch)
 
     def _next(self, waiting: list[_Asked]) -> dict[bytes, str]:
         """A batch to compute; empty once nothing is `waiting` any more."""
