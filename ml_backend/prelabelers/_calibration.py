@@ -10,7 +10,7 @@ import numpy as np
 
 from ml_backend.labeling.confidence import Temperature
 from ml_backend.prelabelers import Inputs, Opinion, Option
-from ml_backend.prelabelers._opinions import chosen, several, single
+from ml_backend.prelabelers._opinions import Surroundings, chosen, several, single
 
 
 class Calibration(Protocol):
@@ -18,7 +18,9 @@ class Calibration(Protocol):
     def fields(self) -> Mapping[str, float]:
         """The state, as JSON."""
 
-    def opinions(self, options: Sequence[Option], logits: np.ndarray, inputs: Inputs) -> list[Opinion | None]: ...
+    def opinions(
+        self, options: Sequence[Option], logits: np.ndarray, inputs: Inputs, around: Surroundings
+    ) -> list[Opinion | None]: ...
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ class OneLabel:
         right = np.take_along_axis(self.probabilities(logits), targets.argmax(axis=1)[:, None], axis=1)
         return float(-np.log(np.maximum(right, 1e-12)).mean())
 
-    def opinions(self, options: Sequence[Option], logits: np.ndarray, inputs: Inputs) -> list[Opinion | None]:
-        return single(options, self.probabilities(logits), inputs)
+    def opinions(
+        self, options: Sequence[Option], logits: np.ndarray, inputs: Inputs, around: Surroundings
+    ) -> list[Opinion | None]:
+        return single(options, self.probabilities(logits), inputs, around)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,8 @@ class SeveralLabels:
 
     def confidences(self, probabilities: np.ndarray) -> np.ndarray:
         together = np.where(chosen(probabilities), probabilities, 1 - probabilities).prod(axis=1)
-        return Temperature(self.set_temperature).apply(_against_nothing(_logit(together)))[:, 1]
+        near = Temperature(self.set_temperature).apply(_against_nothing(_logit(together)))[:, 1]
+        return (1 - self.doubt) * near + self.doubt / 2
 
     def loss(self, logits: np.ndarray, targets: np.ndarray) -> float:
         """Log loss summed over labels, mean over rows."""
@@ -91,9 +96,11 @@ class SeveralLabels:
         right = np.where(targets >= 0.5, p, 1 - p)
         return float(-np.log(np.maximum(right, 1e-12)).sum(axis=1).mean())
 
-    def opinions(self, options: Sequence[Option], logits: np.ndarray, inputs: Inputs) -> list[Opinion | None]:
+    def opinions(
+        self, options: Sequence[Option], logits: np.ndarray, inputs: Inputs, around: Surroundings
+    ) -> list[Opinion | None]:
         probabilities = self.probabilities(logits)
-        return several(options, probabilities, self.confidences(probabilities), inputs)
+        return several(options, probabilities, self.confidences(probabilities), inputs, around)
 
 
 def _against_nothing(logits: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,21 +11,29 @@ from ml_backend.prelabelers._inputs import Inputs
 from ml_backend.prelabelers._ngrams import Vocabulary, characters, words
 from ml_backend.prelabelers._regression import Design
 
-EMBEDDING_SCALE = np.float32(2.0)
-"""An embedding against unit n-gram rows: at 2 neither drowns the other (measured)."""
+EMBEDDING_LENGTH = 2.0
+"""Of an embedding, on the average, against unit n-gram rows: at 2 neither drowns the other (measured)."""
 
 
 @dataclass(frozen=True)
 class Features:
     words: Vocabulary
     characters: Vocabulary
+    centre: np.ndarray
+    """(d,) mean embedding, taken off: some encoders crowd all texts, or all of one language, into one direction."""
+    scale: float
+    """What then gives embeddings their length."""
 
     @classmethod
-    def fit(cls, texts: Sequence[str], *, most: int) -> Features:
-        """The n-grams of these texts, at most `most` of each kind."""
+    def fit(cls, inputs: Inputs, *, most: int) -> Features:
+        """The n-grams of these texts, at most `most` of each kind, and how their embeddings lie."""
+        texts, centre = inputs.texts, inputs.vectors.mean(axis=0)
+        length = float(np.sqrt(((inputs.vectors - centre) ** 2).sum(axis=1).mean()))
         return cls(
             Vocabulary.fit(*words(texts), len(texts), most=most),
             Vocabulary.fit(*characters(texts), len(texts), most=most),
+            centre,
+            EMBEDDING_LENGTH / max(length, 0.05),
         )
 
     def rows(self, inputs: Inputs) -> Design:
@@ -35,4 +42,6 @@ class Features:
             self.words.transform(*words(inputs.texts), count),
             self.characters.transform(*characters(inputs.texts), count),
         ]
-        return Design(inputs.vectors * EMBEDDING_SCALE, hstack(blocks, format="csr", dtype=np.float32))
+        return Design(
+            (inputs.vectors - self.centre) * np.float32(self.scale), hstack(blocks, format="csr", dtype=np.float32)
+        )

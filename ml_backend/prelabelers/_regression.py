@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, vstack
-from scipy.special import expit, logsumexp
+from scipy.special import expit, logsumexp, softmax
 
 TOLERANCE = 1e-4
 MAX_ITERATIONS = 300
@@ -91,8 +91,9 @@ def fit(
     *,
     independent: bool = False,
     start: Coefficients | None = None,
+    iterations: int = MAX_ITERATIONS,
 ) -> Coefficients:
-    """Minimise the weighted log loss plus |W|² / 2c (the bias is free), by L-BFGS.
+    """Minimise the weighted log loss plus |W|² / 2c (the bias is free), by L-BFGS, in `iterations` at most.
 
     `targets` (n, k) are probabilities: rows sum to 1, or with `independent` each column is a yes/no of its own.
     `weights` (n,) ≥ 0; a weight of 2 counts as two rows. `c` > 0 as scikit-learn's C.
@@ -122,6 +123,20 @@ def fit(
         if start is None
         else np.concatenate([start.weights.ravel(), start.bias]).astype(np.float64)
     )
-    options = {"maxiter": MAX_ITERATIONS, "gtol": TOLERANCE, "ftol": 1e-7, "maxcor": 10}
+    options = {"maxiter": iterations, "gtol": TOLERANCE, "ftol": 1e-7, "maxcor": 6}
     found = minimize(loss, flat, jac=True, method="L-BFGS-B", options=options).x.astype(np.float32)
     return Coefficients(found[: width * k].reshape(width, k).copy(), found[width * k :].copy())
+
+
+def without(
+    found: Coefficients, rows: Design, targets: np.ndarray, weights: np.ndarray, c: float, *, independent: bool = False
+) -> Coefficients:
+    """A fit with what these rows of it contributed taken away.
+
+    At the optimum the weights are C times the sum of rows times residuals (the representer theorem), so each row's part
+    can be told. What remains knows the rows only through the residuals of others.
+    """
+    logits = found.logits(rows)
+    given = expit(logits) if independent else softmax(logits, axis=1)
+    residuals = (weights[:, None] * (targets - given)).astype(np.float32)
+    return Coefficients(found.weights - np.float32(c) * rows.transposed_times(residuals), found.bias)

@@ -1,10 +1,11 @@
-"""One logistic regression over an embedding and n-grams, learned from the consensus of the annotators.
+"""A logistic regression over an embedding and n-grams, and the nearest labelled neighbours, learned from the consensus.
 
 The embedding knows what words mean, the n-grams know the project's own words and languages the encoder does not know;
 together they are at or above either alone at every number of labels tried. A label's words are one more example of it
 while it has few: nearly free, and a label nobody used yet can be found. The regularisation is chosen by
 cross-validation; the temperature that makes the probabilities honest (Guo et al. 2017) is fitted on the same
-out-of-fold logits. Classes are not reweighted: measured, that gains no macro-F1 here and costs calibration.
+out-of-fold logits, once the neighbours were given the say there that they earn. A text unlike all labelled ones gets an
+opinion that is partly a guess. Classes are not reweighted: measured, that gains no macro-F1 here and costs calibration.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import Kind, kind_of
 from ml_backend.prelabelers import Examples, Inputs, Learned, Opinion, Option, State, register
+from ml_backend.prelabelers._blending import Blend
 from ml_backend.prelabelers._calibration import Calibration, OneLabel, SeveralLabels
 from ml_backend.prelabelers._evaluation import evaluate
 from ml_backend.prelabelers._features import Features
 from ml_backend.prelabelers._fitting import Labelled, fit_by_cross_validation
 from ml_backend.prelabelers._folds import folds, group_key
+from ml_backend.prelabelers._neighbours import Near, Neighbours
 from ml_backend.prelabelers._ngrams import Vocabulary
+from ml_backend.prelabelers._opinions import Surroundings
 from ml_backend.prelabelers._options import exclusive, options
 from ml_backend.prelabelers._regression import Coefficients
 
@@ -33,6 +37,8 @@ NAME_COUNTS_BELOW = 50
 """A label with that many examples of its own does without its words as one more."""
 MOST_PARAMETERS = 4_000_000
 """Of n-grams times labels: 16 MB a head."""
+MOST_NGRAMS = 40_000
+"""Of words, and of characters as many: those that fewer texts share hardly change an answer, and double the time."""
 RARELY_SEVERAL = 0.05
 """A taxonomy where people pick more than one path less often than this is learned as one path a task."""
 
@@ -65,8 +71,12 @@ class FewShot:
             Features(
                 Vocabulary(arrays["word_hashes"], arrays["word_idf"]),
                 Vocabulary(arrays["character_hashes"], arrays["character_idf"]),
+                arrays["centre"],
+                float(fields["scale"]),
             ),
             Coefficients(arrays["weights"], arrays["bias"]),
+            Neighbours.read(arrays),
+            Blend(**fields["blend"]),
             _CALIBRATIONS[fields["takes"]](**fields["calibration"]),
         )
 
@@ -80,16 +90,29 @@ class FewShotHead:
     options: tuple[Option, ...]
     features: Features
     coefficients: Coefficients
+    neighbours: Neighbours
+    blend: Blend
     calibration: Calibration
 
     def opinions(self, inputs: Inputs) -> Sequence[Opinion | None]:
-        return self.calibration.opinions(self.options, self.coefficients.logits(self.features.rows(inputs)), inputs)
+        if not len(inputs):
+            return []
+        near = self.neighbours.near(inputs.vectors)
+        return self.judge(self.coefficients.logits(self.features.rows(inputs)), near, inputs)
+
+    def judge(self, logits: np.ndarray, near: Near, inputs: Inputs) -> list[Opinion | None]:
+        """From the regression's logits (n, k) and what the neighbours say."""
+        blended = self.blend.apply(logits, near.shares, independent=not isinstance(self.calibration, OneLabel))
+        distance, unknown = self.neighbours.distance(near.strangeness), self.neighbours.unknown(near.strangeness)
+        return self.calibration.opinions(self.options, blended, inputs, Surroundings(near.shares, distance, unknown))
 
     def state(self) -> State:
         fields = {
             "answers": [self.kind.key(option.answer) for option in self.options],
             "names": [option.name for option in self.options],
             "takes": "one" if isinstance(self.calibration, OneLabel) else "several",
+            "scale": self.features.scale,
+            "blend": dict(self.blend.fields),
             "calibration": dict(self.calibration.fields),
         }
         arrays = {
@@ -99,6 +122,8 @@ class FewShotHead:
             "word_idf": self.features.words.idf,
             "character_hashes": self.features.characters.hashes,
             "character_idf": self.features.characters.idf,
+            "centre": self.features.centre,
+            **self.neighbours.arrays(),
         }
         return State(fields, arrays)
 
@@ -148,7 +173,7 @@ def _learn(kind: Kind, offered: Sequence[Option], examples: Examples, known: lis
     for row, answer in enumerate(answers):
         targets[row, [column[name] for name in kind.labels(answer)]] = 1
 
-    features = Features.fit(inputs.texts, most=max(1_000, MOST_PARAMETERS // (2 * len(classes))))
+    features = Features.fit(inputs, most=min(MOST_NGRAMS, max(1_000, MOST_PARAMETERS // (2 * len(classes)))))
     named = [i for i, option in enumerate(classes) if count[option.name] < NAME_COUNTS_BELOW]
     data = Labelled(
         rows=features.rows(inputs),
@@ -165,13 +190,18 @@ def _learn(kind: Kind, offered: Sequence[Option], examples: Examples, known: lis
         return calibration.fit(logits, targets[rows]).loss(logits, targets[rows])
 
     fitted = fit_by_cross_validation(data, loss)
-    calibrated = calibration.fit(fitted.logits, targets)
-    head = FewShotHead(kind, classes, features, fitted.coefficients, calibrated)
-    seen = dict(zip(known, calibrated.opinions(classes, fitted.logits, inputs), strict=True))
+    neighbours, near = Neighbours.fit(inputs.vectors, targets, data.weights, data.fold)
+    alone = calibration.fit(fitted.logits, targets).temperature
+    blend = Blend.fit(fitted.logits, near.shares, alone, loss, independent=several)
+    blended = blend.apply(fitted.logits, near.shares, independent=several)
+    calibrated = calibration.fit(blended, targets)
+    head = FewShotHead(kind, classes, features, fitted.coefficients, neighbours, blend, calibrated)
+    seen = dict(zip(known, head.judge(fitted.logits, near, inputs), strict=True))
     metrics = {
         **evaluate(kind, answers, [opinion for opinion in seen.values() if opinion]),
-        "log_loss": round(calibrated.loss(fitted.logits, targets), 6),
+        "log_loss": round(calibrated.loss(blended, targets), 6),
         "c": fitted.c,
         "temperature": round(calibrated.temperature, 6),
+        "neighbours": round(blend.neighbours, 6),
     }
     return Learned("few_shot", head, [seen.get(i) for i in range(len(examples))], metrics)

@@ -206,3 +206,29 @@ def test_confidence_is_calibrated_on_labels_with_noise(encoder: Encoder) -> None
         [opinion is not None and opinion.answer == given for opinion, (_, given) in zip(found, test, strict=True)]
     )
     assert abs(sure.mean() - right.mean()) < 0.1
+
+
+def test_texts_of_another_world_get_no_high_confidence(encoder: Encoder) -> None:
+    learned = learn(encoder, SENTIMENT, sentiment(60))
+    known = learned.head.opinions(Inputs([text for text, _ in reviews(20, seed=9)], encoder))
+    strange = learned.head.opinions(
+        Inputs(["qzx vvkrt wplm oiu", "ประชุมเลื่อนเป็นวันพฤหัสบดี", "Die Wurzel aus zwei ist irrational."], encoder)
+    )
+    assert all(opinion and opinion.confidence > 0.85 for opinion in known)
+    assert all(opinion and opinion.confidence < 0.65 for opinion in strange)
+    assert all(opinion and opinion.doubt and opinion.doubt.distance == 1 for opinion in strange)
+
+
+def test_doubt_lies_between_sure_and_no_idea(encoder: Encoder) -> None:
+    learned = learn(encoder, SENTIMENT, sentiment(60))
+    for opinion in learned.opinions:
+        assert opinion is not None
+        assert opinion.doubt is not None
+        measures = (
+            opinion.doubt.least_confidence,
+            opinion.doubt.margin,
+            opinion.doubt.entropy,
+            opinion.doubt.neighbour_disagreement,
+            opinion.doubt.distance,
+        )
+        assert all(value is not None and 0 <= value <= 1 for value in measures)

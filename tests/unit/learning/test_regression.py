@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix, hstack, random_array
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from ml_backend.prelabelers._regression import Design, fit, rotate
+from ml_backend.prelabelers._regression import Design, fit, rotate, without
 
 
 @pytest.fixture
@@ -71,3 +71,10 @@ def test_going_on_from_an_earlier_fit_leads_to_the_same_place(design: Design, cl
     cold = fit(design, one_hot(classes), np.ones(60), 3.0)
     warm = fit(design, one_hot(classes), np.ones(60), 3.0, start=fit(design, one_hot(classes), np.ones(60), 0.3))
     np.testing.assert_allclose(softmax(warm.logits(design), 1), softmax(cold.logits(design), 1), atol=0.01)
+
+
+def test_without_any_of_its_rows_nothing_is_left_of_a_fit(design: Design, classes: np.ndarray) -> None:
+    targets = one_hot(classes)
+    found = fit(design, targets, np.ones(60), 1.0)
+    nothing = without(found, design, targets, np.ones(60), 1.0)
+    assert np.abs(nothing.weights).max() < 0.05 * np.abs(found.weights).max()
