@@ -20,7 +20,7 @@ from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import KINDS, kind_of
 from ml_backend.prelabelers import Doubt, Examples, Inputs, Learned, Opinion, State, register
 from ml_backend.prelabelers._evaluation import evaluate
-from ml_backend.prelabelers._features import EMBEDDING_SCALE
+from ml_backend.prelabelers._features import EMBEDDING_LENGTH
 from ml_backend.prelabelers._fitting import Labelled, fit_by_cross_validation
 from ml_backend.prelabelers._folds import folds, group_key
 from ml_backend.prelabelers._inputs import MAX_CHARACTERS
@@ -147,7 +147,7 @@ class _Sides:
         """What the left text is more than the right one, (n, features)."""
         n = len(self.left)
         both = (*self.left, *self.right)
-        vectors = self.source.beside(both).vectors * EMBEDDING_SCALE
+        vectors = self.source.beside(both).vectors * EMBEDDING_LENGTH
         ngrams = vocabulary.transform(*words(both), 2 * n)
         dense = np.hstack([vectors[:n] - vectors[n:], self.measures() / scale]).astype(np.float32)
         return Design(dense, csr_matrix(ngrams[:n] - ngrams[n:], dtype=np.float32))

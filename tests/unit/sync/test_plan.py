@@ -413,3 +413,16 @@ def test_a_new_view_hides_bookkeeping_and_what_people_show_in_it_later_stays(bar
     assert view["data"]["ordering"] == ["tasks:id"]
     assert view["data"]["hiddenColumns"] == {"explore": ["tasks:id"], "labeling": []}
     assert view["data"]["gridWidth"] == 4
+
+
+def test_what_is_labelled_next_is_kept_in_the_mark_and_shown_by_its_own_name(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(description="About reviews."), bare))
+    wanted = manifest_of(description="About reviews.", labeling={"batch": 50, "exploration": 0.25})
+    draft = remote.plan(wanted, bare)
+    [change] = draft.changes
+    assert {name: (diff.before, diff.after) for name, diff in change.fields.items()} == {
+        "labeling": (None, "batch 50, exploration 0.25")
+    }
+    remote.apply(draft)
+    assert remote.plan(wanted, bare).changes == []
