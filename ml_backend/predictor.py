@@ -236,7 +236,7 @@ def _trained(model: Model, config: LabelConfig, control: Control) -> Head | None
 
 
 def _packed(reading: Reading) -> bytes:
-    seen = (picture.digest for picture in reading.pictures)
+    seen = [picture.digest for picture in reading.pictures]
     return "\0".join((reading.text, *reading.parts, *seen)).encode(errors="replace")
 
 

@@ -113,7 +113,12 @@ class Album:
 
     def _open(self, values: Sequence[str], until: float) -> dict[str, _Opened]:
         def one(value: str) -> _Opened:
-            content = self._fetch(value, min(until, time.monotonic() + SECONDS))
+            try:
+                content = self._fetch(value, min(until, time.monotonic() + SECONDS))
+            except Unreadable:
+                raise
+            except Exception as error:  # whatever a value made for it does to a client: it costs its own task only
+                raise Unreadable(f"{type(error).__name__}: {error}") from error
             return _Opened(hashlib.sha256(content).digest(), decode(content))
 
         # Not as a context, which would wait for what is late: resolving a name can take as long as it likes.

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MOST_CHARACTERS = 5_000
 """Of one image; a page of print has about 3,000."""
+_OPTIONS = {"Global.log_level": "error", "Det.limit_type": "max", "Det.limit_side_len": 960}
+"""Its own limit enlarges small pictures until words fall apart: on six drawn ones this found more, in a third of the
+time."""
 
 
 class Ocr:
@@ -46,7 +49,7 @@ class Ocr:
             try:
                 from rapidocr import RapidOCR
 
-                self._loaded = RapidOCR(params={"Global.log_level": "error"})
+                self._loaded = RapidOCR(params=dict(_OPTIONS))
             except Exception as error:  # a library it needs that is missing, a model that is damaged
                 raise ModelUnavailable(
                     f"RapidOCR cannot be loaded: {error}", mend="Install it anew, or unset TIEBREAK_OCR."

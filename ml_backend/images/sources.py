@@ -41,6 +41,8 @@ class Sources:
         value = value.strip()
         if value[:5].lower() == "data:":
             return _inline(value)
+        if not value.isprintable():
+            raise Unreadable("its address has characters that no address has")
         if (path := self._path_in_studio(value)) is not None:
             return self._own(path, deadline)
         if value[:8].lower().startswith(("http://", "https://")):

@@ -108,11 +108,10 @@ def readings_of(
     known = look([image for images in shown for image in images]) if look and any(shown) else {}
     readings = []
     for item, images in zip(data, shown, strict=True):
-        pictures = tuple(known[image] for image in images if image in known)
-        texts = [*(_read(item, name, tags) for name in fields), *(picture.text for picture in pictures)]
-        readings.append(
-            Reading(_clean("\n".join(filter(None, texts))), tuple(_as_it_is(item, name) for name in own), pictures)
-        )
+        pictures = tuple(known[image] for image in images if image in known) if images else ()
+        texts = [text for name in fields if (text := _read(item, name, tags))]
+        texts += [picture.text for picture in pictures if picture.text]
+        readings.append(Reading(_clean("\n".join(texts)), tuple(_as_it_is(item, name) for name in own), pictures))
     return readings
 
 

@@ -40,9 +40,7 @@ def single(
     doubts = _doubts(of_the_rest.least_confidence, of_the_rest.margin, of_the_rest.entropy, disagreement, around)
     return [
         Opinion(options[i].answer, confidence, shown, doubt) if key else None
-        for key, i, confidence, shown, doubt in zip(
-            inputs.keys, best.tolist(), confidences, named, doubts, strict=True
-        )
+        for key, i, confidence, shown, doubt in zip(inputs.keys, best.tolist(), confidences, named, doubts, strict=True)
     ]
 
 
