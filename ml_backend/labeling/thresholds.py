@@ -214,10 +214,15 @@ def _sizes(n: int) -> Counts:
 
 def _most_errors(sizes: Counts, error: float, level: float) -> Counts:
     """For each size the most errors that pass the test at that level; -1 where none do."""
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
-    most = binom.ppf(level, sizes, error).astype(np.int64)
-    return np.where(binom.cdf(most, sizes, error) <= level, most, most - 1)
+    passing: Counts = np.full(len(sizes), -1, np.int64)
+    failing: Counts = sizes.copy()
+    while (failing - passing > 1).any():  # bisection: many times as fast as scipy.stats.binom.ppf
+        middle = (passing + failing) // 2
+        passes = (middle < 0) | (bdtr(np.maximum(middle, 0), sizes, error) <= level)
+        passing, failing = np.where(passes, middle, passing), np.where(passes, failing, middle)
+    return passing
 
 
 @lru_cache(maxsize=1024)
@@ -238,17 +243,11 @@ def _local_level(largest: int, error: float, certainty: float) -> float:
 
 def _chance_to_pass(sizes: Counts, error: float, level: float) -> float:
     """The probability that a walk with independent errors at the rate `error` passes any of the tests."""
-    from scipy.stats import binom
-
     most = _most_errors(sizes, error, level)
     alive: Floats = np.ones(1)
-    least = before = 0  # alive[i]: the walk has least + i errors and has passed no test
-    for size, passing in zip(sizes.tolist(), most.tolist(), strict=True):
-        if passing < 0:
-            continue
-        step = size - before
-        some = np.arange(int(binom.ppf(1 - 1e-14, step, error)) + 2)
-        alive, before = np.convolve(alive, binom.pmf(some, step, error)), size
+    least = 0  # alive[i]: the walk has least + i errors and has passed no test
+    for size, passing, step in zip(sizes.tolist(), most.tolist(), _steps(int(sizes[-1]), error), strict=True):
+        alive = np.convolve(alive, step).astype(np.float64)
         passed = max(0, passing + 1 - least)
         alive, least = alive[passed:], least + passed
         # ten standard deviations above its mean the walk will pass no more
@@ -256,6 +255,18 @@ def _chance_to_pass(sizes: Counts, error: float, level: float) -> float:
         if len(alive) > far > 0:
             alive = np.append(alive[: far - 1], alive[far - 1 :].sum())
     return float(1 - alive.sum())
+
+
+@lru_cache(maxsize=64)
+def _steps(largest: int, error: float) -> tuple[Floats, ...]:
+    """The probabilities of 0, 1, 2, … errors on the way from one tested size to the next."""
+    from scipy.stats import binom
+
+    lengths = np.diff(_sizes(largest), prepend=0)
+    return tuple(
+        binom.pmf(np.arange(most + 2), n, error)
+        for n, most in zip(lengths.tolist(), binom.ppf(1 - 1e-14, lengths, error).astype(int).tolist(), strict=True)
+    )
 
 
 def _fewest(error: float, certainty: float) -> int:

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
 
 from ml_backend.labeling.confidence import Temperature
 from ml_backend.prelabelers import Inputs, Opinion, Option
 from ml_backend.prelabelers._opinions import Surroundings, chosen, several, single
+
+IDENTITY = 10.0
+"""How strongly few examples leave a confidence as it is: as if so many nats spoke against a line one unit away."""
 
 
 class Calibration(Protocol):
@@ -101,6 +106,39 @@ class SeveralLabels:
     ) -> list[Opinion | None]:
         probabilities = self.probabilities(logits)
         return several(options, probabilities, self.confidences(probabilities), inputs, around)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a head's confidence is worth: a line through its logit (Platt 1999), by whether such answers were right.
+
+    A temperature makes probabilities honest on the whole; this makes the confidence in the answer so, whatever the
+    temperature could not mend (labels given carelessly, neighbours, texts far from all examples).
+    """
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    @classmethod
+    def fit(cls, confidence: np.ndarray, right: np.ndarray) -> Trust:
+        """`confidence` (n,) of answers to examples the head had not seen, `right` (n,) whether they were."""
+        x, y = _logit(confidence), right.astype(np.float64)
+
+        def loss(line: np.ndarray) -> float:
+            slope, offset = line
+            z = slope * x + offset
+            doubted = IDENTITY / 2 * ((slope - 1) ** 2 + offset**2)
+            return float((np.logaddexp(0, z) - y * z).sum() + doubted)
+
+        slope, offset = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x.tolist()
+        return cls(max(slope, 0.0), offset)
+
+    @property
+    def fields(self) -> Mapping[str, float]:
+        return {"slope": self.slope, "offset": self.offset}
+
+    def apply(self, confidence: np.ndarray) -> np.ndarray:
+        return expit(self.slope * _logit(confidence) + self.offset)
 
 
 def _against_nothing(logits: np.ndarray) -> np.ndarray:

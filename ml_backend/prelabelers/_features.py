@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import hstack
@@ -35,6 +35,13 @@ class Features:
             centre,
             EMBEDDING_LENGTH / max(length, 0.05),
         )
+
+    def without_characters(self) -> Features:
+        return replace(self, characters=Vocabulary(np.empty(0, np.uint32), np.empty(0, np.float32)))
+
+    def cut(self, rows: Design) -> Design:
+        """The rows as `without_characters` makes them."""
+        return Design(rows.dense, rows.sparse[:, : len(self.words.hashes)])
 
     def rows(self, inputs: Inputs) -> Design:
         count = len(inputs)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ml_backend.prelabelers._regression import MAX_ITERATIONS, Coefficients, Design, fit, rotate, stack, without
+from ml_backend.prelabelers._regression import MAX_ITERATIONS, Coefficients, Design, fit_each, rotate, stack
 
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Of C. The best one grows with what the labels have in common with the words, and shrinks with their noise."""
 SEARCH_AMONG = 1_000
-"""Rows that choose C: more would hardly change the choice, and take their time."""
-FULL_ITERATIONS, FOLD_ITERATIONS = 80, 30
-"""With more rows than that: what comes later hardly moves the loss. Folds start from the whole fit (see `without`)."""
+"""Rows that choose C, and whether plainer rows do: more would hardly change the choice, and take their time."""
+WORTH = 0.005
+"""Share of the loss that the fuller rows must save to be worth several times the time of the plainer ones."""
+ITERATIONS = 50
+"""Of a fit whose result is only compared, or has more rows than that: what comes later hardly moves the loss."""
+AT_ONCE = 3_000_000
+"""Weights fitted at once, about 350 MB of L-BFGS; more folds than fit in there come one after the other."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,35 @@ class Labelled:
         rows, always = inside.take(np.arange(n)), inside.take(np.arange(n, len(inside)))
         return replace(self, rows=rows, always=always), back
 
-    def fit(self, c: float, start: Coefficients | None = None, iterations: int = MAX_ITERATIONS) -> Coefficients:
+    def fit_without(self, folds: Sequence[int], c: float, starts: Starts, iterations: int = MAX_ITERATIONS) -> Starts:
+        """Fold -> the fit to all rows but that fold's; `EVERY` leaves none out."""
         rows = stack(self.rows, self.always)
         targets = np.vstack([self.targets, self.always_targets])
-        weights = np.concatenate([self.weights, np.ones(len(self.always))])
-        return fit(rows, targets, weights, c, independent=self.independent, start=start, iterations=iterations)
+        kept = np.stack([np.where(self.fold == fold, 0.0, self.weights) for fold in folds], axis=1)
+        weights = np.vstack([kept, np.ones((len(self.always), len(folds)))])
+        together = max(1, AT_ONCE // (rows.width * targets.shape[1]))
+        found: Starts = {}
+        for place in range(0, len(folds), together):
+            some = folds[place : place + together]
+            fits = fit_each(
+                rows,
+                targets,
+                weights[:, place : place + together],
+                c,
+                independent=self.independent,
+                starts=[starts[fold] for fold in some] if starts else None,
+                iterations=iterations,
+            )
+            found |= dict(zip(some, fits, strict=True))
+        return found
+
+    def out_of_fold(self, fits: Starts) -> np.ndarray:
+        """(n, k) logits of each row by the fit without its fold."""
+        logits = np.zeros(self.targets.shape, np.float32)
+        for fold, fitted in fits.items():
+            test = np.flatnonzero(self.fold == fold)
+            logits[test] = fitted.logits(self.rows.take(test))
+        return logits
 
 
 @dataclass(frozen=True)
@@ -62,56 +89,57 @@ class Fitted:
     c: float
     logits: np.ndarray
     """(n, k), of each row by a model that has not seen its fold."""
+    plainer: bool
+    """Whether it is a fit to the plainer rows."""
 
 
 Starts = dict[int, Coefficients]
-"""Fold -> where a fit without that fold begins."""
+"""Fold -> a fit without that fold, or where one begins."""
+EVERY = -1
+"""No fold's number."""
 
 
-def fit_by_cross_validation(data: Labelled, loss: Callable[[np.ndarray, np.ndarray], float]) -> Fitted:
+def fit_by_cross_validation(
+    data: Labelled, loss: Callable[[np.ndarray, np.ndarray], float], *, plainer: Labelled | None = None
+) -> Fitted:
     """`loss(logits, rows)` of out-of-fold logits of these rows, lower is better, chooses C; rows must be in an order
-    that means nothing, since large data let the first ones choose."""
+    that means nothing, since large data let the first ones choose. `plainer` is the same with fewer features: large
+    data do with those where they are as good."""
+    folds = np.unique(data.fold).tolist()
     among = np.arange(min(len(data.rows), SEARCH_AMONG))
     few, back = data.take(among).rotated()
-    c, starts, logits = _search(few, among, loss)
+    c, starts, logits = _search(few, folds, among, loss)
+    begin = next(iter(starts.values()))
     if len(among) == len(data.rows):
-        return Fitted(back(few.fit(c, next(iter(starts.values())))), c, logits)
-    whole = data.fit(c, back(next(iter(starts.values()))), FULL_ITERATIONS)
-    return Fitted(whole, c, _out_of_fold_near(data, c, whole))
+        return Fitted(back(few.fit_without([EVERY], c, {EVERY: begin})[EVERY]), c, logits, False)
+    if plainer is not None:
+        fewer, back_to_plainer = plainer.take(among).rotated()
+        fits = fewer.fit_without(folds, c, {})
+        if loss(fewer.out_of_fold(fits), among) <= (1 + WORTH) * loss(logits, among):
+            data, back, starts, begin = plainer, back_to_plainer, fits, next(iter(fits.values()))
+    starts = {fold: back(found) for fold, found in {**starts, EVERY: begin}.items()}
+    fits = data.fit_without([*folds, EVERY], c, starts, ITERATIONS)
+    whole = fits.pop(EVERY)
+    return Fitted(whole, c, data.out_of_fold(fits), data is plainer)
 
 
 def _search(
-    data: Labelled, rows: np.ndarray, loss: Callable[[np.ndarray, np.ndarray], float]
+    data: Labelled, folds: Sequence[int], rows: np.ndarray, loss: Callable[[np.ndarray, np.ndarray], float]
 ) -> tuple[float, Starts, np.ndarray]:
-    best_loss, best = math.inf, (GRID[0], Starts(), np.empty(0))
-    starts = Starts()
-    for c in GRID:
-        starts, logits = _out_of_fold(data, c, starts)
-        lost = loss(logits, rows)
-        if lost < best_loss:
-            best_loss, best = lost, (c, starts, logits)
-        elif lost > 1.1 * best_loss:
-            break  # the loss has one valley
-    return best
+    """The C of the least loss, the folds' fits and their logits. The loss has one valley: down it from the middle."""
+    tried: dict[int, tuple[float, Starts, np.ndarray]] = {}
 
+    def lost(place: int, starts: Starts) -> float:
+        fits = data.fit_without(folds, GRID[place], starts, ITERATIONS)
+        logits = data.out_of_fold(fits)
+        tried[place] = loss(logits, rows), fits, logits
+        return tried[place][0]
 
-def _out_of_fold(data: Labelled, c: float, starts: Starts) -> tuple[Starts, np.ndarray]:
-    logits = np.zeros(data.targets.shape, np.float32)
-    fitted: Starts = {}
-    for fold in np.unique(data.fold).tolist():
-        test = data.fold == fold
-        fitted[fold] = data.take(np.flatnonzero(~test)).fit(c, starts.get(fold))
-        logits[test] = fitted[fold].logits(data.rows.take(np.flatnonzero(test)))
-    return fitted, logits
-
-
-def _out_of_fold_near(data: Labelled, c: float, whole: Coefficients) -> np.ndarray:
-    """Out-of-fold logits, each fold's fit beginning at the whole one without what the fold contributed to it."""
-    logits = np.zeros(data.targets.shape, np.float32)
-    for fold in np.unique(data.fold).tolist():
-        test = np.flatnonzero(data.fold == fold)
-        held_out = data.take(test)
-        start = without(whole, held_out.rows, held_out.targets, held_out.weights, c, independent=data.independent)
-        fitted = data.take(np.flatnonzero(data.fold != fold)).fit(c, start, FOLD_ITERATIONS)
-        logits[test] = fitted.logits(held_out.rows)
-    return logits
+    best = GRID.index(1.0)
+    lost(best, Starts())
+    for step in (1, -1):
+        while 0 <= best + step < len(GRID) and best + step not in tried:
+            if lost(best + step, tried[best][1]) >= tried[best][0]:
+                break
+            best += step
+    return GRID[best], tried[best][1], tried[best][2]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import Kind, kind_of
 from ml_backend.prelabelers import Examples, Inputs, Learned, Opinion, Option, State, register
 from ml_backend.prelabelers._blending import Blend
-from ml_backend.prelabelers._calibration import Calibration, OneLabel, SeveralLabels
+from ml_backend.prelabelers._calibration import Calibration, OneLabel, SeveralLabels, Trust
 from ml_backend.prelabelers._evaluation import evaluate
 from ml_backend.prelabelers._features import Features
 from ml_backend.prelabelers._fitting import Labelled, fit_by_cross_validation
@@ -35,9 +35,9 @@ from ml_backend.prelabelers._regression import Coefficients
 LEAST_TEXTS = 10
 NAME_COUNTS_BELOW = 50
 """A label with that many examples of its own does without its words as one more."""
-MOST_PARAMETERS = 4_000_000
-"""Of n-grams times labels: 16 MB a head."""
-MOST_NGRAMS = 40_000
+MOST_PARAMETERS = 1_000_000
+"""Of n-grams times labels: 4 MB a head."""
+MOST_NGRAMS = 12_000
 """Of words, and of characters as many: those that fewer texts share hardly change an answer, and double the time."""
 RARELY_SEVERAL = 0.05
 """A taxonomy where people pick more than one path less often than this is learned as one path a task."""
@@ -78,6 +78,7 @@ class FewShot:
             Neighbours.read(arrays),
             Blend(**fields["blend"]),
             _CALIBRATIONS[fields["takes"]](**fields["calibration"]),
+            Trust(**fields["trust"]),
         )
 
 
@@ -93,6 +94,7 @@ class FewShotHead:
     neighbours: Neighbours
     blend: Blend
     calibration: Calibration
+    trust: Trust
 
     def opinions(self, inputs: Inputs) -> Sequence[Opinion | None]:
         if not len(inputs):
@@ -104,7 +106,13 @@ class FewShotHead:
         """From the regression's logits (n, k) and what the neighbours say."""
         blended = self.blend.apply(logits, near.shares, independent=not isinstance(self.calibration, OneLabel))
         distance, unknown = self.neighbours.distance(near.strangeness), self.neighbours.unknown(near.strangeness)
-        return self.calibration.opinions(self.options, blended, inputs, Surroundings(near.shares, distance, unknown))
+        around = Surroundings(near.shares, distance, unknown)
+        found = self.calibration.opinions(self.options, blended, inputs, around)
+        sure = self.trust.apply(np.array([opinion.confidence if opinion else 0.5 for opinion in found])).tolist()
+        return [
+            replace(opinion, confidence=confidence) if opinion else None
+            for opinion, confidence in zip(found, sure, strict=True)
+        ]
 
     def state(self) -> State:
         fields = {
@@ -114,6 +122,7 @@ class FewShotHead:
             "scale": self.features.scale,
             "blend": dict(self.blend.fields),
             "calibration": dict(self.calibration.fields),
+            "trust": dict(self.trust.fields),
         }
         arrays = {
             "weights": self.coefficients.weights,
@@ -189,13 +198,20 @@ def _learn(kind: Kind, offered: Sequence[Option], examples: Examples, known: lis
     def loss(logits: np.ndarray, rows: np.ndarray) -> float:
         return calibration.fit(logits, targets[rows]).loss(logits, targets[rows])
 
-    fitted = fit_by_cross_validation(data, loss)
+    plainer = replace(data, rows=features.cut(data.rows), always=features.cut(data.always))
+    fitted = fit_by_cross_validation(data, loss, plainer=plainer)
+    features = features.without_characters() if fitted.plainer else features
     neighbours, near = Neighbours.fit(inputs.vectors, targets, data.weights, data.fold)
     alone = calibration.fit(fitted.logits, targets).temperature
     blend = Blend.fit(fitted.logits, near.shares, alone, loss, independent=several)
     blended = blend.apply(fitted.logits, near.shares, independent=several)
     calibrated = calibration.fit(blended, targets)
-    head = FewShotHead(kind, classes, features, fitted.coefficients, neighbours, blend, calibrated)
+    head = FewShotHead(kind, classes, features, fitted.coefficients, neighbours, blend, calibrated, Trust())
+    unseen = [
+        (opinion, answer) for opinion, answer in zip(head.judge(fitted.logits, near, inputs), answers, strict=True)
+    ]
+    told = np.array([opinion.confidence for opinion, _ in unseen if opinion])
+    head = replace(head, trust=Trust.fit(told, np.array([opinion.answer == it for opinion, it in unseen if opinion])))
     seen = dict(zip(known, head.judge(fitted.logits, near, inputs), strict=True))
     metrics = {
         **evaluate(kind, answers, [opinion for opinion in seen.values() if opinion]),
