@@ -42,7 +42,7 @@ from ml_backend.labeling.errors import ConfigError, InputError, TiebreakError
 from ml_backend.labeling.results import project_key
 from ml_backend.logs import set_up_logs
 from ml_backend.model_registry import ModelRegistry
-from ml_backend.predictor import Predictor
+from ml_backend.predictor import REQUEST_SECONDS, Predictor
 from ml_backend.project_state import project_id_of
 from ml_backend.settings import Settings, load_settings
 
@@ -132,7 +132,7 @@ class _Face:
     def __init__(self, settings: Settings, encoder: Encoder) -> None:
         self.registry = ModelRegistry(settings.models)
         self.encoder = encoder
-        self.predictor = Predictor(self.registry, self.encoder)
+        self.predictor = Predictor(self.registry, self.encoder, image_seconds=REQUEST_SECONDS)
         self.hints = Hints(settings)
         self.ready = self.closing = False
         # Predictions compute, the rest waits for files and Redis: neither may take the other's threads. Predictions

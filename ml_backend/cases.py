@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import structlog
 
+from ml_backend.images import Look
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.results import answers, read_task, read_time, string
@@ -76,15 +77,16 @@ def read_cases(studio: Studio, project: Mapping[str, Any], config: LabelConfig, 
     return [case for case in found if case.expires is None or case.expires > now]
 
 
-def cases_fingerprint(cases: Iterable[Case], config: LabelConfig) -> str:
+def cases_fingerprint(cases: Iterable[Case], config: LabelConfig, look: Look | None = None) -> str:
     """16 hex digits of what the cases ask and answer; empty for none."""
-    lines = sorted(repr((case.control, _key(case, config), _hash(case, config))) for case in cases)
+    lines = sorted(repr((case.control, _key(case, config), _hash(case, config, look))) for case in cases)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] if lines else ""
 
 
-def case_texts(cases: Iterable[Case], control: str, config: LabelConfig) -> np.ndarray:
-    """(n,) uint64: hashes of the texts of one control's cases, as `examples.text_hashes` has them."""
-    return np.array([_hash(case, config) for case in cases if case.control == control], dtype=np.uint64)
+def case_texts(cases: Iterable[Case], control: str, config: LabelConfig, look: Look | None = None) -> np.ndarray:
+    """(n,) uint64: hashes of the texts of one control's cases, as `examples.text_hashes` has them where `look` is that
+    of its encoder."""
+    return np.array([_hash(case, config, look) for case in cases if case.control == control], dtype=np.uint64)
 
 
 def policy_version(project: Mapping[str, Any]) -> str:
@@ -126,9 +128,9 @@ def _about(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _hash(case: Case, config: LabelConfig) -> int:
-    (reading,) = readings_of(config, config[case.control], [case.data])
-    return int.from_bytes(group_key(reading.text)[:8])
+def _hash(case: Case, config: LabelConfig, look: Look | None) -> int:
+    (reading,) = readings_of(config, config[case.control], [case.data], look)
+    return int.from_bytes(group_key(reading.key)[:8])
 
 
 def _key(case: Case, config: LabelConfig) -> str:

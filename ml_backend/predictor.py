@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,8 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import numpy as np
 import structlog
 
-from ml_backend.encoder import Encoder
+from ml_backend.encoder import Encoder, look_of
+from ml_backend.images import Look
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.results import on_screen, write_answers
@@ -44,6 +46,9 @@ CONFIGS = 256
 """Label configs kept prepared."""
 OPINIONS = 100_000
 """Answers remembered, about 30 MB: a text that a head has read is not read again."""
+REQUEST_SECONDS = 20.0
+"""Of images, for one request of Label Studio's, which waits 100 s for all of it: an image that does not come in that
+time is not read then. Batch pre-labeling and training take the time they need."""
 
 Found = tuple[Answer, float, float] | None
 """Answer, confidence and doubt."""
@@ -82,8 +87,10 @@ class Plan:
 class Predictor:
     """Thread-safe, shared by all projects."""
 
-    def __init__(self, registry: ModelRegistry, encoder: Encoder) -> None:
+    def __init__(self, registry: ModelRegistry, encoder: Encoder, *, image_seconds: float = math.inf) -> None:
+        """`image_seconds` are those that one call may spend on fetching and reading images."""
         self._encoder = encoder
+        self._image_seconds = image_seconds
         self._models = LiveModels(registry, encoder.id)
         self._lock = threading.Lock()
         self._numbers = itertools.count()
@@ -134,7 +141,8 @@ class Predictor:
         if plan.heads:
             control = config[next(iter(plan.heads))]
             read = [i for i, task in enumerate(tasks) if _is_task(task)]
-            readings = _readings(config, control, [tasks[i]["data"] for i in read])
+            look = look_of(self._encoder, self._image_seconds)
+            readings = _readings(config, control, [tasks[i]["data"] for i in read], look)
             some = [(i, reading) for i, reading in zip(read, readings, strict=True) if reading]
             if some:
                 vectors[[i for i, _ in some]] = Inputs([reading for _, reading in some], self._encoder).vectors
@@ -146,8 +154,9 @@ class Predictor:
         """Place, opinions by control, and the answers that the screen would show, of every task that has some."""
         read = [i for i, task in enumerate(tasks) if _is_task(task)]
         data = [tasks[i]["data"] for i in read]
+        look = look_of(self._encoder, self._image_seconds)
         columns = {
-            name: self._opinions(number, head, _readings(config, config[name], data))
+            name: self._opinions(number, head, _readings(config, config[name], data, look))
             for name, (number, head) in plan.heads.items()
         }
         for row, i in enumerate(read):
@@ -227,14 +236,17 @@ def _trained(model: Model, config: LabelConfig, control: Control) -> Head | None
 
 
 def _packed(reading: Reading) -> bytes:
-    return "\0".join((reading.text, *reading.parts)).encode(errors="replace")
+    seen = [picture.digest for picture in reading.pictures]
+    return "\0".join((reading.text, *reading.parts, *seen)).encode(errors="replace")
 
 
-def _readings(config: LabelConfig, control: Control, data: Sequence[Mapping[str, Any]]) -> list[Reading]:
+def _readings(
+    config: LabelConfig, control: Control, data: Sequence[Mapping[str, Any]], look: Look | None
+) -> list[Reading]:
     """A task whose data cannot be read, nested thousands deep say, has nothing to read; the others keep theirs."""
     try:
-        return readings_of(config, control, data)
+        return readings_of(config, control, data, look)
     except (RecursionError, ValueError, TypeError):
         if len(data) == 1:
             return [Reading()]
-        return [reading for item in data for reading in _readings(config, control, [item])]
+        return [reading for item in data for reading in _readings(config, control, [item], look)]

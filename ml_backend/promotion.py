@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ml_backend.cases import Case
-from ml_backend.encoder import Encoder
+from ml_backend.encoder import Encoder, look_of
 from ml_backend.examples import text_hashes
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError, ModelUnavailable
@@ -133,7 +133,7 @@ def _failed_cases(
         asked = [case for case in cases if case.control == name]
         if not asked:
             continue
-        inputs = Inputs(readings_of(config, config[name], [case.data for case in asked]), encoder)
+        inputs = Inputs(readings_of(config, config[name], [case.data for case in asked], look_of(encoder)), encoder)
         ours, theirs = learned[name].head.opinions(inputs), head.opinions(inputs)
         for case, our, their in zip(asked, ours, theirs, strict=True):
             wrong = our is not None and our.answer != case.answer and our.confidence >= SURE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -39,6 +40,13 @@ class Settings(BaseSettings):
         None, description="where converted encoders are kept; default: HOME/encoders"
     )
 
+    image_encoder: str | None = Field(
+        None, description="CLIP-type sentence-transformers folder or hub name: images are looked at"
+    )
+    ocr: bool = Field(False, description="text in images is read; needs tiebreak[ocr]")
+    image_hosts: str = Field("", description="hosts images may be fetched from, beside Label Studio: name or name:port")
+    image_hosts_private: bool = Field(False, description="these hosts may be at private addresses")
+
     backend_url: str | None = Field(None, description="where Label Studio reaches the backend")
     backend_user: str | None = Field(None, description="Basic auth of the backend")
     backend_password: SecretStr | None = Field(None, description="Basic auth of the backend")
@@ -55,6 +63,14 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return url and url.rstrip("/")
+
+    @field_validator("image_hosts")
+    @classmethod
+    def _hosts(cls, hosts: str) -> str:
+        for host in hosts.replace(",", " ").split():
+            if not re.fullmatch(r"[A-Za-z0-9._-]+(:\d{1,5})?", host):
+                raise ValueError("must be host names, with a port or without, separated by commas")
+        return hosts
 
     @cached_property
     def models(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import structlog
 
 from ml_backend.cases import Case, case_texts, cases_fingerprint
-from ml_backend.encoder import Encoder
+from ml_backend.encoder import Encoder, look_of
 from ml_backend.examples import examples_of, fingerprint, text_hashes
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError, ModelUnavailable, NotEnoughLabels
@@ -62,11 +62,13 @@ def train(
     """
     cases = [case for case in cases if any(control.name == case.control for control in config.answerable)]
     examples = {
-        name: _without(known, case_texts(cases, name, config))
+        name: _without(known, case_texts(cases, name, config, look_of(encoder)))
         for name, known in examples_of(config, tasks, encoder).items()
     }
     label_fingerprint = fingerprint(examples, config)
-    origin = _origin(config, label_fingerprint, encoder, policy_version, cases_fingerprint(cases, config))
+    origin = _origin(
+        config, label_fingerprint, encoder, policy_version, cases_fingerprint(cases, config, look_of(encoder))
+    )
     info = next(
         (it for it in registry.versions(project) if it.fingerprint == origin and _intact(registry, project, it)), None
     )

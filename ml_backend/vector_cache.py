@@ -46,14 +46,19 @@ class VectorCache:
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The vectors known."""
-        with self._lock:
-            found = {key: vector for key in keys if (vector := self._memory.get(key)) is not None}
-            for key in found:
-                self._memory.move_to_end(key)
+        found = self.remembered(keys)
         if missing := [key for key in dict.fromkeys(keys) if key not in found]:
             read = self._read(missing)
             self._remember(read)
             found |= read
+        return found
+
+    def remembered(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Those in memory; the file is not asked."""
+        with self._lock:
+            found = {key: vector for key in keys if (vector := self._memory.get(key)) is not None}
+            for key in found:
+                self._memory.move_to_end(key)
         return found
 
     def put(self, vectors: Mapping[bytes, bytes]) -> None:

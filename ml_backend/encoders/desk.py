@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 LONG = 64
 """Texts that are worth a thread."""
 
 Compute = Callable[[dict[bytes, str]], dict[bytes, bytes]]
+Known = Callable[[Iterable[bytes]], dict[bytes, bytes]]
 
 
 class _Asked:
@@ -35,8 +36,9 @@ class Desk:
     long list holds nobody up; what is left of a batch is filled from the next orders. Nobody waits for more to come.
     """
 
-    def __init__(self, compute: Compute, *, callers: int, batch: int) -> None:
+    def __init__(self, compute: Compute, known: Known, *, callers: int, batch: int) -> None:
         self._compute = compute
+        self._known = known  # what was computed since a caller looked
         self._callers = self._free = callers
         self._batch = batch
         self._changed = threading.Condition()
@@ -46,9 +48,11 @@ class Desk:
     def vectors(self, texts: Mapping[bytes, str]) -> dict[bytes, bytes]:
         """The vector of each. Raises what computing one of them raised."""
         with self._changed:
-            order = deque(sorted((key for key in texts if key not in self._on_their_way), key=lambda k: len(texts[k])))
+            found = self._known(texts)
+            new = (key for key in texts if key not in self._on_their_way and key not in found)
+            order = deque(sorted(new, key=lambda key: len(texts[key])))
             self._on_their_way |= {key: _Asked(texts[key]) for key in order}
-            mine = {key: self._on_their_way[key] for key in texts}
+            mine = {key: self._on_their_way[key] for key in texts if key not in found}
             if order:
                 self._orders.append(order)
         helpers = [
@@ -63,7 +67,7 @@ class Desk:
         for asked in mine.values():
             if asked.error is not None:
                 raise asked.error
-        return {key: asked.vector for key, asked in mine.items() if asked.vector is not None}
+        return found | {key: asked.vector for key, asked in mine.items() if asked.vector is not None}
 
     def _work(self, waiting: list[_Asked]) -> None:
         while batch := self._next(waiting):

@@ -28,6 +28,7 @@ class SentenceTransformers:
     """On CPUs with bfloat16 instructions the weights are bfloat16: measured 1.9 times as fast as float32 at a cosine of
     1.000 (worst text 0.996). Elsewhere bfloat16 is emulated, hence float32."""
 
+    setting = "TIEBREAK_ENCODER"
     imports: tuple[str, ...] = ("sentence_transformers",)
     callers = 1  # torch takes all cores for one call
 
@@ -82,7 +83,7 @@ class SentenceTransformers:
         except Exception as error:  # whatever a broken model folder or an unreachable hub raises
             raise ModelUnavailable(
                 f"The encoder {self._model} cannot be loaded: {error}",
-                mend="Let TIEBREAK_ENCODER name a sentence-transformers folder or hub model, or unset it.",
+                mend=f"Let {self.setting} name a sentence-transformers folder or hub model, or unset it.",
             ) from error
 
 

@@ -192,13 +192,21 @@ class LabelConfig:
     def text_fields(self, control: Control) -> tuple[str, ...]:
         """Keys of task data whose text a model may read for this control: its own source first, then every other
         text shown on the screen (a verdict on an image is helped by the title above it)."""
-        own = [s.field for s in self.sources if s.name in control.to_names and s.tag.lower() in TEXT_TAGS]
-        rest = [s.field for s in self.sources if s.tag.lower() in TEXT_TAGS]
+        return self._fields(control, TEXT_TAGS)
+
+    def image_fields(self, control: Control) -> tuple[str, ...]:
+        """The same for images."""
+        return self._fields(control, IMAGE_TAGS)
+
+    def _fields(self, control: Control, tags: frozenset[str]) -> tuple[str, ...]:
+        own = [s.field for s in self.sources if s.name in control.to_names and s.tag.lower() in tags]
+        rest = [s.field for s in self.sources if s.tag.lower() in tags]
         return tuple(dict.fromkeys(f for f in (*own, *rest) if f))
 
 
 # Markdown is left out: it shows explanations, the machine's own among them, and no model may learn from its own words.
 TEXT_TAGS = frozenset({"text", "hypertext", "header", "paragraphs"})
+IMAGE_TAGS = frozenset({"image"})
 
 
 @lru_cache(maxsize=512)

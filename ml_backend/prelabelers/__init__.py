@@ -152,7 +152,7 @@ def signature(config: LabelConfig, control: Control) -> str:
     the screen do not matter."""
     answers = sorted(repr(option.answer) for option in options(control)) or sorted(control.keys)
     own = [source.field for name in control.to_names if (source := config.source(name))]
-    read = (control.to_tags, own, config.text_fields(control))
+    read = (control.to_tags, own, config.text_fields(control), *filter(None, [config.image_fields(control)]))
     parts = (control.name, control.tag.lower(), control.multiple, answers, read)
     return hashlib.sha256(repr(parts).encode(errors="replace")).hexdigest()[:16]
 

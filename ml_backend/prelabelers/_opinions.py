@@ -29,7 +29,7 @@ class Surroundings:
 def single(
     options: Sequence[Option], probabilities: np.ndarray, inputs: Inputs, around: Surroundings | None = None
 ) -> list[Opinion | None]:
-    """The likeliest option for each row of `probabilities` (n, k); None where there is no text."""
+    """The likeliest option for each row of `probabilities` (n, k); None where there is nothing to read."""
     best = probabilities.argmax(axis=1)
     if around is not None:
         probabilities = _towards(probabilities, around.unknown, 1 / len(options))
@@ -39,10 +39,8 @@ def single(
     disagreement = None if around is None else 1 - around.shares[np.arange(len(best)), best]
     doubts = _doubts(of_the_rest.least_confidence, of_the_rest.margin, of_the_rest.entropy, disagreement, around)
     return [
-        Opinion(options[i].answer, confidence, shown, doubt) if text else None
-        for text, i, confidence, shown, doubt in zip(
-            inputs.texts, best.tolist(), confidences, named, doubts, strict=True
-        )
+        Opinion(options[i].answer, confidence, shown, doubt) if key else None
+        for key, i, confidence, shown, doubt in zip(inputs.keys, best.tolist(), confidences, named, doubts, strict=True)
     ]
 
 
@@ -65,9 +63,9 @@ def several(
     disagreement = None if around is None else np.abs(picked - around.shares).max(axis=1)
     doubts = _doubts(1 - confidences, closest_call, None, disagreement, around)
     return [
-        Opinion(sum((parts[i] for i in np.flatnonzero(row).tolist()), ()), confidence, shown, doubt) if text else None
-        for text, row, confidence, shown, doubt in zip(
-            inputs.texts, picked, confidences.tolist(), named, doubts, strict=True
+        Opinion(sum((parts[i] for i in np.flatnonzero(row).tolist()), ()), confidence, shown, doubt) if key else None
+        for key, row, confidence, shown, doubt in zip(
+            inputs.keys, picked, confidences.tolist(), named, doubts, strict=True
         )
     ]
 

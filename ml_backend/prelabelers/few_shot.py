@@ -45,18 +45,18 @@ RARELY_SEVERAL = 0.05
 
 @register("few_shot")
 class FewShot:
-    """For choices, taxonomies and ratings, wherever there is text to read."""
+    """For choices, taxonomies and ratings, wherever there is text or an image to read."""
 
     name: str
 
     def learns(self, config: LabelConfig, control: Control) -> bool:
-        return len(options(control)) > 1 and bool(config.text_fields(control))
+        return len(options(control)) > 1 and bool(config.text_fields(control) or config.image_fields(control))
 
     def learn(self, config: LabelConfig, control: Control, examples: Examples) -> Learned:
         kind, offered = _kind(control), options(control)
         several = _takes_several(control, kind, examples)
         known = _usable(kind, offered, examples, several)
-        _require_enough(control, [examples.inputs.texts[i] for i in known], [examples.answers[i] for i in known])
+        _require_enough(control, [examples.inputs.keys[i] for i in known], [examples.answers[i] for i in known])
         return _learn(kind, offered, examples, known, several)
 
     def load(self, control: Control, state: State) -> FewShotHead:
@@ -155,9 +155,9 @@ def _usable(kind: Kind, offered: Sequence[Option], examples: Examples, several: 
     """Examples whose labels the config still has, in an order that only the examples themselves decide."""
     names = {option.name for option in offered}
     usable = [
-        (group_key(text), kind.key(answer), i)
-        for i, (text, answer) in enumerate(zip(examples.inputs.texts, examples.answers, strict=True))
-        if text and names.issuperset(kind.labels(answer)) and (several or len(kind.labels(answer)) == 1)
+        (group_key(key), kind.key(answer), i)
+        for i, (key, answer) in enumerate(zip(examples.inputs.keys, examples.answers, strict=True))
+        if key and names.issuperset(kind.labels(answer)) and (several or len(kind.labels(answer)) == 1)
     ]
     return [i for _, _, i in sorted(usable, key=lambda item: (*item[:2], examples.tasks[item[2]]))]
 
@@ -188,7 +188,7 @@ def _learn(kind: Kind, offered: Sequence[Option], examples: Examples, known: lis
         rows=features.rows(inputs),
         targets=targets,
         weights=examples.weights[known],
-        fold=folds(inputs.texts, [int(row.argmax()) for row in targets]),
+        fold=folds(inputs.keys, [int(row.argmax()) for row in targets]),
         always=features.rows(inputs.beside([classes[i].words for i in named])),
         always_targets=np.eye(len(classes), dtype=np.float32)[named],
         independent=several,

@@ -16,6 +16,7 @@ list, refused predictions go unmentioned, and dropped fields too.
     checks       whether a prediction fits the label config
     annotations  single annotations
     people       accounts
+    files        what people uploaded
     views, backends, webhooks
 
 Every write is verified, by counts or by reading back, and safe to repeat.
@@ -27,6 +28,7 @@ from ml_backend.labeling.errors import StudioUnauthorized
 from ml_backend.settings import Settings
 from ml_backend.studio.annotations import Annotations
 from ml_backend.studio.backends import Backends
+from ml_backend.studio.files import Files
 from ml_backend.studio.imports import Imports
 from ml_backend.studio.people import People
 from ml_backend.studio.stored_predictions import StoredPredictions
@@ -36,7 +38,7 @@ from ml_backend.studio.webhooks import Webhooks
 __all__ = ["Studio"]
 
 
-class Studio(StoredPredictions, Imports, Annotations, People, Views, Backends, Webhooks):
+class Studio(StoredPredictions, Imports, Annotations, People, Files, Views, Backends, Webhooks):
     """A signed-in connection to one Label Studio. Threads may share it."""
 
     @classmethod

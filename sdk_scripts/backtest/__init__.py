@@ -53,7 +53,7 @@ def backtest(
 
     if not 0.05 <= test_share <= 0.95:
         raise InputError(f"The test share must lie between 0.05 and 0.95, not at {test_share:g}.", mend="0.3 is usual.")
-    encoder = load_encoder(settings)
+    encoder = load_encoder(settings.model_copy(update={"image_encoder": None, "ocr": False}))  # texts are replayed
     labelled = read_labelled(data, read_label_config(label_config), columns, encoder, seed=seed, limit=limit)
     if len(labelled) < labelled.texts_found:
         report(f"Of {labelled.texts_found:,} texts {len(labelled):,}, picked at random, are replayed; see --limit.")

@@ -149,6 +149,13 @@ class TestSources:
         )
         assert config.text_fields(config["r"]) == ("html", "title", "text")
 
+    def test_the_control_s_own_image_comes_first(self) -> None:
+        config = parse(
+            '<View><Image value="$logo"/><Text name="t" value="$text"/><Image name="i" valueList="$photos"/>'
+            '<Image name="j" value="https://example.com/a.png"/><Rating name="r" toName="i"/></View>'
+        )
+        assert config.image_fields(config["r"]) == ("photos", "logo")
+
 
 class TestFingerprint:
     base = '<Choices name="c" toName="text"><Choice value="a"/><Choice value="b"/></Choices>'
