@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import hstack
 
 from ml_backend.prelabelers._inputs import Inputs
-from ml_backend.prelabelers._ngrams import Vocabulary, characters, words
+from ml_backend.prelabelers._ngrams import Vocabulary
 from ml_backend.prelabelers._regression import Design
 
 EMBEDDING_LENGTH = 2.0
@@ -27,11 +27,11 @@ class Features:
     @classmethod
     def fit(cls, inputs: Inputs, *, most: int) -> Features:
         """The n-grams of these texts, at most `most` of each kind, and how their embeddings lie."""
-        texts, centre = inputs.texts, inputs.vectors.mean(axis=0)
+        centre = inputs.vectors.mean(axis=0)
         length = float(np.sqrt(((inputs.vectors - centre) ** 2).sum(axis=1).mean()))
         return cls(
-            Vocabulary.fit(*words(texts), len(texts), most=most),
-            Vocabulary.fit(*characters(texts), len(texts), most=most),
+            Vocabulary.fit(*inputs.words, len(inputs), most=most),
+            Vocabulary.fit(*inputs.characters, len(inputs), most=most),
             centre,
             EMBEDDING_LENGTH / max(length, 0.05),
         )
@@ -46,8 +46,8 @@ class Features:
     def rows(self, inputs: Inputs) -> Design:
         count = len(inputs)
         blocks = [
-            self.words.transform(*words(inputs.texts), count),
-            self.characters.transform(*characters(inputs.texts), count),
+            self.words.transform(*inputs.words, count),
+            self.characters.transform(*inputs.characters, count),
         ]
         return Design(
             (inputs.vectors - self.centre) * np.float32(self.scale), hstack(blocks, format="csr", dtype=np.float32)

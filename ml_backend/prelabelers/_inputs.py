@@ -14,6 +14,7 @@ from ml_backend.encoder import Encoder
 from ml_backend.images import Look, Picture
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.results import lookup, text_of
+from ml_backend.prelabelers._ngrams import Grams, characters, words
 
 MAX_CHARACTERS = 20_000
 """Of a task's text; what follows is not read."""
@@ -64,6 +65,16 @@ class Inputs:
 
     def take(self, rows: Sequence[int]) -> Inputs:
         return Inputs([self.readings[row] for row in rows], self._encoder)
+
+    @cached_property
+    def words(self) -> Grams:
+        """Its words and pairs of them, see `_ngrams.words`; looked for once, as vocabularies are made of them too."""
+        return words(self.texts)
+
+    @cached_property
+    def characters(self) -> Grams:
+        """Its runs of characters, see `_ngrams.characters`."""
+        return characters(self.texts)
 
     @cached_property
     def vectors(self) -> np.ndarray:

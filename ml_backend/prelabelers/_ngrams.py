@@ -21,6 +21,10 @@ MAX_CHARACTERS = 4_000
 _SPACE = ord(" ")
 
 
+Grams = tuple[np.ndarray, np.ndarray]
+"""Of every n-gram the number of its text (int64), and its hash (uint32): (n,) each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The n-grams of one family: their hashes (sorted, uint32) and inverse document frequencies (float32)."""
@@ -54,7 +58,7 @@ class Vocabulary:
         return (diags((1 / np.where(norms > 0, norms, 1)).astype(np.float32)) @ matrix).tocsr()
 
 
-def words(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def words(texts: Sequence[str]) -> Grams:
     """Every word and pair of neighbouring words: (number of its text, hash), each (n,)."""
     rows: list[int] = []
     hashes: list[int] = []
@@ -67,7 +71,7 @@ def words(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(rows, dtype=np.int64), np.array(hashes, dtype=np.uint32)
 
 
-def characters(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def characters(texts: Sequence[str]) -> Grams:
     """Every run of 2 to 5 characters inside a word and its edges: (number of its text, hash), each (n,)."""
     padded = [f" {' '.join(text[:MAX_CHARACTERS].lower().split())} " for text in texts]
     codes = np.frombuffer("".join(padded).encode("utf-32-le", "replace"), dtype=np.uint32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,11 @@ class Replay:
     repeats: int
     seed: int
     report: Callable[[str], None]
+
+    @cached_property
+    def asked(self) -> Inputs:
+        """The test half, read once for all that answer it."""
+        return Inputs(self.test.texts, self.encoder)
 
     def run(self, sizes: Sequence[int] | None) -> dict[str, Any]:
         """JSON: what the command prints, but for the verdict. Raises NotEnoughLabels where not even all training texts
@@ -144,7 +149,7 @@ class Replay:
         examples = Examples(tuple(range(len(known))), Inputs(texts, self.encoder), answers, np.ones(len(known)))
         made = [it.learn(known.config, known.control, examples) for it in learners(known.config, known.control)]
         best = max(made, key=lambda learned: learned.metrics["accuracy"])
-        return best, Answered.of(best.head.opinions(Inputs(self.test.texts, self.encoder)), self.test.answers)
+        return best, Answered.of(best.head.opinions(self.asked), self.test.answers)
 
     def _baseline(self, known: Labelled) -> Answered:
         several = any(len(known.kind.labels(answer)) > 1 for answer in known.answers)
@@ -173,7 +178,7 @@ class Replay:
         head = start(self.labelled.config, self.labelled.control, self.encoder)
         if head is None:
             return None
-        answered = Answered.of(head.opinions(Inputs(self.test.texts, self.encoder)), self.test.answers)
+        answered = Answered.of(head.opinions(self.asked), self.test.answers)
         return {**self._short(answered), "ece": answered.ece()}
 
     def _active(self) -> dict[str, Any]:
