@@ -12,6 +12,9 @@ from ml_backend.labeling.errors import ConfigError, ModelUnavailable
 
 T = TypeVar("T")
 
+LOOKS = 100
+"""How often a folder that changes while it is listed is listed again."""
+
 
 class ModelFiles:
     """Paths are relative to the URL. Raises ModelUnavailable where the storage does not answer."""
@@ -89,12 +92,16 @@ class ModelFiles:
         return sorted(item["name"].rstrip("/").rsplit("/", 1)[-1] for item in listed if item["type"] == sort)
 
     def _ask(self, question: Callable[[], T]) -> T:
-        try:
-            return question()
-        except (FileNotFoundError, NotADirectoryError):
-            raise
-        except Exception as error:  # each file system has errors of its own
-            raise self._unavailable(error) from error
+        for _ in range(LOOKS):
+            try:
+                return question()
+            except (FileNotFoundError, NotADirectoryError):
+                raise
+            except KeyError as error:  # fsspec's memory, where a file goes while its folder is listed
+                missed = error
+            except Exception as error:  # each file system has errors of its own
+                raise self._unavailable(error) from error
+        raise self._unavailable(missed) from missed
 
     def _unavailable(self, error: Exception) -> ModelUnavailable:
         return ModelUnavailable(

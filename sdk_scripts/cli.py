@@ -370,6 +370,10 @@ def report(
 
 def main() -> None:
     """The console script. typer itself ends wrong options with exit code 2, and Ctrl-C with 130."""
+    if len(sys.argv) > 1 and not {"-h", "--help"} & set(sys.argv):  # help answers at once, without structlog's import
+        from ml_backend.logs import set_up_logs
+
+        set_up_logs()  # on stderr: by itself structlog would print into the document on stdout
     try:
         app(prog_name="tiebreak")
     except TiebreakError as error:

@@ -25,7 +25,8 @@ def export(tmp_path: Path) -> tuple[str, str]:
 
 
 def tiebreak(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    passed_on = {name: value for name, value in os.environ.items() if not name.startswith("TIEBREAK_")}
+    kept = "TIEBREAK_CONVERTED_ENCODERS"
+    passed_on = {name: value for name, value in os.environ.items() if name == kept or not name.startswith("TIEBREAK_")}
     return subprocess.run(
         [TIEBREAK, *arguments],
         capture_output=True,

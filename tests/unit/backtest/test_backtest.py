@@ -129,13 +129,16 @@ def test_the_page_asks_nothing_of_the_network_and_escapes_what_it_shows(
     assert json.loads(files.json.read_text("utf-8"))["n"] == 240
 
 
-def test_the_command_prints_one_document_with_the_fields_of_the_contract(home: Path) -> None:
+def test_the_command_prints_one_document_with_the_fields_of_the_contract_whatever_it_logs(home: Path) -> None:
+    (home / "vectors").mkdir()
+    (home / "vectors" / "vectors.sqlite").write_text("no database" * 1000)
     data = write(home / "data.csv", reviews(70))
     (home / "config.xml").write_text(SENTIMENT)
     columns = ["--label-config", "config.xml", "--text", "text", "--label", "label"]
     few = ["--shots", "8", "--repeats", "1", "--out", "out"]
     done = tiebreak("backtest", str(data), *columns, *few, "--json", home=home)
     assert done.returncode == 0, done.stderr
+    assert "begun_anew" in done.stderr  # a warning in the middle
     found = json.loads(done.stdout)
     assert {"n", "labels", "train", "test", "shots", "zero_shot", "active", "verdict", "worth", "full"} <= set(found)
     assert {"per_class", "accuracy", "macro_f1", "ece", "coverage", "tfidf"} <= set(found["shots"][0])
