@@ -85,6 +85,22 @@ class LiveModels:
         self._make_room(project)
         return known.model
 
+    def at_hand(self, project: str) -> tuple[Model | None] | None:
+        """What `live` returns, where that is known without loading anything or asking over a network; else None."""
+        with self._lock:
+            if (known := self._projects.get(project)) is None:
+                return None
+            self._projects.move_to_end(project)
+        now, trusted = time.monotonic(), self._registry.mark_seconds
+        if known.mark is _NEVER or now >= known.retry_at or (trusted and now - known.looked_at >= trusted):
+            return None
+        try:
+            if not trusted and self._registry.mark(project) != known.mark:
+                return None
+        except (InputError, ModelUnavailable):
+            return None
+        return (known.model,)
+
     def _load(self, project: str, known: _Project, now: float) -> Model | None:
         known.retry_at = float("inf")
         pointer = self._registry.pointer(project)

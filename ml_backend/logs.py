@@ -29,7 +29,7 @@ def set_up_logs(level: str = "INFO") -> None:
     )
     # The standard library's handlers survive the fork of a worker; structlog's own writers hold locks that do not.
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import math
 import threading
 from collections import OrderedDict
@@ -22,7 +23,7 @@ import structlog
 
 from ml_backend.encoder import Encoder, look_of
 from ml_backend.images import Look
-from ml_backend.labeling.config import Control, LabelConfig
+from ml_backend.labeling.config import TEXT_TAGS, Control, LabelConfig
 from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.results import on_screen, write_answers
 from ml_backend.live_models import LiveModels
@@ -43,7 +44,13 @@ from ml_backend.prelabelers import (
 log = structlog.stdlib.get_logger()
 
 CONFIGS = 256
-"""Label configs kept prepared."""
+"""Label configs kept prepared for projects without a trained version."""
+CONFIG_BYTES = 64_000_000
+"""Of those: one with 1,000 labels takes about 2 MB. The one asked for last is kept even where it alone is larger."""
+TRAINED_CONFIGS = 4
+"""Label configs kept prepared for one trained version; a project has one at a time."""
+WRITTEN_BYTES = 40_000_000
+"""Of finished items remembered: 80,000 of a config with one control."""
 OPINIONS = 100_000
 """Answers remembered, about 30 MB: a text that a head has read is not read again."""
 REQUEST_SECONDS = 20.0
@@ -59,6 +66,15 @@ class Answers:
     model_version: str
     results: list[dict[str, Any]]
     """One a task: `{"result": […], "score": …, "model_version": …}`, or `{}` for no answer."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Answers as JSON texts."""
+
+    model_version: str
+    items: list[str]
+    """One a task, ASCII: what `Answers.results` has, "{}" for no answer."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,12 @@ class Plan:
     version: str
     heads: Mapping[str, tuple[int, Head]]
     """Control name -> a number of its own, and the head."""
+    number: int
+    """Its own too."""
+    fields: tuple[str, ...]
+    """Keys of task data that decide the answers; none where more than texts does."""
+    bytes: int
+    """About what it takes."""
 
 
 class Predictor:
@@ -97,6 +119,8 @@ class Predictor:
         self._zero_shot_plans: OrderedDict[str, Plan] = OrderedDict()
         self._trained_plans: WeakKeyDictionary[Model, OrderedDict[str, Plan]] = WeakKeyDictionary()
         self._found: OrderedDict[tuple[int, bytes], Found] = OrderedDict()
+        self._written: OrderedDict[tuple[int, bytes], str] = OrderedDict()
+        self._written_bytes = 0
         self._answering: WeakValueDictionary[int, Plan] = WeakValueDictionary()
 
     def model_version(self, project: str, config: LabelConfig) -> str:
@@ -120,6 +144,43 @@ class Predictor:
         answered like any other task. Raises ModelUnavailable where the encoder cannot be loaded.
         """
         plan = self._plan(project, config)
+        return Answers(plan.version, self._items(plan, config, tasks))
+
+    def write(self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> Written:
+        """What `predict` answers, as JSON; items of texts answered before are remembered. Raises as `predict`."""
+        plan = self._plan(project, config)
+        keys = [_key(plan, task) for task in tasks]
+        items = [self._written.get(key) if key else None for key in keys]
+        new = [i for i, item in enumerate(items) if item is None]
+        if new:
+            made = self._items(plan, config, [tasks[i] for i in new])
+            for i, answer in zip(new, made, strict=True):
+                items[i] = json.dumps(answer, allow_nan=False, separators=(",", ":"))
+            self._remember({key: item for i in new if (key := keys[i]) and (item := items[i])})
+        return Written(plan.version, [item or "{}" for item in items])
+
+    def written(self, project: str, xml: str, tasks: Sequence[Mapping[str, Any]]) -> Written | None:
+        """What `write` answers, where that is known without reading a model or a config, encoding or waiting; else
+        None. For the event loop: it takes microseconds a task."""
+        live = self._models.at_hand(project)
+        if live is None:
+            return None
+        (model,) = live
+        with self._lock:
+            plans = self._trained_plans.get(model) if model else self._zero_shot_plans
+            plan = plans.get(xml) if plans else None
+        if plan is None:
+            return None
+        items: list[str] = []
+        for task in tasks:
+            key = _key(plan, task)
+            item = self._written.get(key) if key else None
+            if item is None:
+                return None
+            items.append(item)
+        return Written(plan.version, items)
+
+    def _items(self, plan: Plan, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         results: list[dict[str, Any]] = [{} for _ in tasks]
         for i, found, given in self._found_for(plan, config, tasks):
             scores = {name: found[name][1] for name in given}
@@ -128,7 +189,16 @@ class Predictor:
                 "score": round(min(scores.values()), 6),
                 "model_version": plan.version,
             }
-        return Answers(plan.version, results)
+        return results
+
+    def _remember(self, items: Mapping[tuple[int, bytes], str]) -> None:
+        with self._lock:
+            for key, item in items.items():
+                if key not in self._written and key[0] in self._answering:
+                    self._written[key] = item
+                    self._written_bytes += _size(item)
+            while self._written_bytes > WRITTEN_BYTES:
+                self._written_bytes -= _size(self._written.popitem(last=False)[1])
 
     def doubts(self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> Doubts:
         """What the same heads think of these tasks, for choosing what people should look at. Raises as `predict`."""
@@ -189,11 +259,16 @@ class Predictor:
         plan = self._make_plan(model, config)
         with self._lock:
             plan = plans.setdefault(config.xml, plan)
-            while len(plans) > CONFIGS:
+            while len(plans) > (TRAINED_CONFIGS if model else CONFIGS):
+                plans.popitem(last=False)
+            while len(plans) > 1 and sum(it.bytes for it in plans.values()) > CONFIG_BYTES:
                 plans.popitem(last=False)
             self._answering.update({number: plan for number, _ in plan.heads.values()})
+            self._answering[plan.number] = plan
             for key in [key for key in self._found if key[0] not in self._answering]:  # of models that are gone
                 del self._found[key]
+            for key in [key for key in self._written if key[0] not in self._answering]:
+                self._written_bytes -= _size(self._written.pop(key))
         return plan
 
     def _make_plan(self, model: Model | None, config: LabelConfig) -> Plan:
@@ -202,7 +277,10 @@ class Predictor:
             head = (_trained(model, config, control) if model else None) or start(config, control, self._encoder)
             if head is not None:
                 heads[control.name] = next(self._numbers), head
-        return Plan(model.info.version if model else self._zero_shot_version(config), heads)
+        version = model.info.version if model else self._zero_shot_version(config)
+        labels = sum(len(config[name].labels) for name in heads)
+        size = 4 * len(config.xml) + labels * (4 * self._encoder.dimension + 500) if heads else len(config.xml)
+        return Plan(version, heads, next(self._numbers), _text_fields(config), size)
 
     def _zero_shot_version(self, config: LabelConfig) -> str:
         """Named after all that its answers depend on: the words of the labels, the fields read, and the encoder."""
@@ -233,6 +311,31 @@ def _trained(model: Model, config: LabelConfig, control: Control) -> Head | None
         return None
     prelabeler = PRELABELERS[stored.prelabeler]
     return prelabeler.load(control, stored.state) if isinstance(prelabeler, Learner) else None
+
+
+def _text_fields(config: LabelConfig) -> tuple[str, ...]:
+    """The keys of task data that a config of nothing but texts shows; none for others: an image can change behind its
+    address."""
+    if any(source.tag.lower() not in TEXT_TAGS for source in config.sources):
+        return ()
+    return tuple(dict.fromkeys(source.field for source in config.sources if source.field))
+
+
+def _key(plan: Plan, task: Mapping[str, Any]) -> tuple[int, bytes] | None:
+    """Of the item that answers the task; None where its fields are not plain texts."""
+    if not plan.fields or not _is_task(task):
+        return None
+    data = task["data"]
+    texts = [data.get(field) for field in plan.fields]
+    if not all(type(text) is str for text in texts):
+        return None
+    packed = "\0".join([*texts, *[str(len(text)) for text in texts]])
+    return plan.number, hashlib.blake2b(packed.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def _size(item: str) -> int:
+    """In bytes, with its key."""
+    return len(item) + 300
 
 
 def _packed(reading: Reading) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -60,7 +59,7 @@ class Neighbours:
         prior = (weights @ targets + 1) / (weights.sum() + targets.shape[1])
         labels = csr_matrix((targets[kept] * weights[kept, None]).astype(np.float32))
         stored = vectors[kept].astype(np.float16)
-        found, near = _nearest(vectors, _turned(stored), fold, fold[kept])
+        found, near = _nearest(vectors, stored, fold, fold[kept])
         furthest = np.where(np.isfinite(near), near, np.inf).min(axis=1)
         gaps = (near[:, 0] - furthest)[np.isfinite(near[:, 0])]
         width = max(float(gaps.mean()) / 2, 1e-3) if len(gaps) else 1.0
@@ -71,12 +70,7 @@ class Neighbours:
 
     def near(self, vectors: np.ndarray) -> Near:
         """For unit `vectors` (n, d)."""
-        return self._near(*_nearest(vectors, self._against))
-
-    @cached_property
-    def _against(self) -> np.ndarray:
-        """(d, m) float32: making it anew would be most of the time that a single text takes."""
-        return _turned(self.vectors)
+        return self._near(*_nearest(vectors, self.vectors))
 
     def distance(self, strangeness: np.ndarray) -> np.ndarray:
         """(n,) in 0 … 1: the share of examples that are nearer to the others."""
@@ -126,11 +120,12 @@ class Neighbours:
 
 
 def _nearest(
-    vectors: np.ndarray, against: np.ndarray, fold: np.ndarray | None = None, stored_fold: np.ndarray | None = None
+    vectors: np.ndarray, stored: np.ndarray, fold: np.ndarray | None = None, stored_fold: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (n, NEAREST) of the nearest of the stored vectors (d, m), nearest first, and their cosines; with folds,
+    """Positions (n, NEAREST) of the nearest of the stored vectors (m, d), nearest first, and their cosines; with folds,
     of other folds only (a cosine of -inf where there are too few)."""
-    count = min(NEAREST, against.shape[1])
+    count = min(NEAREST, len(stored))
+    against = np.ascontiguousarray(stored.T, dtype=np.float32)  # kept, it would double what a model takes
     found = np.empty((len(vectors), count), np.int64)
     near = np.empty((len(vectors), count), np.float32)
     for start in range(0, len(vectors), BLOCK):
@@ -144,10 +139,6 @@ def _nearest(
         found[block] = np.take_along_axis(top, order, axis=1)
         near[block] = np.take_along_axis(values, order, axis=1)
     return found, near
-
-
-def _turned(stored: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(stored.T, dtype=np.float32)
 
 
 def _spread_over_classes(classes: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -324,3 +325,35 @@ def test_what_a_model_thought_goes_with_the_model(predictor: Predictor, monkeypa
     predictor.predict(PROJECT, other, asked(NEGATIVE))
     kept = {number for plan in predictor._zero_shot_plans.values() for number, _ in plan.heads.values()}
     assert {number for number, _ in predictor._found} == kept
+    assert {number for number, _ in predictor._written} <= {plan.number for plan in predictor._zero_shot_plans.values()}
+
+
+def test_what_is_written_is_what_is_predicted_the_first_time_and_from_memory(
+    predictor: Predictor, registry: ModelRegistry, encoder: Encoder
+) -> None:
+    tasks: list[Any] = [*asked(POSITIVE, NEGATIVE, "", "half \ud800", None, 7), None, {"data": {}}]
+    for count in (0, 40, 60):
+        if count:
+            train(PROJECT, SENTIMENT, labelled(count), encoder, registry)
+            assert predictor.written(PROJECT, SENTIMENT.xml, asked(POSITIVE)) is None
+        expected = predictor.predict(PROJECT, SENTIMENT, tasks)
+        for _ in range(2):
+            written = predictor.write(PROJECT, SENTIMENT, tasks)
+            assert [json.loads(item) for item in written.items] == expected.results
+        at_once = predictor.written(PROJECT, SENTIMENT.xml, asked(POSITIVE, NEGATIVE))
+        assert at_once is not None
+        assert [json.loads(item) for item in at_once.items] == expected.results[:2]
+        assert at_once.model_version == expected.model_version
+        assert predictor.written(PROJECT, SENTIMENT.xml, asked(POSITIVE, "never seen")) is None
+
+
+def test_written_items_and_prepared_configs_keep_within_their_bytes(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_backend.predictor.WRITTEN_BYTES", 2_000)
+    predictor.write(PROJECT, SENTIMENT, asked(*(text for text, _ in reviews(20))))
+    assert 0 < predictor._written_bytes <= 2_000
+    assert predictor._written_bytes == sum(len(item) + 300 for item in predictor._written.values())
+    monkeypatch.setattr("ml_backend.predictor.CONFIG_BYTES", 1)
+    predictor.write(PROJECT, parse(SENTIMENT.xml.replace("happy", "delighted")), asked(POSITIVE))
+    assert len(predictor._zero_shot_plans) == 1
