@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ml_backend.labeling.errors import TiebreakError
+from sdk_scripts import shown
 
 if TYPE_CHECKING:
     from ml_backend.model_registry import ModelRegistry
@@ -133,7 +134,7 @@ def train(
             return
         _say("Waiting for a worker to train the new version …")
         outcome = jobs.wait(job)
-    _result(outcome, as_json, _show_training)
+    _result(outcome, as_json, shown.training)
 
 
 @models.command("list")
@@ -162,7 +163,7 @@ def models_show(
     from sdk_scripts.model_versions import find_version
 
     registry, key, _ = _registry(project)
-    _result(find_version(registry, key, version).to_json(), as_json, _show_version)
+    _result(find_version(registry, key, version).to_json(), as_json, shown.version)
 
 
 @models.command("promote")
@@ -223,7 +224,7 @@ def prelabel(
     outcome = run(
         settings, fields["id"], only_missing=only_missing, wait=wait, studio=studio, progress=_progress(), report=_say
     )
-    _result(outcome, as_json, _fields)
+    _result(outcome, as_json, shown.fields)
 
 
 @app.command()
@@ -271,7 +272,7 @@ def backtest(
     if out is not None:
         found["files"] = {"html": str(out / "backtest.html"), "json": str(out / "backtest.json")}
         write_backtest(_finite(found), out)
-    _result(found, as_json, _show_backtest)
+    _result(found, as_json, shown.backtest)
 
 
 @app.command("next")
@@ -300,7 +301,7 @@ def next_tasks(
         studio=studio,
         report=_say,
     )
-    _result({**batch.to_json(), "applied": apply, "stored": stored}, as_json, _show_next)
+    _result({**batch.to_json(), "applied": apply, "stored": stored}, as_json, shown.next)
     raise typer.Exit(FINDINGS if (batch.picks or batch.second) and not apply else CLEAN)
 
 
@@ -312,7 +313,7 @@ def agreement(source: Source, label_config: LabelConfigFile = None, as_json: Jso
 
     dataset = _dataset(source, label_config)
     found = run(latest(judgements(dataset.tasks, dataset.config)), dataset.config).to_json()
-    _result(found, as_json, _show_agreement)
+    _result(found, as_json, shown.agreement)
 
 
 @app.command()
@@ -328,7 +329,7 @@ def consensus(
 
     dataset = _dataset(source, label_config)
     found = run(latest(judgements(dataset.tasks, dataset.config)), dataset.config, method=method)
-    _result(found.to_json(), as_json, _rows("items", "task", "control", "answer", "confidence", "judgements"))
+    _result(found.to_json(), as_json, shown.rows("items", "task", "control", "answer", "confidence", "judgements"))
 
 
 @app.command("hard-cases")
@@ -348,7 +349,7 @@ def hard_cases(
     settings = _settings()
     budget = REVIEWS_A_RUN if apply and budget is None else budget
     found = mine(_dataset(source, label_config, settings), settings, budget=budget, apply=apply, report=_say)
-    _result(found.to_json(), as_json, _show_hard_cases)
+    _result(found.to_json(), as_json, shown.hard_cases)
     raise typer.Exit(FINDINGS if found.items else CLEAN)
 
 
@@ -473,35 +474,6 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _rows(name: str, *columns: str) -> Callable[[Mapping[str, Any]], None]:
-    def show(document: Mapping[str, Any]) -> None:
-        from sdk_scripts.tables import print_table
-
-        print_table(document[name], columns)
-
-    return show
-
-
-def _fields(document: Mapping[str, Any]) -> None:
-    from sdk_scripts.tables import print_table
-
-    print_table([document], list(document))
-
-
-def _show_agreement(document: Mapping[str, Any]) -> None:
-    from sdk_scripts.tables import print_table
-
-    controls = [{"control": name, **row} for name, row in document["controls"].items()]
-    print_table(
-        controls,
-        ["control", "kind", "items", "annotators", "judgements", "percent", "alpha", "alpha_low", "alpha_high"],
-    )
-    annotators = [{"annotator": name, **row} for name, row in document["annotators"].items()]
-    if annotators:
-        typer.echo()
-        print_table(annotators, [key for key, value in annotators[0].items() if not isinstance(value, dict | list)])
-
-
 def _sizes(shots: str | None) -> list[int] | None:
     from ml_backend.labeling.errors import InputError
 
@@ -514,58 +486,3 @@ def _sizes(shots: str | None) -> list[int] | None:
     if not sizes or sizes[0] < 1:
         raise InputError(f"--shots takes numbers of labels a class, not {shots!r}.", mend="Write --shots 8,64, say.")
     return sizes
-
-
-def _show_backtest(document: Mapping[str, Any]) -> None:
-    from sdk_scripts.backtest.tables import show
-
-    show(document)
-
-
-def _show_training(document: Mapping[str, Any]) -> None:
-    from sdk_scripts.tables import print_table
-
-    typer.echo(f"{document['version']}, from {document['labels']} labels")
-    print_table(
-        [{"control": name, **row} for name, row in document["metrics"].items() if isinstance(row, dict)],
-        ["control", "accuracy", "macro_f1", "ece"],
-    )
-
-
-def _show_version(document: Mapping[str, Any]) -> None:
-    from sdk_scripts.tables import plain, print_table
-
-    live = ", live" if document["live"] else ""
-    typer.echo(plain(f"{document['version']}{live}, from {document['labels']} labels. {document['reason']}"))
-    for control, metrics in document["metrics"].items():
-        typer.echo()
-        coverage = metrics.get("coverage") or {}
-        print_table(
-            [{**metrics, **{f"coverage at {level}": share for level, share in coverage.items()}}],
-            ["labels", "accuracy", "macro_f1", "ece", "brier", "auroc_wrong", "coverage at 0.95", "coverage at 0.99"],
-            title=control,
-        )
-        filled = [row for row in metrics.get("reliability", ()) if row["count"]]
-        print_table(filled, ["low", "high", "count", "confidence", "accuracy"], title="Is the confidence honest?")
-        columns = ["error", "confidence", "coverage", "accepted", "errors", "bound"]
-        print_table(
-            metrics.get("thresholds", ()), columns, title="Accept from which confidence, for at most which error?"
-        )
-
-
-def _show_next(document: Mapping[str, Any]) -> None:
-    from sdk_scripts.tables import print_table
-
-    print_table(document["next"], ["task", "confidence", "doubt", "cluster", "why"])
-    if document["second"]:
-        typer.echo()
-        print_table(document["second"], ["task", "overlap", "worth", "why"], title="One more annotation")
-
-
-def _show_hard_cases(document: Mapping[str, Any]) -> None:
-    from sdk_scripts.tables import print_table
-
-    items = [{**item, "why": "; ".join(reason["detail"] for reason in item["reasons"])} for item in document["items"]]
-    print_table(items, ["task", "score", "why"])
-    if "review" in document:
-        _fields(document["review"])

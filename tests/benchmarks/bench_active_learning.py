@@ -19,6 +19,7 @@ import polars as pl
 
 from ml_backend.encoder import load_encoder
 from ml_backend.labeling.confidence import uncertainty
+from ml_backend.logs import set_up_logs
 from ml_backend.settings import load_settings
 from sdk_scripts.backtest.active import (
     MOST_POOL,
@@ -52,6 +53,7 @@ def say(line: str) -> None:
 
 
 def main() -> None:
+    set_up_logs("ERROR")  # stdout is for the figures
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--text", default="text")

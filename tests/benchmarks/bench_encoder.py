@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ml_backend.logs import set_up_logs
+
 SENTENCES = (
     "The {0} came {1} late and the {2} did not fit, so I sent it back.",
     "I would buy this {0} again, {2} and all; it was {1} cheaper than the shop's.",
@@ -33,6 +35,7 @@ WORDS = (
 
 
 def main() -> None:
+    set_up_logs("ERROR")  # stdout is for the figures
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("file", nargs="?", type=Path)
     asked.add_argument("--texts", type=int, default=600)

@@ -29,6 +29,7 @@ from ml_backend.encoder import Encoder, load_encoder
 from ml_backend.labeling.confidence import expected_calibration_error
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import NotEnoughLabels
+from ml_backend.logs import set_up_logs
 from ml_backend.prelabelers import Examples, Inputs, start
 from ml_backend.prelabelers.few_shot import FewShot
 from ml_backend.settings import load_settings
@@ -181,6 +182,7 @@ def say(line: str) -> None:
 
 
 def main() -> None:
+    set_up_logs("ERROR")  # stdout is for the figures
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("--text", default="text")

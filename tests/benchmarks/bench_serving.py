@@ -31,6 +31,7 @@ import httpx
 import numpy as np
 
 from ml_backend.encoder import load_encoder
+from ml_backend.logs import set_up_logs
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.settings import load_settings
 from ml_backend.training import train
@@ -67,6 +68,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def main() -> None:
+    set_up_logs("ERROR")  # stdout is for the figures
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--tasks", type=int, default=1_000)
     asked.add_argument("--seconds", type=float, default=4.0, help="of each window")

@@ -1,0 +1,94 @@
+"""Results of commands as tables for people. rich is imported when there is something to show: `--help` needs none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+
+
+def rows(name: str, *columns: str) -> Callable[[Mapping[str, Any]], None]:
+    """One table, of the rows under that name."""
+
+    def show(document: Mapping[str, Any]) -> None:
+        from sdk_scripts.tables import print_table
+
+        print_table(document[name], columns)
+
+    return show
+
+
+def fields(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    print_table([document], list(document))
+
+
+def agreement(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    controls = [{"control": name, **row} for name, row in document["controls"].items()]
+    print_table(
+        controls,
+        ["control", "kind", "items", "annotators", "judgements", "percent", "alpha", "alpha_low", "alpha_high"],
+    )
+    annotators = [{"annotator": name, **row} for name, row in document["annotators"].items()]
+    if annotators:
+        typer.echo()
+        print_table(annotators, [key for key, value in annotators[0].items() if not isinstance(value, dict | list)])
+
+
+def backtest(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.backtest.tables import show
+
+    show(document)
+
+
+def training(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    typer.echo(f"{document['version']}, from {document['labels']} labels")
+    print_table(
+        [{"control": name, **row} for name, row in document["metrics"].items() if isinstance(row, dict)],
+        ["control", "accuracy", "macro_f1", "ece"],
+    )
+
+
+def version(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import plain, print_table
+
+    live = ", live" if document["live"] else ""
+    typer.echo(plain(f"{document['version']}{live}, from {document['labels']} labels. {document['reason']}"))
+    for control, metrics in document["metrics"].items():
+        typer.echo()
+        coverage = metrics.get("coverage") or {}
+        print_table(
+            [{**metrics, **{f"coverage at {level}": share for level, share in coverage.items()}}],
+            ["labels", "accuracy", "macro_f1", "ece", "brier", "auroc_wrong", "coverage at 0.95", "coverage at 0.99"],
+            title=control,
+        )
+        filled = [row for row in metrics.get("reliability", ()) if row["count"]]
+        print_table(filled, ["low", "high", "count", "confidence", "accuracy"], title="Is the confidence honest?")
+        columns = ["error", "confidence", "coverage", "accepted", "errors", "bound"]
+        print_table(
+            metrics.get("thresholds", ()), columns, title="Accept from which confidence, for at most which error?"
+        )
+
+
+def next(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    print_table(document["next"], ["task", "confidence", "doubt", "cluster", "why"])
+    if document["second"]:
+        typer.echo()
+        print_table(document["second"], ["task", "overlap", "worth", "why"], title="One more annotation")
+
+
+def hard_cases(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    items = [{**item, "why": "; ".join(reason["detail"] for reason in item["reasons"])} for item in document["items"]]
+    print_table(items, ["task", "score", "why"])
+    if "review" in document:
+        fields(document["review"])
