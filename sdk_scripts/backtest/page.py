@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sdk_scripts.report import charts
+from sdk_scripts.report.html import template
 
 Document = Mapping[str, Any]
 
 
 def page(document: Document) -> str:
     """The backtest as a complete HTML document."""
-    environment = Environment(
-        loader=PackageLoader("sdk_scripts.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "number": _number, "count": lambda n: f"{n:,}"}
-    return environment.get_template("backtest.html").render(it=document, charts=dict(_charts(document)))
+    made = template("backtest.html", percent=_percent, number=_number, count=lambda n: f"{n:,}")
+    return made.render(it=document, charts=dict(_charts(document)))
 
 
 def _charts(document: Document) -> Iterator[tuple[str, Markup]]:

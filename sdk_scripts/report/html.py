@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sdk_scripts.report import charts
@@ -15,8 +15,8 @@ _VERSIONS_SHOWN = 5
 _MOST_BARS = 25  # a taxonomy may have hundreds of labels; the table below the chart lists them all
 
 
-def page(report: Report) -> str:
-    """The report as a complete HTML document."""
+def template(name: str, **filters: Callable[..., str]) -> Template:
+    """A template of this package: everything put into it is escaped, and a name it does not have is an error."""
     environment = Environment(
         loader=PackageLoader("sdk_scripts.report"),
         autoescape=True,
@@ -24,8 +24,13 @@ def page(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "number": _number, "seconds": _seconds}
-    return environment.get_template("report.html").render(
+    environment.filters |= filters
+    return environment.get_template(name)
+
+
+def page(report: Report) -> str:
+    """The report as a complete HTML document."""
+    return template("report.html", percent=_percent, number=_number, seconds=_seconds).render(
         report=report,
         charts=dict(_charts(report)),
         hard_cases=report.hard_cases[:_HARD_CASES_SHOWN],

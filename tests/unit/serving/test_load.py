@@ -91,7 +91,7 @@ def test_nobody_is_failed_or_kept_waiting_while_models_are_trained_and_promoted(
     assert last == ModelRegistry(queue_settings.models).live(KEY)
     assert any(version.startswith("zero-shot-") for version in versions)
     assert all(rounds)
-    assert sorted(waited)[int(0.99 * len(waited))] < ALLOWED_SECONDS
+    assert max(waited) < ALLOWED_SECONDS
 
 
 def test_two_hundred_projects_share_one_backend_in_bounded_memory(
