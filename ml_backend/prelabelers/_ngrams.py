@@ -1,4 +1,4 @@
-"""TF-IDF over word 1-2-grams and character 2-5-grams, without a fitted object that would need pickling.
+"""TF-IDF over word 1-2-grams and character 1-4-grams, without a fitted object that would need pickling.
 
 Characters within words serve languages that the encoder, or a split at spaces, does not know. N-grams are hashed to 32
 bits and only those seen in two texts are kept, so the state is two arrays.
@@ -15,7 +15,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 WORD = re.compile(r"\w+", re.UNICODE)
-CHARACTERS = range(2, 6)
+CHARACTERS = range(1, 5)
 MAX_CHARACTERS = 4_000
 """Of a text; what stands further down hardly decides its label, and cost must stay bounded."""
 _SPACE = ord(" ")
@@ -58,6 +58,13 @@ class Vocabulary:
         return (diags((1 / np.where(norms > 0, norms, 1)).astype(np.float32)) @ matrix).tocsr()
 
 
+def repeated(rows: np.ndarray, hashes: np.ndarray) -> float:
+    """The share of the n-grams of all texts that stand in two texts or more; 0 where there are none."""
+    pairs = np.unique(_paired(rows, hashes))
+    _, frequency = np.unique(pairs & 0xFFFFFFFF, return_counts=True)
+    return float(frequency[frequency > 1].sum() / max(frequency.sum(), 1))
+
+
 def words(texts: Sequence[str]) -> Grams:
     """Every word and pair of neighbouring words: (number of its text, hash), each (n,)."""
     rows: list[int] = []
@@ -72,14 +79,14 @@ def words(texts: Sequence[str]) -> Grams:
 
 
 def characters(texts: Sequence[str]) -> Grams:
-    """Every run of 2 to 5 characters inside a word and its edges: (number of its text, hash), each (n,)."""
+    """Every run of 1 to 4 characters inside a word and its edges: (number of its text, hash), each (n,)."""
     padded = [f" {' '.join(text[:MAX_CHARACTERS].lower().split())} " for text in texts]
     codes = np.frombuffer("".join(padded).encode("utf-32-le", "replace"), dtype=np.uint32)
     owner = np.repeat(np.arange(len(texts)), [len(text) for text in padded])
     spaces = np.concatenate([[0], np.cumsum(codes == _SPACE)])
-    rolling = codes.astype(np.uint64)
+    rolling: np.ndarray = np.zeros(len(codes) + 1, np.uint64)
     rows, hashes = [], []
-    for size in range(2, CHARACTERS.stop):
+    for size in CHARACTERS:
         count = len(codes) - size + 1
         if count <= 0:
             break

@@ -34,7 +34,8 @@ from ml_backend.prelabelers._regression import Coefficients
 
 LEAST_TEXTS = 10
 NAME_COUNTS_BELOW = 50
-"""A label with that many examples of its own does without its words as one more."""
+"""A label with that many examples of its own does without its words as one more; so does any label whose texts are in
+another language than its words."""
 MOST_PARAMETERS = 1_000_000
 """Of n-grams times labels: 4 MB a head."""
 MOST_NGRAMS = 12_000
@@ -183,7 +184,8 @@ def _learn(kind: Kind, offered: Sequence[Option], examples: Examples, known: lis
         targets[row, [column[name] for name in kind.labels(answer)]] = 1
 
     features = Features.fit(inputs, most=min(MOST_NGRAMS, max(1_000, MOST_PARAMETERS // (2 * len(classes)))))
-    named = [i for i, option in enumerate(classes) if count[option.name] < NAME_COUNTS_BELOW]
+    enough = 0 if inputs.foreign else NAME_COUNTS_BELOW
+    named = [i for i, option in enumerate(classes) if count[option.name] < enough]
     data = Labelled(
         rows=features.rows(inputs),
         targets=targets,

@@ -12,6 +12,7 @@ from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import Answer
 from ml_backend.prelabelers import Examples, Inputs, Learned, State
 from ml_backend.prelabelers.few_shot import FewShot
+from sdk_scripts.backtest.baseline import fit_baseline
 from tests.unit.learning.reviews import SENTIMENT, reviews
 
 
@@ -188,6 +189,28 @@ def test_a_language_the_encoder_does_not_know_is_learned_from_its_characters(enc
     known: list[tuple[str, Answer]] = [(f"ร้านที่{i}{good[i % 3]}ครับ", ("positive",)) for i in range(30)]
     known += [(f"ร้านที่{i}{bad[i % 3]}ครับ", ("negative",)) for i in range(30)]
     assert learn(encoder, SENTIMENT, known).metrics["accuracy"] > 0.9
+
+
+def test_few_labels_in_an_unknown_language_are_worth_what_a_bag_of_words_makes_of_them(encoder: Encoder) -> None:
+    source = np.random.default_rng(3)
+    words = ["".join(map(chr, source.integers(0x0E01, 0x0E2F, source.integers(2, 6)))) for _ in range(60)]
+    telling, filler = {"positive": words[:8], "negative": words[8:16]}, words[16:]
+    known = [
+        ("".join(source.permutation([*source.choice(filler, 5), source.choice(telling[label])])), label)
+        for label in telling
+        for _ in range(180)
+    ]
+    ours, usual = [], []
+    for _ in range(5):
+        drawn = np.concatenate([source.permutation(180)[:16], 180 + source.permutation(180)[:16]])
+        texts, labels = zip(*(known[i] for i in drawn), strict=True)
+        asked, truth = zip(*(it for i, it in enumerate(known) if i not in drawn), strict=True)
+        given = [(label,) for label in labels]
+        said = answers(learn(encoder, SENTIMENT, list(zip(texts, given, strict=True))), encoder, *asked)
+        baseline = fit_baseline(texts, given, several=False).predict(asked)
+        ours.append(np.mean([answer == (label,) for answer, label in zip(said, truth, strict=True)]))
+        usual.append(np.mean([answer == (label,) for answer, label in zip(baseline, truth, strict=True)]))
+    assert np.mean(ours) >= np.mean(usual), (ours, usual)
 
 
 def test_confidence_is_calibrated_on_labels_with_noise(encoder: Encoder) -> None:
