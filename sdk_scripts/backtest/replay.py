@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -15,7 +18,7 @@ from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import Answer
 from ml_backend.prelabelers import Examples, Inputs, Learned, learners, start
 from sdk_scripts.backtest.active import MOST_CLASSES, MOST_POOL, MOST_TEST, material_of, nothing_said, simulate
-from sdk_scripts.backtest.baseline import fit_baseline
+from sdk_scripts.backtest.baseline import Baseline
 from sdk_scripts.backtest.labelled import Labelled
 from sdk_scripts.backtest.measures import Answered, bins, by_label, gain, interval, macro_f1
 from sdk_scripts.backtest.promises import PROMISES, promise
@@ -45,6 +48,10 @@ class Replay:
         """The test half, read once for all that answer it."""
         return Inputs(self.test.texts, self.encoder)
 
+    @cached_property
+    def bag_of_words(self) -> Baseline:
+        return Baseline((*self.train.texts, *self.test.texts))
+
     def run(self, sizes: Sequence[int] | None) -> dict[str, Any]:
         """JSON: what the command prints, but for the verdict. Raises NotEnoughLabels where not even all training texts
         are enough to learn from, ModelUnavailable."""
@@ -55,8 +62,18 @@ class Replay:
         )
         counts = Counter(label for answer in found.answers for label in found.kind.labels(answer))
         largest = max(Counter(label for answer in train.answers for label in found.kind.labels(answer)).values())
-        few, stream = [*self._shots(sizes, largest)], [*self._stream()]
-        full = self._all(largest, usual)
+        few_sizes, curve = self._shot_sizes(sizes, largest), self._stream_sizes()
+        self._read_ahead()
+        with _together() as start:
+            full = start(self._all, largest, usual)  # the longest first
+            active = start(self._active)
+            stream = [start(self._few, partial(_some, len(train), size), size) for size in reversed(curve)][::-1]
+            few = [start(self._few, partial(shots, train.kind, train.answers, size), size) for size in few_sizes]
+            guess = self._zero_shot()
+            every = full.result()
+            rows = [{"per_class": size, **row} for size, it in zip(few_sizes, few, strict=True) if (row := it.result())]
+            course = [row for it in stream if (row := it.result())]
+            saving = active.result()
         return {
             "data": found.name,
             "control": found.control.name,
@@ -77,11 +94,11 @@ class Replay:
                 "macro_f1": macro_f1(found.kind, test.answers, usual.answers),
                 "share": times / len(train),
             },
-            "zero_shot": self._zero_shot(),
-            "shots": [*few, full],
-            "stream": [*stream, full],
-            "full": full,
-            "active": self._active(),
+            "zero_shot": guess,
+            "shots": [*rows, every],
+            "stream": [*course, every],
+            "full": every,
+            "active": saving,
         }
 
     def _few(self, draw: Callable[[np.random.Generator], np.ndarray], size: int) -> dict[str, Any] | None:
@@ -103,22 +120,21 @@ class Replay:
         spread = float(np.std([one["accuracy"] for one in measured], ddof=1)) if repeats > 1 else None
         return {**_means(measured), "repeats": repeats, "accuracy_sd": spread}
 
-    def _shots(self, sizes: Sequence[int] | None, largest: int) -> Iterator[dict[str, Any]]:
+    def _shot_sizes(self, sizes: Sequence[int] | None, largest: int) -> list[int]:
         """As many labels of each class: what a curated start gives."""
-        kind, answers = self.train.kind, self.train.answers
-        for size in sizes or grid(kind, answers):
-            draw = partial(shots, kind, answers, size)
-            if size < largest and (row := self._few(draw, size)):
-                yield {"per_class": size, **row}
+        return [size for size in sizes or grid(self.train.kind, self.train.answers) if size < largest]
 
-    def _stream(self) -> Iterator[dict[str, Any]]:
+    def _stream_sizes(self) -> list[int]:
         """Labels as they come, in random order: rare ones stay rare."""
-        n = len(self.train)
-        size = FIRST
-        while size <= 0.6 * n:
-            if row := self._few(partial(_some, n, size), size):
-                yield row
+        sizes, size = [], FIRST
+        while size <= 0.6 * len(self.train):
+            sizes.append(size)
             size *= 2
+        return sizes
+
+    def _read_ahead(self) -> None:
+        """What all of them read of the texts, before they start."""
+        _ = self.asked.vectors, self.asked.words, self.asked.characters, self.bag_of_words
 
     def _all(self, largest: int, usual: Answered) -> dict[str, Any]:
         """The row of all training labels, with everything that is only worth saying of it."""
@@ -153,7 +169,7 @@ class Replay:
 
     def _baseline(self, known: Labelled) -> Answered:
         several = any(len(known.kind.labels(answer)) > 1 for answer in known.answers)
-        answers = tuple(fit_baseline(known.texts, known.answers, several=several).predict(self.test.texts))
+        answers = tuple(self.bag_of_words.answers(known.texts, known.answers, self.test.texts, several=several))
         right = [_unordered(a) == _unordered(b) for a, b in zip(answers, self.test.answers, strict=True)]
         return Answered(np.array(right), np.ones(len(right)), answers)
 
@@ -211,6 +227,17 @@ def replay(
     seen = Remembered(encoder, labelled.texts, report)
     known, asked = labelled.take(train.tolist()), labelled.take(test.tolist())
     return Replay(labelled, known, asked, seen, repeats, seed, report).run(sizes)
+
+
+@contextmanager
+def _together() -> Iterator[Callable[..., Future[Any]]]:
+    """What starts a task on one of as many threads as there are cores: numpy and scipy do most of the work, and let
+    others run meanwhile. If one fails, those that have not begun never do."""
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        yield pool.submit
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _some(n: int, size: int, rng: np.random.Generator) -> np.ndarray:

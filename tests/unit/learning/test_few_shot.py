@@ -12,7 +12,7 @@ from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import Answer
 from ml_backend.prelabelers import Examples, Inputs, Learned, State
 from ml_backend.prelabelers.few_shot import FewShot
-from sdk_scripts.backtest.baseline import fit_baseline
+from sdk_scripts.backtest.baseline import Baseline
 from tests.unit.learning.reviews import SENTIMENT, reviews
 
 
@@ -207,7 +207,7 @@ def test_few_labels_in_an_unknown_language_are_worth_what_a_bag_of_words_makes_o
         asked, truth = zip(*(it for i, it in enumerate(known) if i not in drawn), strict=True)
         given = [(label,) for label in labels]
         said = answers(learn(encoder, SENTIMENT, list(zip(texts, given, strict=True))), encoder, *asked)
-        baseline = fit_baseline(texts, given, several=False).predict(asked)
+        baseline = Baseline([*texts, *asked]).answers(texts, given, asked, several=False)
         ours.append(np.mean([answer == (label,) for answer, label in zip(said, truth, strict=True)]))
         usual.append(np.mean([answer == (label,) for answer, label in zip(baseline, truth, strict=True)]))
     assert np.mean(ours) >= np.mean(usual), (ours, usual)
