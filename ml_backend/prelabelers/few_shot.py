@@ -31,6 +31,7 @@ from ml_backend.prelabelers._ngrams import Vocabulary
 from ml_backend.prelabelers._opinions import Surroundings
 from ml_backend.prelabelers._options import exclusive, options
 from ml_backend.prelabelers._regression import Coefficients
+from ml_backend.prelabelers._softening import softening
 
 LEAST_TEXTS = 10
 NAME_COUNTS_BELOW = 50
@@ -184,13 +185,15 @@ def _learn(kind: Kind, offered: Sequence[Option], examples: Examples, known: lis
 
     features = Features.fit(inputs, most=min(MOST_NGRAMS, max(1_000, MOST_PARAMETERS // (2 * len(classes)))))
     named = [i for i, option in enumerate(classes) if count[option.name] < NAME_COUNTS_BELOW]
+    own = np.eye(len(classes), dtype=np.float32)[named]
+    soften = softening(kind, classes, targets)
     data = Labelled(
         rows=features.rows(inputs),
-        targets=targets,
+        targets=targets if several else soften(targets),
         weights=examples.weights[known],
         fold=folds(inputs.keys, [int(row.argmax()) for row in targets]),
         always=features.rows(inputs.beside([classes[i].words for i in named])),
-        always_targets=np.eye(len(classes), dtype=np.float32)[named],
+        always_targets=own if several else soften(own),
         independent=several,
     )
     calibration: type[OneLabel] | type[SeveralLabels] = SeveralLabels if several else OneLabel
