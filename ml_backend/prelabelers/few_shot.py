@@ -6,6 +6,10 @@ while it has few: nearly free, and a label nobody used yet can be found. The reg
 cross-validation; the temperature that makes the probabilities honest (Guo et al. 2017) is fitted on the same
 out-of-fold logits, once the neighbours were given the say there that they earn. A text unlike all labelled ones gets an
 opinion that is partly a guess. Classes are not reweighted: measured, that gains no macro-F1 here and costs calibration.
+Stars and the leaves of a taxonomy are not taken for unrelated (`_softening`).
+
+Nothing starts from the live version's weights: of a training on 10,000 labels only the fit to all rows could, 9 to 13 %
+of the time (3 and 54 classes); the folds' fits must not have seen their folds, and equal labels must give equal heads.
 """
 
 from __future__ import annotations
