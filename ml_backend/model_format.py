@@ -18,7 +18,7 @@ import numpy as np
 from ml_backend.outcomes import Outcomes
 from ml_backend.prelabelers import State
 
-FORMAT = 2
+FORMAT = 3
 """Raised when files change their form. A version of another format is passed over: the project trains anew."""
 _NOT_CONTENT = ("version", "created_at", "accepted", "reason", "live")
 """Circumstances of a version, and its name."""

@@ -7,6 +7,20 @@ from typing import Any
 
 import typer
 
+_MEASURES = (
+    "labels",
+    "accuracy",
+    "macro_f1",
+    "mean_absolute_error",
+    "weighted_kappa",
+    "ece",
+    "brier",
+    "auroc_wrong",
+    "coverage at 0.95",
+    "coverage at 0.99",
+)
+_OF_RATINGS = ("mean_absolute_error", "weighted_kappa")
+
 
 def rows(name: str, *columns: str) -> Callable[[Mapping[str, Any]], None]:
     """One table, of the rows under that name."""
@@ -65,7 +79,7 @@ def version(document: Mapping[str, Any]) -> None:
         coverage = metrics.get("coverage") or {}
         print_table(
             [{**metrics, **{f"coverage at {level}": share for level, share in coverage.items()}}],
-            ["labels", "accuracy", "macro_f1", "ece", "brier", "auroc_wrong", "coverage at 0.95", "coverage at 0.99"],
+            [name for name in _MEASURES if name not in _OF_RATINGS or metrics.get(name) is not None],
             title=control,
         )
         filled = [row for row in metrics.get("reliability", ()) if row["count"]]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit, log_expit
 
-from ml_backend.labeling.confidence import Temperature
+from ml_backend.labeling.confidence import COLDEST, HOTTEST, Temperature
 from ml_backend.prelabelers import Inputs, Opinion, Option
 from ml_backend.prelabelers._opinions import Surroundings, chosen, several, single
 
@@ -65,47 +65,56 @@ class OneLabel:
 
 @dataclass(frozen=True)
 class SeveralLabels:
-    """Any set of k labels may be right: a sigmoid a label at one temperature, then the confidence in the whole set (the
-    product, as if labels were independent) at a temperature of its own, since they are not."""
+    """Any set of k labels may be right but the empty one, which is no answer: a sigmoid a label at one temperature,
+    given that some label applies. So the labels of a text that none fits well are likelier than each alone would be.
+
+    Picked is what is as likely as not. Thresholds of each label's own, chosen out of fold for F1 and drawn towards 0.5,
+    were measured on three sets of package tags: up to 0.05 more macro-F1, but 0.3 to 4 points fewer sets that are right
+    as a whole, and up to 6 % more labels to add or take away by hand.
+    """
 
     temperature: float
-    set_temperature: float
     doubt: float
 
     @classmethod
     def fit(cls, logits: np.ndarray, targets: np.ndarray) -> SeveralLabels:
-        """`logits` and `targets` (n, k)."""
-        flat = targets.ravel().round().astype(np.int64)
-        label = cls(Temperature.fit(_against_nothing(logits.ravel()), flat).value, 1.0, 0.0)
-        probabilities = label.probabilities(logits)
-        right = (chosen(probabilities) == targets.round().astype(bool)).all(axis=1)
-        sets = _against_nothing(_logit(label.confidences(probabilities)))
-        return cls(label.temperature, Temperature.fit(sets, right.astype(np.int64)).value, 1 / (len(logits) + 2))
+        """`logits` and `targets` (n, k); each row has a target of 1 at least."""
+
+        def loss(log_temperature: float) -> float:
+            z = logits.astype(np.float64) / np.exp(log_temperature)
+            return float((_apart(z, targets) + _log_any(z)).mean())
+
+        bounds = np.log([COLDEST, HOTTEST])
+        found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-3})
+        return cls(float(np.exp(found.x)), 1 / (len(logits) + 2))
 
     @property
     def fields(self) -> Mapping[str, float]:
-        return {"temperature": self.temperature, "set_temperature": self.set_temperature, "doubt": self.doubt}
+        return {"temperature": self.temperature, "doubt": self.doubt}
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        near = Temperature(self.temperature).apply(_against_nothing(logits.ravel()))[:, 1].reshape(logits.shape)
+        """(n, k): of each label, whatever the others."""
+        z = logits.astype(np.float64) / self.temperature
+        near = np.minimum(np.exp(log_expit(z) - _log_any(z)[:, None]), 1)
         return (1 - self.doubt) * near + self.doubt / 2
 
-    def confidences(self, probabilities: np.ndarray) -> np.ndarray:
-        together = np.where(chosen(probabilities), probabilities, 1 - probabilities).prod(axis=1)
-        near = Temperature(self.set_temperature).apply(_against_nothing(_logit(together)))[:, 1]
-        return (1 - self.doubt) * near + self.doubt / 2
+    def confidences(self, logits: np.ndarray, picked: np.ndarray) -> np.ndarray:
+        """(n,): of the sets `picked` (n, k) bool, none empty, as if labels were otherwise independent."""
+        z = logits.astype(np.float64) / self.temperature
+        together = np.minimum(np.exp(-_apart(z, picked) - _log_any(z)), 1)
+        return (1 - self.doubt) * together + self.doubt / 2
 
     def loss(self, logits: np.ndarray, targets: np.ndarray) -> float:
-        """Log loss summed over labels, mean over rows."""
-        p = self.probabilities(logits)
-        right = np.where(targets >= 0.5, p, 1 - p)
-        return float(-np.log(np.maximum(right, 1e-12)).sum(axis=1).mean())
+        """Log loss summed over labels, mean over rows, as if the empty set were an answer, too: regressions chosen by
+        that found more of the rare labels."""
+        return float(_apart(logits / self.temperature, targets).mean())
 
     def opinions(
         self, options: Sequence[Option], logits: np.ndarray, inputs: Inputs, around: Surroundings
     ) -> list[Opinion | None]:
         probabilities = self.probabilities(logits)
-        return several(options, probabilities, self.confidences(probabilities), inputs, around)
+        sure = self.confidences(logits, chosen(probabilities))
+        return several(options, probabilities, sure, inputs, around)
 
 
 @dataclass(frozen=True)
@@ -141,9 +150,14 @@ class Trust:
         return expit(self.slope * _logit(confidence) + self.offset)
 
 
-def _against_nothing(logits: np.ndarray) -> np.ndarray:
-    """Yes/no logits (n,) as logits of two classes (n, 2)."""
-    return np.stack([np.zeros_like(logits), logits], axis=1)
+def _apart(z: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """(n,): the log loss of each label on its own, summed."""
+    return (np.logaddexp(0, z) - targets * z).sum(axis=1)
+
+
+def _log_any(z: np.ndarray) -> np.ndarray:
+    """(n,): the logarithm of the probability that any of k labels with logits (n, k) applies."""
+    return np.log(np.maximum(-np.expm1(-np.logaddexp(0, z).sum(axis=1)), 1e-300))
 
 
 def _logit(probabilities: np.ndarray) -> np.ndarray:

@@ -29,6 +29,9 @@ def evaluate(kind: Kind, answers: Sequence[Answer], opinions: Sequence[Opinion])
 
     labels        how many examples
     accuracy      and `majority`, that of always giving the commonest answer
+    distance      mean distance (`Kind.distance`) between the answers and what people gave: 0 where they are the same
+    mean_absolute_error, weighted_kappa   of ratings, else None: stars off on the average; Cohen's kappa with quadratic
+                  weights (1968), None too where there is nothing to agree on
     macro_f1      over the labels people gave, each against the rest
     per_label     label -> precision, recall, support (how many gave it), of the 200 commonest
     classes       label -> how many
@@ -53,6 +56,8 @@ def evaluate(kind: Kind, answers: Sequence[Answer], opinions: Sequence[Opinion])
     return {
         "labels": len(answers),
         "accuracy": _rounded(correct.mean()),
+        "distance": _rounded(np.mean([kind.distance(a, o.answer) for a, o in zip(answers, opinions, strict=True)])),
+        **_of_order(kind, answers, opinions),
         "macro_f1": _rounded(np.mean(f1)) if f1 else None,
         "ece": _rounded(expected_calibration_error(confidence, correct, BINS)),
         "brier": _rounded(np.mean((confidence - correct) ** 2)),
@@ -75,6 +80,19 @@ def evaluate(kind: Kind, answers: Sequence[Answer], opinions: Sequence[Opinion])
         "coverage_empirical": {str(accuracy): _rounded(it.empirical) for accuracy, it in coverage.items()},
         "thresholds": [_threshold(confidence, correct, error) for error in BUDGETS],
         **_of_probabilities(kind, answers, opinions),
+    }
+
+
+def _of_order(kind: Kind, answers: Sequence[Answer], opinions: Sequence[Opinion]) -> dict[str, float | None]:
+    """What only answers in an order have: accuracy counts a star off as wrong as four."""
+    if kind.scale != "ordinal":
+        return {"mean_absolute_error": None, "weighted_kappa": None}
+    given = np.array([float(kind.key(answer)) for answer in answers])
+    guessed = np.array([float(kind.key(opinion.answer)) for opinion in opinions])
+    by_chance = given.var() + guessed.var() + (given.mean() - guessed.mean()) ** 2
+    return {
+        "mean_absolute_error": _rounded(np.abs(given - guessed).mean()),
+        "weighted_kappa": _rounded(1 - ((given - guessed) ** 2).mean() / by_chance) if by_chance else None,
     }
 
 

@@ -6,6 +6,10 @@ while it has few: nearly free, and a label nobody used yet can be found. The reg
 cross-validation; the temperature that makes the probabilities honest (Guo et al. 2017) is fitted on the same
 out-of-fold logits, once the neighbours were given the say there that they earn. A text unlike all labelled ones gets an
 opinion that is partly a guess. Classes are not reweighted: measured, that gains no macro-F1 here and costs calibration.
+Stars and the leaves of a taxonomy are not taken for unrelated (`_softening`).
+
+Nothing starts from the live version's weights: of a training on 10,000 labels only the fit to all rows could, 9 to 13 %
+of the time (3 and 54 classes); the folds' fits must not have seen their folds, and equal labels must give equal heads.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ from ml_backend.prelabelers._ngrams import Vocabulary
 from ml_backend.prelabelers._opinions import Surroundings
 from ml_backend.prelabelers._options import exclusive, options
 from ml_backend.prelabelers._regression import Coefficients
+from ml_backend.prelabelers._softening import softening
 
 LEAST_TEXTS = 10
 NAME_COUNTS_BELOW = 50
@@ -186,13 +191,15 @@ def _learn(kind: Kind, offered: Sequence[Option], examples: Examples, known: lis
     features = Features.fit(inputs, most=min(MOST_NGRAMS, max(1_000, MOST_PARAMETERS // (2 * len(classes)))))
     enough = 0 if inputs.foreign else NAME_COUNTS_BELOW
     named = [i for i, option in enumerate(classes) if count[option.name] < enough]
+    own = np.eye(len(classes), dtype=np.float32)[named]
+    soften = softening(kind, classes, targets)
     data = Labelled(
         rows=features.rows(inputs),
-        targets=targets,
+        targets=targets if several else soften(targets),
         weights=examples.weights[known],
         fold=folds(inputs.keys, [int(row.argmax()) for row in targets]),
         always=features.rows(inputs.beside([classes[i].words for i in named])),
-        always_targets=np.eye(len(classes), dtype=np.float32)[named],
+        always_targets=own if several else soften(own),
         independent=several,
     )
     calibration: type[OneLabel] | type[SeveralLabels] = SeveralLabels if several else OneLabel

@@ -8,6 +8,12 @@ can be calibrated, so it is never above about 0.85, and near 1/k where the label
 English sentiment, stars and abuse it was 0.02 to 0.15 off the accuracy (expected calibration error), mostly too low.
 For a text in a language the encoder does not know, 95 % is "any label is as likely": the nearest label is a guess.
 
+Tried on eight sets of texts (sentiment, stars, abuse, sections and tags of software; 2 to 60 labels) and left out:
+taking off each label's mean cosine to unrelated sentences, so that no label is near to everything (no gain on the
+average, −1 to −3 points with many labels), and sentences around the labels, such as "This is about …" (gains with few
+labels, losses with many). What refines answers on the unlabelled texts of a project is left out, too: an answer would
+depend on what was asked before.
+
 A task of images without text is compared with the labels' words by the image encoder, as CLIP's authors do: "a photo
 of …", and the softmax of cosines at their temperature of 1/100 (Radford et al. 2021, section 3.1.2).
 """

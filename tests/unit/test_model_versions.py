@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from ml_backend.labeling.errors import InputError, UnknownName
+from ml_backend.labeling.kinds import KINDS, Answer
 from ml_backend.model_registry import Model, ModelRegistry, StoredHead, VersionInfo
 from ml_backend.outcomes import Outcomes
-from ml_backend.prelabelers import State
+from ml_backend.prelabelers import Opinion, State
+from ml_backend.prelabelers._evaluation import evaluate
 from sdk_scripts.model_versions import NOT_YET, find_version, sentences, thresholds, version_rows
+from sdk_scripts.shown import version as show_version
 from tests.unit.learning.reviews import SENTIMENT
 
 PROJECT = "1.1795381865"
@@ -121,3 +124,17 @@ def test_a_control_the_config_no_longer_has_shows_its_keys(registry: ModelRegist
     registry.promote(PROJECT, newest.version)
     found = thresholds(registry, PROJECT, SENTIMENT, error=0.05, certainty=0.95, by="label")
     assert list(found["controls"]["formerly"]["groups"]) == ['["positive"]', '["negative"]']
+
+
+def test_ratings_are_shown_with_how_far_off_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    stars: list[Answer] = [1, 2, 3, 4]
+    labels: list[Answer] = [("a",), ("b",)]
+    metrics = {
+        "rating": evaluate(KINDS["rating"], stars, [Opinion(2, 0.5)] * 4),
+        "topic": evaluate(KINDS["choices"], labels, [Opinion(("a",), 0.5)] * 2),
+    }
+    show_version({"version": "v", "labels": 4, "live": True, "reason": "", "metrics": metrics})
+    rating, topic = capsys.readouterr().out.split("topic")
+    assert "mean absolute error" in rating
+    assert "1.000" in rating
+    assert "mean absolute error" not in topic

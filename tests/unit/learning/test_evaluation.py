@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from sklearn.metrics import brier_score_loss, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import brier_score_loss, cohen_kappa_score, precision_recall_fscore_support, roc_auc_score
 
 from ml_backend.labeling.kinds import KINDS, Answer
 from ml_backend.prelabelers import Opinion
@@ -41,6 +41,26 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
             "support": support,
         }
     assert found["macro_f1"] == pytest.approx(columns[2].mean(), abs=1e-5)
+
+
+def test_stars_are_also_judged_by_how_far_off_they_are() -> None:
+    rng = np.random.default_rng(0)
+    answers: list[Answer] = rng.integers(1, 6, 500).tolist()
+    guessed = np.clip(np.array(answers) + rng.integers(-1, 3, 500), 1, 5).tolist()
+    found = evaluate(KINDS["rating"], answers, [Opinion(stars, 0.5) for stars in guessed])
+    off = np.abs(np.subtract(answers, guessed))
+    assert found["mean_absolute_error"] == pytest.approx(off.mean(), abs=1e-5)
+    assert found["distance"] == pytest.approx(off.mean() / 4, abs=1e-5)
+    assert found["weighted_kappa"] == pytest.approx(cohen_kappa_score(answers, guessed, weights="quadratic"), abs=1e-5)
+    assert evaluate(KINDS["rating"], [3, 3], [Opinion(3, 0.5)] * 2)["weighted_kappa"] is None
+
+
+def test_a_wrong_leaf_of_the_right_branch_is_nearer_than_one_of_another() -> None:
+    answers: list[Answer] = [(("A", "a"),)] * 4
+    near, far = (evaluate(KINDS["taxonomy"], answers, [Opinion((path,), 0.5)] * 4) for path in (("A", "b"), ("B", "a")))
+    assert (near["accuracy"], far["accuracy"]) == (0, 0)
+    assert (near["distance"], far["distance"]) == (0.5, 1.0)
+    assert near["mean_absolute_error"] is None
 
 
 def test_what_may_be_accepted_is_promised_for_calibrated_opinions() -> None:

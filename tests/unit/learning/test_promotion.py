@@ -16,6 +16,7 @@ from ml_backend.cases import Case
 from ml_backend.encoder import Encoder
 from ml_backend.examples import examples_of, text_hashes
 from ml_backend.labeling.kinds import KINDS, Answer
+from ml_backend.model_format import FORMAT
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.outcomes import MOST_ROWS, outcomes_of
 from ml_backend.prelabelers import Examples, Inputs, Opinion, learners
@@ -177,7 +178,7 @@ def test_of_very_many_outcomes_the_same_sample_is_kept(monkeypatch: pytest.Monke
 def test_versions_of_an_older_format_break_nothing(encoder: Encoder, registry: ModelRegistry, tmp_path: Path) -> None:
     first = train(PROJECT, SENTIMENT, labelled(30), encoder, registry)
     document = tmp_path / "models" / PROJECT / first.version / "model.json"
-    document.write_text(document.read_text().replace('"format": 2', '"format": 1'))
+    document.write_text(document.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT - 1}'))
     assert registry.versions(PROJECT) == []
     again = train(PROJECT, SENTIMENT, labelled(40), encoder, registry)
     assert again.promoted
