@@ -9,7 +9,7 @@ from scipy.sparse import hstack
 
 from ml_backend.prelabelers._inputs import Inputs
 from ml_backend.prelabelers._ngrams import Vocabulary, repeated
-from ml_backend.prelabelers._regression import Design
+from ml_backend.prelabelers.regression import Design
 
 EMBEDDING_LENGTH = 2.0
 """Of an embedding, on the average, against unit n-gram rows: at 2 neither drowns the other (measured)."""

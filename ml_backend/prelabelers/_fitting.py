@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ml_backend.prelabelers._regression import MAX_ITERATIONS, Coefficients, Design, fit_each, rotate, stack
+from ml_backend.prelabelers.regression import MAX_ITERATIONS, Coefficients, Design, fit_each, rotate, stack
 
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Of C. The best one grows with what the labels have in common with the words, and shrinks with their noise."""
@@ -23,7 +23,7 @@ AT_ONCE = 3_000_000
 
 @dataclass(frozen=True)
 class Labelled:
-    """Rows with targets (n, k), weights (n,) and folds (n,), as `_regression.fit` and `_folds.folds` have them.
+    """Rows with targets (n, k), weights (n,) and folds (n,), as `regression.fit` and `_folds.folds` have them.
 
     `always` are rows, one a label at most, that every fit sees and no fold tests: the labels' own words.
     """
@@ -46,7 +46,7 @@ class Labelled:
         )
 
     def rotated(self) -> tuple[Labelled, Callable[[Coefficients], Coefficients]]:
-        """The same, in the few dimensions the rows span, and the way back (see `_regression.rotate`)."""
+        """The same, in the few dimensions the rows span, and the way back (see `regression.rotate`)."""
         inside, back = rotate(stack(self.rows, self.always))
         n = len(self.rows)
         rows, always = inside.take(np.arange(n)), inside.take(np.arange(n, len(inside)))

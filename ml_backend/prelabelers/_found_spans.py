@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from ml_backend.prelabelers._regression import Coefficients, Design, fit
+from ml_backend.prelabelers.regression import Coefficients, Design, fit
 
 
 class Found(NamedTuple):

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.special import log_softmax
 
-from ml_backend.prelabelers._regression import Coefficients, Design, fit
 from ml_backend.prelabelers._tokens import Tokens
+from ml_backend.prelabelers.regression import Coefficients, Design, fit
 
 C = 1.0
 LEAST_SEEN = 2

@@ -34,8 +34,8 @@ from ml_backend.prelabelers._neighbours import Near, Neighbours
 from ml_backend.prelabelers._ngrams import Vocabulary
 from ml_backend.prelabelers._opinions import Surroundings
 from ml_backend.prelabelers._options import exclusive, options
-from ml_backend.prelabelers._regression import Coefficients
 from ml_backend.prelabelers._softening import softening
+from ml_backend.prelabelers.regression import Coefficients
 
 LEAST_TEXTS = 10
 NAME_COUNTS_BELOW = 50

@@ -25,7 +25,7 @@ from ml_backend.prelabelers._fitting import Labelled, fit_by_cross_validation
 from ml_backend.prelabelers._folds import folds, group_key
 from ml_backend.prelabelers._inputs import MAX_CHARACTERS
 from ml_backend.prelabelers._ngrams import WORD, Vocabulary, words
-from ml_backend.prelabelers._regression import Coefficients, Design
+from ml_backend.prelabelers.regression import Coefficients, Design
 
 LEAST_PAIRS = 10
 MOST_WORDS = 100_000

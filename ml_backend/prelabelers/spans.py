@@ -28,10 +28,10 @@ from ml_backend.prelabelers._found_spans import Found, Given, SetConfidence, by_
 from ml_backend.prelabelers._inputs import MAX_CHARACTERS
 from ml_backend.prelabelers._phrase_memory import PhraseMemory
 from ml_backend.prelabelers._phrases import PhraseBook
-from ml_backend.prelabelers._regression import Coefficients
 from ml_backend.prelabelers._span_reader import Read, SpanReader
 from ml_backend.prelabelers._span_training import learn
 from ml_backend.prelabelers._tagger import Tagger
+from ml_backend.prelabelers.regression import Coefficients
 
 LEAST_TEXTS = 10
 AT_ONCE = 300_000

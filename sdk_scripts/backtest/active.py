@@ -7,14 +7,16 @@ of labels compare with one another, not with the learning curve.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.special import softmax
 
 from ml_backend.labeling.selection import choose, joint_doubt, neighbour_probabilities
+from ml_backend.prelabelers.regression import Coefficients, Design, fit
 
 WITHIN = 0.01
 """Of the accuracy with all labels: one point."""
@@ -27,6 +29,7 @@ MOST_CLASSES = 150
 _ASKED = 5_000  # unlabelled texts that a round looks at
 _TOPICS = 128
 _CHARACTERS = 400
+_ITERATIONS = 40
 
 
 @dataclass
@@ -36,7 +39,7 @@ class Run:
     pool: np.ndarray
     seed: int
     labelled: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    model: Any = None
+    model: Coefficients | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class Material:
     features: np.ndarray
     vectors: np.ndarray
     codes: np.ndarray
+
+    def rows(self, rows: np.ndarray) -> Design:
+        return Design(self.features[rows], csr_matrix((len(rows), 0), dtype=np.float32))
 
     @property
     def classes(self) -> int:
@@ -129,10 +135,9 @@ def doubted(material: Material, run: Run, unlabelled: np.ndarray, wanted: int) -
     return asked[choose(doubt, material.vectors[asked], wanted, seed=run.seed).rows]
 
 
-def probabilities(material: Material, model: Any, rows: np.ndarray) -> np.ndarray:
-    found = np.zeros((len(rows), material.classes))
-    found[:, model.classes_] = model.predict_proba(material.features[rows])
-    return found / found.sum(axis=1, keepdims=True)
+def probabilities(material: Material, model: Coefficients, rows: np.ndarray) -> np.ndarray:
+    """(n, k)."""
+    return softmax(model.logits(material.rows(rows)), axis=1)
 
 
 def _round(material: Material, run: Run, test: np.ndarray, chooser: Chooser, size: int) -> float:
@@ -141,22 +146,16 @@ def _round(material: Material, run: Run, test: np.ndarray, chooser: Chooser, siz
     unlabelled = rng.permutation(np.setdiff1d(run.pool, run.labelled))
     picked = chooser(material, run, unlabelled, size - len(run.labelled))
     run.labelled = np.concatenate([run.labelled, picked])
-    codes = material.codes[run.labelled]
-    if len(np.unique(codes)) < 2:
-        return float((material.codes[test] == codes[0]).mean())
-    run.model = _fitted(material.features[run.labelled], codes)
-    return float(run.model.score(material.features[test], material.codes[test]))
+    run.model = _fitted(material, run.labelled, run.model)
+    return float((run.model.logits(material.rows(test)).argmax(axis=1) == material.codes[test]).mean())
 
 
-def _fitted(features: np.ndarray, codes: np.ndarray) -> Any:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    many = len(np.unique(codes)) > 20
-    model = LogisticRegression(C=10 if many else 3, max_iter=40, tol=1e-3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(features, codes)
+def _fitted(material: Material, labelled: np.ndarray, before: Coefficients | None) -> Coefficients:
+    """From where the last round ended: most of it is known already."""
+    codes = material.codes[labelled]
+    targets = np.eye(material.classes, dtype=np.float32)[codes]
+    c = 10.0 if len(np.unique(codes)) > 20 else 3.0
+    return fit(material.rows(labelled), targets, np.ones(len(labelled)), c, start=before, iterations=_ITERATIONS)
 
 
 def material_of(texts: Sequence[str], vectors: np.ndarray, codes: np.ndarray) -> Material:

@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix, hstack, random_array
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from ml_backend.prelabelers._regression import Design, fit, fit_each, rotate
+from ml_backend.prelabelers.regression import Design, fit, fit_each, rotate
 
 
 @pytest.fixture
