@@ -33,6 +33,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 from pydantic import AfterValidator, BaseModel, Field, StrictStr, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from ml_backend.allocator import return_large_blocks
 from ml_backend.encoder import Encoder, load_encoder
 from ml_backend.guards import BodyLimit, Doorkeeper, Watch
 from ml_backend.hints import Hints, changed_labels
@@ -98,7 +99,7 @@ class StrictJSON(JSONResponse):
 
 
 def create_app(settings: Settings | None = None, *, encoder: Encoder | None = None) -> FastAPI:
-    """The backend. Called without settings, as uvicorn's factory, it reads the environment and sets up the logs.
+    """The backend. Called without settings, as uvicorn's factory, it reads the environment and sets up the process.
 
     An `encoder` that is loaded already can be shared.
 
@@ -107,6 +108,7 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     if settings is None:
         settings = load_settings()
         set_up_logs(settings.log_level)
+        return_large_blocks()
     face = _Face(settings, encoder or load_encoder(settings))
     app = FastAPI(title="Tiebreak", docs_url=None, redoc_url=None, openapi_url=None, lifespan=face.lifespan)
     app.add_route("/predict", face.predict, methods=["POST"])

@@ -27,6 +27,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy
 
+from ml_backend.allocator import return_large_blocks
 from ml_backend.encoder import imports
 from ml_backend.labeling.errors import InputError, NotEnoughLabels, QueueUnavailable, StudioNotFound, TiebreakError
 from ml_backend.logs import set_up_logs
@@ -202,6 +203,7 @@ class TiebreakWorker(Worker):
 def run_worker(settings: Settings, *, burst: bool = False) -> None:
     """Work until told to stop, or with `burst` until the queues are empty. Any number may run, on any machine."""
     set_up_logs(settings.log_level)
+    return_large_blocks()
     JOB_SETTINGS.set(settings)
     while True:
         try:
