@@ -220,6 +220,6 @@ def run_worker(settings: Settings, *, burst: bool = False) -> None:
             return
         except (redis.RedisError, QueueUnavailable) as error:
             if burst:
-                raise QueueUnavailable(f"Redis cannot be used: {error}.") from error
+                raise QueueUnavailable(f"Redis cannot be used: {str(error).rstrip('.')}.") from error
         log.warning("the worker lost Redis and starts again")
         time.sleep(1 + random.random())  # noqa: S311  # many workers should not return in one moment

@@ -11,6 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -82,12 +83,17 @@ def serve(
     """Serve the ML backend. Without TIEBREAK_REDIS_URL it uses (or starts) the bundled Valkey."""
     import uvicorn
 
+    from ml_backend.http_heads import LimitedHeads
     from sdk_scripts.processes import listen
 
     _settings()  # a wrong setting is told here, not in uvicorn's traceback
-    config = uvicorn.Config("ml_backend.app:create_app", factory=True, access_log=False, log_config=None)
-    with listen(host, port) as listener:
-        uvicorn.Server(config).run(sockets=[listener])
+    config = uvicorn.Config(
+        "ml_backend.app:create_app", factory=True, http=LimitedHeads, access_log=False, log_config=None
+    )
+    server = uvicorn.Server(config)
+    with listen(host, port) as listener, suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    raise typer.Exit(CLEAN if server.started else FAILED)
 
 
 @app.command()
