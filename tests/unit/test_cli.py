@@ -91,6 +91,9 @@ def test_text_output_is_for_people(export, home: Path) -> None:
         (["agreement", "{export}"], "--label-config"),
         (["models", "list", "{export}"], "project"),
         (["sync", "no-such-folder"], "no-such-folder"),
+        (["prelabel", "../../etc"], "neither a project's id nor a project.yaml"),
+        (["next", "-1"], "-1"),
+        (["serve", "--host", "192.0.2.1"], "192.0.2.1, port 9090: "),
     ],
 )
 def test_what_cannot_be_done_is_exit_code_2_with_a_reason_and_no_traceback(
