@@ -36,7 +36,7 @@ ANNOTATORS = 16
 ALLOWED_SECONDS = 1.0
 """Label Studio waits that long for a webhook. Counted in the backend's own time, however busy the machine is."""
 PROJECTS = 200
-TRAINED = 60
+TRAINED = 45
 """Of them, each with a model of its own from thousands of labels."""
 MOST_MEGABYTES = 500
 
