@@ -62,7 +62,10 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
         yield supervisor
 
 
-def test_a_stopped_supervisor_leaves_no_child_nor_what_it_forked(supervisor: Supervisor) -> None:
+def test_a_stopped_supervisor_leaves_no_child_nor_what_it_forked(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdk_scripts.processes.STOP_SECONDS", 1.0)  # one of them has to be killed
     child = supervisor.start("forking", [sys.executable, "-c", FORKING])
     assert until(lambda: child.log.read_text().count("\n") == 2)
     assert len(guard.members([child.pid])) == 2
