@@ -26,13 +26,14 @@ from importlib.metadata import version as package_version
 from typing import Annotated, Any, TypeVar
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from pydantic import AfterValidator, BaseModel, Field, StrictStr, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from ml_backend.allocator import return_large_blocks
 from ml_backend.encoder import Encoder, load_encoder
 from ml_backend.guards import BodyLimit, Doorkeeper, Watch
 from ml_backend.hints import Hints, changed_labels
@@ -51,6 +52,7 @@ T = TypeVar("T")
 SETUP_SECONDS = 1.5  # Label Studio gives up after 3
 AT_ONCE_TASKS = 8  # of known texts in one request are answered by the event loop itself
 AT_ONCE_BYTES = 100_000  # of a body: longer ones are read by a thread
+MOST_VALUES = 2_000_000  # in a body: 64 MB of empty lists are 5 GB once they are read
 PATHS = ("/health", "/setup", "/predict", "/webhook", "/train", "/versions", "/metrics", "/version")
 
 
@@ -98,7 +100,7 @@ class StrictJSON(JSONResponse):
 
 
 def create_app(settings: Settings | None = None, *, encoder: Encoder | None = None) -> FastAPI:
-    """The backend. Called without settings, as uvicorn's factory, it reads the environment and sets up the logs.
+    """The backend. Called without settings, as uvicorn's factory, it reads the environment and sets up the process.
 
     An `encoder` that is loaded already can be shared.
 
@@ -107,6 +109,7 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     if settings is None:
         settings = load_settings()
         set_up_logs(settings.log_level)
+        return_large_blocks()
     face = _Face(settings, encoder or load_encoder(settings))
     app = FastAPI(title="Tiebreak", docs_url=None, redoc_url=None, openapi_url=None, lifespan=face.lifespan)
     app.add_route("/predict", face.predict, methods=["POST"])
@@ -256,7 +259,10 @@ def _credentials(settings: Settings) -> str | None:
 
 
 def _predict_request(content: bytes) -> PredictRequest:
-    """Raises RequestValidationError."""
+    """Raises RequestValidationError, and HTTPException for one that would take too much memory."""
+    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        what = f"The body has more than {MOST_VALUES:,} values."
+        raise HTTPException(413, {"detail": what, "mend": "Send fewer tasks at once."})
     try:
         return PredictRequest.model_validate(json.loads(content))
     except ValidationError as error:

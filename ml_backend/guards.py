@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from fastapi import HTTPException
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.stdlib.get_logger()
@@ -63,11 +64,15 @@ class Doorkeeper:
 
 
 class BodyLimit:
-    """413 as soon as a body is known to be longer than `most` bytes, also where no Content-Length announces it."""
+    """413 as soon as a body is known to be longer than `most` bytes, also where no Content-Length announces it; 503
+    where the bodies of all requests together are longer than HELD such."""
+
+    HELD = 4
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app = app
         self.most = most
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,12 +87,20 @@ class BodyLimit:
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
-            seen += len(message.get("body", b""))
+            length = len(message.get("body", b""))
+            seen += length
+            self._held += length
             if seen > self.most:
                 raise HTTPException(413, self._body(), {"connection": "close"})
+            if self._held > self.HELD * self.most:
+                body = {"detail": "Too much is being sent at the same time.", "mend": "Try again in a moment."}
+                raise HTTPException(503, body, {"connection": "close", "retry-after": "5"})
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, counted, send)
+        finally:
+            self._held -= seen
 
     def _body(self) -> dict[str, Any]:
         return {
@@ -125,6 +138,8 @@ class Watch:
 
         try:
             await self.app(scope, receive, noted)
+        except ClientDisconnect:
+            log.info("hung up in the middle of a request", path=scope["path"])
         except Exception:
             id = secrets.token_hex(6)
             log.exception("unexpected error", id=id, path=scope["path"])

@@ -304,7 +304,7 @@ def reaching() -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise QueueUnavailable(
-            f"Redis cannot be used: {error}.", mend="Start it, or correct TIEBREAK_REDIS_URL."
+            f"Redis cannot be used: {str(error).rstrip('.')}.", mend="Start it, or correct TIEBREAK_REDIS_URL."
         ) from error
 
 

@@ -11,6 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -82,8 +83,17 @@ def serve(
     """Serve the ML backend. Without TIEBREAK_REDIS_URL it uses (or starts) the bundled Valkey."""
     import uvicorn
 
+    from ml_backend.http_heads import LimitedHeads
+    from sdk_scripts.processes import listen
+
     _settings()  # a wrong setting is told here, not in uvicorn's traceback
-    uvicorn.run("ml_backend.app:create_app", factory=True, host=host, port=port, access_log=False, log_config=None)
+    config = uvicorn.Config(
+        "ml_backend.app:create_app", factory=True, http=LimitedHeads, access_log=False, log_config=None
+    )
+    server = uvicorn.Server(config)
+    with listen(host, port) as listener, suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    raise typer.Exit(CLEAN if server.started else FAILED)
 
 
 @app.command()
@@ -146,10 +156,12 @@ def models_list(project: Project, as_json: Json = False) -> None:
     registry, key, _ = _registry(project)
     versions = registry.versions(key)
     rows = version_rows(versions)
+    if not rows:
+        _say("No version is trained yet; until then the names of the labels answer.")
     _result(
         {"versions": [version.to_json() for version in versions]},
         as_json,
-        lambda _: print_table(rows, list(rows[0]) if rows else ["version"]),
+        lambda _: print_table(rows, list(rows[0])) if rows else None,
     )
 
 
@@ -224,7 +236,7 @@ def prelabel(
     outcome = run(
         settings, fields["id"], only_missing=only_missing, wait=wait, studio=studio, progress=_progress(), report=_say
     )
-    _result(outcome, as_json, shown.fields)
+    _result(outcome, as_json, shown.prelabel)
 
 
 @app.command()

@@ -31,7 +31,7 @@ from ml_backend.queues import TRAIN_QUEUE, Jobs
 from ml_backend.settings import Settings
 from sdk_scripts import guard
 from sdk_scripts.processes import Child, Supervisor, free_port, stopping_on_signals
-from sdk_scripts.studio_server import Account, await_studio, start_studio, studio_command
+from sdk_scripts.studio_server import LEAN_IMPORTS, Account, await_studio, start_studio, studio_command
 
 ADMIN = "admin@example.com"
 STUDIO_PORT = 8080
@@ -85,7 +85,13 @@ def embedded(settings: Settings, *, studio_port: int | None = None, report: Repo
         with Supervisor(settings.folder("logs")) as supervisor, _outliving(jobs, settings, supervisor):
             report("Starting Label Studio, Valkey, the backend and a worker …")
             studio = start_studio(
-                supervisor, command, settings.home / "label-studio", account, ports["studio"], name="label-studio"
+                supervisor,
+                command,
+                settings.home / "label-studio",
+                account,
+                ports["studio"],
+                name="label-studio",
+                settings=LEAN_IMPORTS,
             )
             backend = supervisor.start("backend", [*_CLI, "serve", "--port", str(ports["backend"])], env=env)
             worker = supervisor.start("worker", [*_CLI, "worker"], env=env)
@@ -130,7 +136,9 @@ def _variables(settings: Settings) -> dict[str, str]:
 
 
 def _exports(settings: Settings) -> str:
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in _variables(settings).items())
+    """For a shell: these settings, and where `tiebreak` is."""
+    path = f'export PATH={shlex.quote(str(Path(sys.prefix) / "bin"))}:"$PATH"\n'
+    return path + "".join(f"export {name}={shlex.quote(value)}\n" for name, value in _variables(settings).items())
 
 
 def _ports(folder: Path, studio_port: int | None) -> dict[str, int]:

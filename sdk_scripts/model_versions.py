@@ -119,7 +119,7 @@ def _said(group: dict[str, Any], budget: str) -> str:
     needed = group["labels_needed"]
     if needed is None:
         return f"{NOT_YET} ({budget}): even the most confident answers are wrong too often."
-    return f"{NOT_YET} ({budget}): at the present rate of errors it takes about {needed:,} labels."
+    return f"{NOT_YET} ({budget}): at the present rate of errors it takes about {float(f'{needed:.2g}'):,.0f} labels."
 
 
 def _overall(known: Outcomes, error: float, certainty: float, names: Sequence[str]) -> dict[str, Any]:

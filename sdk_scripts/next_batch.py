@@ -109,7 +109,9 @@ def next_batch(
         batch = replace(batch, second=again.second_labels(run, batch.picks, second_labels))
         if not batch.picks:
             report("No task without an annotation has a prediction; `tiebreak prelabel` makes them.")
-        elif not batch.served:
+        if second_labels and not batch.second:
+            report("No second label is expected to tell more than a first one elsewhere.")
+        if batch.picks and not batch.served:
             report('The project does not use "Uncertainty sampling", so its queue takes no notice of clusters.')
         return batch, serve_next(run, batch) if apply else 0
 

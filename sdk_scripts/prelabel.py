@@ -41,6 +41,7 @@ TASKS_A_PREDICTION = 500
 PREDICTIONS_A_PUSH = 10_000
 """And tasks a shard. Each push makes Label Studio count all predicted tasks anew, so there are few."""
 REASONS_KEPT = 20
+RECOUNT_SECONDS = 120.0
 REDIS_TRIES = 10
 
 Progress = Callable[[int, int], object]
@@ -292,6 +293,8 @@ def _push(run: Run, predictions: Sequence[Mapping[str, Any]]) -> int:
 def finish(run: Run, shards: Sequence[Shard], found: ShardOutcome) -> PrelabelOutcome:
     """Verify what Label Studio has, and make the version the project's where every predicted task has it."""
     studio, id, version = run.studio, run.id, run.version
+    if forgotten := studio.recount(id, version, seconds=RECOUNT_SECONDS):
+        log.warning("Label Studio had not counted predictions that it has", project=id, tasks=forgotten)
     total = studio.task_count(id)
     stored = studio.model_versions(id).get(version, 0)
     if found.rejected:

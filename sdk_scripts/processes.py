@@ -180,6 +180,22 @@ def _tail(log: Path) -> str:
     return f" The end of {log}:{body}" if body else f" Its log, {log}, is empty."
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A socket for a server of ours to accept connections on. Raises ProcessFailed where it cannot be had."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ProcessFailed(
+            f"Nothing can be served at {host}, port {port}: {why}.",
+            mend="Stop what listens there (is it another `tiebreak serve`?), or give another --host or --port.",
+        ) from None
+    return listener
+
+
 def free_port(preferred: int | None = None) -> int:
     """A free port of the loopback interface, the preferred one where it is free."""
     for port in (preferred or 0, 0):

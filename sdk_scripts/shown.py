@@ -90,6 +90,23 @@ def version(document: Mapping[str, Any]) -> None:
         )
 
 
+def prelabel(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import plain
+
+    version = document["version"]
+    if "job" in document:
+        typer.echo(plain(f"Pre-labeling with {version} is queued as job {document['job']}."))
+        return
+    typer.echo(plain(f"{document['pushed']:,} predictions of {version} pushed, in {document['seconds']:.0f} s."))
+    if left := document["skipped"]:
+        typer.echo(f"{left:,} of {document['tasks']:,} tasks were left alone: they had theirs, or nothing can be said.")
+    if document["rejected"]:
+        typer.echo(f"{document['rejected']:,} predictions do not fit the label config and were not sent:")
+        typer.echo("\n".join(f"  {plain(reason)}" for reason in document["reasons"]))
+    if document["pushed"] and not document["shown"]:
+        typer.echo("Label Studio goes on showing another version: not every predicted task has this one.")
+
+
 def next(document: Mapping[str, Any]) -> None:
     from sdk_scripts.tables import print_table
 

@@ -79,7 +79,8 @@ def find_project(source: str, settings: Settings) -> tuple[Studio, dict[str, Any
         return studio, studio.project(int(source))
     path = _manifest(source)
     if path is None:
-        raise InputError(f"{source} is a file, not a project.", mend="Give a project's id or its project.yaml.")
+        why = "is a file, not a project" if Path(source).exists() else "is neither a project's id nor a project.yaml"
+        raise InputError(f"{source} {why}.", mend="Give a project's id or its project.yaml.")
     manifest = load_manifest(path)
     studio = Studio.connect(settings)
     found = bearing(studio.projects(), manifest.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from sdk_scripts.processes import Child, ProcessFailed, Supervisor
 
 BOOT_SECONDS = 300.0
 """An empty data folder takes a minute of migrations, several on a busy machine."""
+
+LEAN_IMPORTS = {"fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true"}
+"""Label Studio's switch for imports of predictions that take time for what is imported, not for the whole project."""
 
 # Label Studio also reads HOST, PORT, USERNAME and PASSWORD without a prefix, so it gets no more of our environment.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SYSTEMROOT")
@@ -48,15 +52,25 @@ def studio_command(settings: Settings) -> tuple[str, ...]:
 
 
 def start_studio(
-    supervisor: Supervisor, command: tuple[str, ...], data: Path, account: Account, port: int, *, name: str
+    supervisor: Supervisor,
+    command: tuple[str, ...],
+    data: Path,
+    account: Account,
+    port: int,
+    *,
+    name: str,
+    settings: Mapping[str, str] | None = None,
 ) -> Child:
-    """Start Label Studio on this data folder, on http://127.0.0.1:`port`; `await_studio` waits until it serves."""
+    """Start Label Studio on this data folder, on http://127.0.0.1:`port`; `await_studio` waits until it serves.
+
+    `settings` are further variables of its environment.
+    """
     data.mkdir(parents=True, exist_ok=True)
     data.chmod(0o700)
     return supervisor.start(
         name,
         [*command, "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)],
-        env=_environment(data.absolute(), account, f"http://127.0.0.1:{port}"),
+        env={**_environment(data.absolute(), account, f"http://127.0.0.1:{port}"), **(settings or {})},
         cwd=data,
     )
 

@@ -22,14 +22,17 @@ from ml_backend.images import Unreadable
 MOST_BYTES = 10_000_000
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = IPv6Network("64:ff9b::/96")
+_CREDENTIALS = frozenset(map(ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200")))
+"""Where clouds keep the credentials of their machines outside the link-local range: Amazon's and Google's by IPv6, and
+Alibaba's."""
 
 
 def get(url: str, hosts: Iterable[str], *, private: bool, deadline: float) -> bytes:
     """The body of a 200 answer.
 
     `hosts` are "name" for the usual ports, or "name:port". `private` lets their addresses be loopback or private ones;
-    link-local ones, where clouds keep the credentials of their machines, are refused all the same. `deadline` is in
-    seconds of `time.monotonic`. Raises Unreadable.
+    those where clouds keep the credentials of their machines, all link-local ones among them, are refused all the same.
+    `deadline` is in seconds of `time.monotonic`. Raises Unreadable.
     """
     try:
         parts = urlsplit(url)
@@ -72,7 +75,7 @@ def may_be_asked(address: str, *, private: bool) -> bool:
     ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):  # an IPv4 address may be inside
         ip = IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip.ipv4_mapped or ip.sixtofour or ip
-    if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+    if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _CREDENTIALS:
         return False
     return private or ip.is_global
 

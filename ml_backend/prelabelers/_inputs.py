@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from ml_backend.encoder import Encoder
 from ml_backend.images import Look, Picture
 from ml_backend.labeling.config import Control, LabelConfig
+from ml_backend.labeling.markup import words as words_of
 from ml_backend.labeling.results import lookup, text_of
 from ml_backend.languages import mostly_unknown
 from ml_backend.prelabelers._ngrams import Grams, characters, words
@@ -142,7 +142,7 @@ def _images(data: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, ...]:
 
 def _read(data: Mapping[str, Any], field: str, tags: Mapping[str | None, str]) -> str:
     text = text_of(data, [field])
-    return _plain(text) if tags.get(field) == "hypertext" else text
+    return words_of(text[: 10 * MAX_CHARACTERS]) if tags.get(field) == "hypertext" else text
 
 
 def _as_it_is(data: Mapping[str, Any], field: str | None) -> str:
@@ -153,29 +153,3 @@ def _as_it_is(data: Mapping[str, Any], field: str | None) -> str:
 def _clean(text: str) -> str:
     text = text[:MAX_CHARACTERS].strip()
     return text if text.isascii() else text.encode(errors="replace").decode()  # halves of surrogate pairs
-
-
-def _plain(html: str) -> str:
-    reader = _Words()
-    reader.feed(html[: 10 * MAX_CHARACTERS])
-    reader.close()
-    return " ".join(" ".join(reader.words).split())
-
-
-class _Words(HTMLParser):
-    """Collects what a reader of the page sees."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._hidden += tag in ("script", "style")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden = max(0, self._hidden - (tag in ("script", "style")))
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.words.append(data)

@@ -119,7 +119,7 @@ class Predictions(Projects, Tasks):
     def predicted(self, project: int, version: str, *, between: tuple[int, int] | None = None) -> set[int]:
         """Ids of the tasks that have a prediction of exactly this model version; `between` two ids, where given."""
         found: set[int] = set()
-        for row in self._versions(project, _with(version, between)):
+        for row in self._versions(project, with_version(version, between)):
             listed = row["predictions_model_versions"]
             names = {name.strip() for name in listed.split(",")}
             # "contains" finds v1 in v10, too. A list that may have been cut (with two quotes a name, which it has
@@ -136,7 +136,7 @@ class Predictions(Projects, Tasks):
         once. `between` two ids, where given."""
         yield from self._matching(project, _without(version, between), data_only=True)
         if version is not None and self._alike(project, version):
-            containing = _with(version, between)
+            containing = with_version(version, between)
             found = {row["id"] for row in self._versions(project, containing)}
             yield from self.tasks(
                 project, ids=found - self.predicted(project, version, between=between), data_only=True
@@ -146,13 +146,13 @@ class Predictions(Projects, Tasks):
         """How many tasks `tasks_without` gives."""
         count = int(self._page(project, _without(version, between), size=1, data_only=True)["total"])
         if version is not None and self._alike(project, version):
-            containing = self._page(project, _with(version, between), size=1, data_only=True)["total"]
+            containing = self._page(project, with_version(version, between), size=1, data_only=True)["total"]
             count += containing - len(self.predicted(project, version, between=between))
         return count
 
     def count_with(self, project: int, version: str, *, between: tuple[int, int]) -> int:
         """How many tasks have a prediction of this model version (or of one whose name contains it)."""
-        return int(self._page(project, _with(version, between), size=1, data_only=True)["total"])
+        return int(self._page(project, with_version(version, between), size=1, data_only=True)["total"])
 
     def ranges(self, project: int, size: int) -> list[tuple[int, int]]:
         """The first and last id of every `size` tasks in order of id; together they hold all tasks there are now."""
@@ -202,7 +202,7 @@ def _row(item: Mapping[str, Any]) -> dict[str, Any]:
     return {key: item.get(key) for key in ("task", "result", "score", "model_version")}
 
 
-def _with(version: str, between: tuple[int, int] | None) -> list[Filter]:
+def with_version(version: str, between: tuple[int, int] | None) -> list[Filter]:
     return [condition("predictions_model_versions", "contains", [version], "List"), *_ids(between)]
 
 

@@ -63,7 +63,7 @@ def refusal(status: int, body: Any, *, call: str, url: str, what: str, secret: s
     if status == 401:
         legacy = "legacy" in said
         mend = LEGACY_OFF if legacy else NEW_TOKEN + " A legacy token works only where they are turned on."
-        return StudioUnauthorized(f"{where} does not accept the token: {said}.", mend=mend)
+        return StudioUnauthorized(f"{where} does not accept the token: {said.rstrip('.')}.", mend=mend)
     if status == 403 and "reserved network address" in said:
         mend = BANNED_BACKEND if "/api/ml" in call else BANNED_WEBHOOK
         return StudioRefused(f"{where} refused {call}: {said}.", mend=mend)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any
 
-from ml_backend.labeling.errors import StudioNotFound, StudioRefused
-from ml_backend.studio.predictions import Predictions
+from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioRefused
+from ml_backend.studio.connection import BULK_SECONDS
+from ml_backend.studio.predictions import Predictions, with_version
 from ml_backend.studio.tasks import PAGE, condition
 
 UNTOUCHED = [
@@ -48,6 +50,27 @@ class StoredPredictions(Predictions):
             same = sorted(it["id"] for it in task["predictions"] if it["model_version"] == version)
             yield from (id for id in same[1:] if id not in used)
 
+    def recount(self, project: int, version: str, *, seconds: float) -> int:
+        """Has tasks counted anew that have a prediction of this version and are said to have none, as an import that
+        broke off leaves them: Label Studio counts at its end. Returns how many of them there were; the time is for
+        those that take a call each (0.1 s), the rest stays."""
+        none = condition("total_predictions", "equal", 0, "Number")
+        forgotten = [none, *with_version(version, None)]
+        found = int(self._page(project, forgotten, size=1, data_only=True)["total"])
+        if not found:
+            return 0
+        # Unless it was told to be lean, Label Studio counts the whole project with every import.
+        with suppress(StudioError):
+            self._call("POST", f"/api/projects/{project}/import/predictions", json=[], timeout=BULK_SECONDS)
+        deadline = time.monotonic() + seconds
+        for task in self._matching(project, forgotten, data_only=False):
+            if time.monotonic() > deadline:
+                break
+            for prediction in task["predictions"][:1]:
+                fields = {"score": prediction["score"]}  # it counts with every change, also where nothing changes
+                self._call("PATCH", f"/api/predictions/{prediction['id']}/", json=fields, what=f"task {task['id']}")
+        return found
+
     def delete_prediction(self, id: int) -> None:
         """Nothing happens where it is gone already."""
         with suppress(StudioNotFound):
@@ -56,6 +79,8 @@ class StoredPredictions(Predictions):
     def least_certain(self, project: int, most: int) -> list[dict[str, Any]]:
         """Up to `most` tasks, `data_only`, that nobody has annotated or skipped and a model has predicted: those with
         the least score of the project's model version first."""
+        if not self.untouched(project):  # where no task has a prediction, ordering by their scores is an error 500
+            return []
         found: dict[int, dict[str, Any]] = {}
         for page in range(1, -(-most // PAGE) + 1):
             tasks = self._page(

@@ -105,6 +105,17 @@ def test_a_budget_below_one_is_refused(studio: Studio, studio_settings: Settings
         next_batch(studio_settings, project["id"], budget=0, studio=studio, predictor=Reader())
 
 
+def test_where_nothing_was_predicted_there_is_nothing_to_choose(
+    studio: Studio, studio_settings: Settings, project: dict[str, Any]
+) -> None:
+    told: list[str] = []
+    batch, stored = next_batch(
+        studio_settings, project["id"], apply=True, studio=studio, predictor=Reader(), report=told.append
+    )
+    assert (batch.picks, stored) == ((), 0)
+    assert "tiebreak prelabel" in told[0]
+
+
 def test_a_second_label_is_asked_for_where_it_tells_more_and_the_queue_serves_it(
     studio: Studio, studio_settings: Settings, project: dict[str, Any]
 ) -> None:

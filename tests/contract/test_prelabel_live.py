@@ -238,6 +238,20 @@ class TestJob:
         assert "project 999999" in prelabel_job(999_999, "reader-1")["error"]
 
 
+def test_tasks_that_cannot_be_read_cost_only_themselves(
+    studio: Studio, studio_settings: Settings, project_of: Projects
+) -> None:
+    id = project_of(["This works perfectly, I love it."])
+    odd: list[Any] = ["", " \t", [], 5, [[["deep"]]], "\x01\x7f\ufffe", "lovely " * 300_000, "=1+1", "好"]
+    studio.import_tasks(id, [{"data": {"text": text}} for text in odd] + [{"data": {"text": "ok", "more": [None]}}])
+    outcome = prelabel(studio_settings, id)
+    assert (outcome.tasks, outcome.rejected) == (len(odd) + 2, 0)
+    first, *others = studio.tasks(id)
+    assert first["predictions"]
+    assert [bool(task["predictions"]) for task in others[:3]] == [False, False, False]
+    assert others[-1]["predictions"]
+
+
 def test_the_real_model_predicts_before_any_training(
     studio: Studio, studio_settings: Settings, project_of: Projects
 ) -> None:

@@ -29,7 +29,7 @@ from tests.unit.serving.running import SENTIMENT, eventually
 SMALL = "import sdk_scripts.prelabel as it; it.PREDICTIONS_A_PUSH, it.TASKS_A_PREDICTION = 20, 5"
 """Shards of twenty tasks."""
 WORKER = f"{SMALL}; from sdk_scripts.cli import main; main()"
-TASKS = 90
+TASKS = 60
 
 StartWorker = Callable[[], subprocess.Popen[bytes]]
 

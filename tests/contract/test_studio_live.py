@@ -383,6 +383,21 @@ class TestPredictions:
         assert studio.delete_predictions(id, ids=[task["predictions"][0]["id"]]) == 1
         assert studio.model_versions(id) == {"v2": 1}
 
+    @pytest.mark.parametrize("counts_all", [True, False], ids=["by every import", "one by one"])
+    def test_tasks_that_a_broken_import_left_uncounted_are_counted(
+        self, studio: Studio, new_project: Projects, losing: Callable, counts_all: bool
+    ) -> None:
+        id = new_project(3)
+        ids = ids_of(studio, id)
+        studio.import_predictions(id, [prediction(task) for task in ids])
+        for task in ids[:2]:
+            studio._call("PATCH", f"/api/tasks/{task}/", json={"total_predictions": 0})
+        assert studio.task_count(id, predicted=True) == 1
+        asking = studio if counts_all else losing("/import/predictions", arrives=False)[0]
+        assert asking.recount(id, "v1", seconds=60) == 2
+        assert studio.task_count(id, predicted=True) == 3
+        assert studio.recount(id, "v1", seconds=60) == 0
+
     def test_a_model_version_without_predictions_is_refused(self, studio: Studio, new_project: Projects) -> None:
         with pytest.raises(StudioRefused, match="model_version"):
             studio.update_project(new_project(), {"model_version": "nobody"})

@@ -80,28 +80,50 @@ def test_text_output_is_for_people(export, home: Path) -> None:
     assert "alpha" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["agreement", "missing.json"], "There is no file missing.json"),
-        (["agreement", "missing.json", "--json"], "There is no file missing.json"),
-        (["consensus", "{export}", "--label-config", "{config}", "--method", "guess"], "guess"),
-        (["hard-cases", "{export}", "--label-config", "{config}", "--apply"], "file"),
-        (["hard-cases", "{export}", "--budget", "0"], "budget"),
-        (["agreement", "{export}"], "--label-config"),
-        (["models", "list", "{export}"], "project"),
-        (["sync", "no-such-folder"], "no-such-folder"),
-    ],
-)
-def test_what_cannot_be_done_is_exit_code_2_with_a_reason_and_no_traceback(
-    arguments: list[str], says: str, export, home: Path
-) -> None:
-    filled = [a.replace("{export}", export[0]).replace("{config}", export[1]) for a in arguments]
-    done = tiebreak(*filled, home=home)
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not done.stdout or says in json.loads(done.stdout)["error"]
+IMPOSSIBLE = [
+    (["agreement", "missing.json"], "There is no file missing.json"),
+    (["agreement", "missing.json", "--json"], "There is no file missing.json"),
+    (["consensus", "export.json", "--label-config", "config.xml", "--method", "guess"], "guess"),
+    (["hard-cases", "export.json", "--label-config", "config.xml", "--apply"], "file"),
+    (["hard-cases", "export.json", "--budget", "0"], "budget"),
+    (["agreement", "export.json"], "--label-config"),
+    (["models", "list", "export.json"], "project"),
+    (["sync", "no-such-folder"], "no-such-folder"),
+    (["prelabel", "export.json"], "is a file, not a project"),
+    (["prelabel", "../../no-such"], "neither a project's id nor a project.yaml"),
+    (["next", "-1"], "-1"),
+    (["serve", "--host", "192.0.2.1"], "192.0.2.1, port 9090: "),
+]
+ONE_AFTER_THE_OTHER = """
+import contextlib, io, json, sys
+from sdk_scripts.cli import main
+for line in sys.stdin:
+    sys.argv, out, err, code = ["tiebreak", *json.loads(line)], io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    print(json.dumps([code, out.getvalue(), err.getvalue()]))
+"""
+
+
+def test_what_cannot_be_done_is_exit_code_2_with_a_reason_and_no_traceback(export, home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_THE_OTHER],  # one process: each would import for seconds
+        input="".join(json.dumps(arguments) + "\n" for arguments, _ in IMPOSSIBLE),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=Path(export[0]).parent,
+        env=os.environ | {"TIEBREAK_HOME": str(home)},
+    )
+    assert done.returncode == 0, done.stderr
+    for (arguments, says), outcome in zip(IMPOSSIBLE, done.stdout.splitlines(), strict=True):
+        code, out, err = json.loads(outcome)
+        assert (code, "Traceback" in err) == (2, False), arguments
+        assert says in err, arguments
+        assert not out or says in json.loads(out)["error"]
 
 
 def test_label_studio_that_is_down_is_named_with_its_setting_and_no_secret_is_printed(home: Path) -> None:

@@ -62,7 +62,10 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
         yield supervisor
 
 
-def test_a_stopped_supervisor_leaves_no_child_nor_what_it_forked(supervisor: Supervisor) -> None:
+def test_a_stopped_supervisor_leaves_no_child_nor_what_it_forked(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdk_scripts.processes.STOP_SECONDS", 1.0)  # one of them has to be killed
     child = supervisor.start("forking", [sys.executable, "-c", FORKING])
     assert until(lambda: child.log.read_text().count("\n") == 2)
     assert len(guard.members([child.pid])) == 2
@@ -180,12 +183,12 @@ class TestStack:
             assert httpx.get(f"{settings.backend_url}/versions", auth=auth).status_code == 200
             assert stat.S_IMODE(stack.env_file.stat().st_mode) == 0o600
             sourced = subprocess.run(
-                ["/bin/sh", "-c", f". '{stack.env_file}'; echo $TIEBREAK_STUDIO_URL"],
+                ["/bin/sh", "-c", f". '{stack.env_file}'; echo $TIEBREAK_STUDIO_URL $(command -v tiebreak)"],
                 capture_output=True,
                 text=True,
                 check=True,
             )
-            assert sourced.stdout.strip() == settings.studio_url
+            assert sourced.stdout.split() == [settings.studio_url, str(Path(sys.executable).with_name("tiebreak"))]
             assert len(processes_of(demo_home)) >= 3
             with (
                 pytest.raises(InputError, match=f"already runs on .*{settings.studio_url}"),

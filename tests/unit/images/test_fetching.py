@@ -110,6 +110,10 @@ def test_a_host_is_listed_with_its_port(settings: Settings) -> None:
         ("0.0.0.1", False, True),
         ("::", False, False),
         ("224.0.0.1", False, False),
+        ("fd00:ec2::254", False, False),
+        ("fd20:ce::254", False, False),
+        ("100.100.100.200", False, False),
+        ("::ffff:100.100.100.200", False, False),
     ],
 )
 def test_which_addresses_may_be_asked(address: str, public: bool, private: bool) -> None:

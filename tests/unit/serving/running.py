@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from ml_backend.app import create_app
 from ml_backend.encoder import Encoder
+from ml_backend.http_heads import LimitedHeads
 from ml_backend.settings import Settings
 
 Serve = Callable[[Settings], AbstractContextManager[httpx.Client]]
@@ -46,7 +47,9 @@ def free_port() -> int:
 
 @contextmanager
 def serving(settings: Settings, encoder: Encoder) -> Iterator[httpx.Client]:
-    server = uvicorn.Server(uvicorn.Config(create_app(settings, encoder=encoder), port=0, log_config=None))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings, encoder=encoder), http=LimitedHeads, port=0, log_config=None)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     eventually(lambda: server.started or not thread.is_alive(), what="uvicorn")

@@ -6,7 +6,9 @@ import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from select import select
 from typing import Any
 
 import httpx
@@ -149,6 +151,41 @@ def test_a_body_that_never_ends_is_cut_off(serve: Serve, queue_settings: Setting
                 sock.sendall(b"2800\r\n" + b"x" * 0x2800 + b"\r\n")
             assert sock.recv(100).startswith(b"HTTP/1.1 413")
         assert client.get("/health").status_code == 200
+
+
+def test_more_bodies_at_once_than_there_is_room_for_are_refused(serve: Serve, queue_settings: Settings) -> None:
+    with serve(queue_settings.model_copy(update={"max_body_bytes": 100_000})) as client, ExitStack() as open_ones:
+        head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90000\r\n\r\n"
+        address = (client.base_url.host, client.base_url.port)
+        waiting = [open_ones.enter_context(socket.create_connection(address, timeout=30)) for _ in range(5)]
+        for sock in waiting:
+            sock.sendall(head + b"x" * 89_999)
+        refused = next(sock for sock in select(waiting, [], [], 30)[0])
+        assert refused.recv(100).startswith(b"HTTP/1.1 503")
+        open_ones.close()  # nobody's error
+        eventually(lambda: client.post("/predict", content=b"x" * 90_000).status_code == 400, what="room again")
+        assert 'status="500"' not in client.get("/metrics").text
+
+
+def test_a_body_of_more_values_than_memory_can_hold_is_refused_unread(backend: httpx.Client) -> None:
+    answer = backend.post(
+        "/predict", content=b'{"tasks":[' + b"[]," * 700_000 + b"[]]}", headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 400  # no project
+    answer = backend.post(
+        "/predict", content=b'{"tasks":[' + b"[]," * 1_000_001 + b"[]]}", headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 413
+    assert "fewer tasks" in answer.json()["mend"]
+
+
+@pytest.mark.parametrize("start", [b"GET /health HTTP/1.1\r\nX: ", b"GET /"], ids=["header", "address"])
+def test_a_head_that_never_ends_is_cut_off(backend: httpx.Client, start: bytes) -> None:
+    with socket.create_connection((backend.base_url.host, backend.base_url.port), timeout=30) as sock:
+        sock.sendall(start)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):  # the server has hung up
+            sock.sendall(b"a" * 100_000_000)
+    assert backend.get("/health", headers={"x-long": "a" * 20_000}).status_code == 200
 
 
 def test_with_credentials_everything_but_health_asks_for_them(serve: Serve, queue_settings: Settings) -> None:

@@ -15,13 +15,14 @@ import pytest
 import redis
 from rq import Worker
 from rq.job import Job, JobStatus
+from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
 from ml_backend.jobs import run_worker
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.results import project_key
 from ml_backend.model_registry import ModelRegistry
-from ml_backend.queues import RETRIES, TRAIN_QUEUE, Jobs
+from ml_backend.queues import RETRIES, TRAIN_QUEUE, WORK_QUEUE, Jobs
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
@@ -192,13 +193,14 @@ def test_the_training_of_a_killed_worker_is_taken_over_by_another(
     job = jobs.request_training(key, id)
     first = start_worker(everything)
     in_the_middle(jobs, key)
-    pid = horse(first)
+    forks = psutil.Process(first.process.pid).children(recursive=True)
     first.kill()
-    eventually(lambda: pid is None or not psutil.pid_exists(pid), what="the end of the killed worker's job")
+    assert not psutil.wait_procs(forks, timeout=60)[1]  # neither its job nor its scheduler
     started = jobs.queue(TRAIN_QUEUE).started_job_registry
     for entry in jobs.redis.zrange(started.key, 0, -1):
         jobs.redis.zadd(started.key, {entry: 1})  # as if its last heartbeat were long ago
-    jobs.redis.delete(f"tiebreak:training:{key}")
+    queues = TRAIN_QUEUE, WORK_QUEUE
+    jobs.redis.delete(f"tiebreak:training:{key}", *map(RQScheduler.get_locking_key, queues))  # as if they had run out
     second = start_worker(everything)
     eventually(lambda: fetch(jobs, job.id).get_status() == JobStatus.SCHEDULED, what="the take-over")
     jobs.redis.zadd(jobs.queue(TRAIN_QUEUE).scheduled_job_registry.key, {job.id: 0})
