@@ -17,7 +17,7 @@ from ml_backend.model_registry import Model, ModelRegistry
 log = structlog.stdlib.get_logger()
 
 MODEL_BYTES = 128_000_000
-"""Of models kept; the least recently used go first, and are read again when asked, which takes about 50 ms. One learned
+"""Of models kept; the least recently used go first, and are read again when asked. One learned
 from a few hundred labels takes about 0.5 MB, one from thousands 4 to 8 MB. The model asked for last is kept even where
 it alone is larger."""
 PROJECTS = 10_000

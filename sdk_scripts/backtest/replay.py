@@ -232,10 +232,13 @@ def replay(
 @contextmanager
 def _together() -> Iterator[Callable[..., Future[Any]]]:
     """What starts a task on one of as many threads as there are cores: numpy and scipy do most of the work, and let
-    others run meanwhile. If one fails, those that have not begun never do."""
+    others run meanwhile, if they do not take several cores each. If one fails, those that have not begun never do."""
+    from threadpoolctl import threadpool_limits
+
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
-        yield pool.submit
+        with threadpool_limits(1):
+            yield pool.submit
     finally:
         pool.shutdown(cancel_futures=True)
 
