@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ml_backend.prelabelers.regression import MAX_ITERATIONS, Coefficients, Design, fit_each, rotate, stack
 
@@ -17,8 +20,9 @@ WORTH = 0.005
 """Share of the loss that the fuller rows must save to be worth several times the time of the plainer ones."""
 ITERATIONS = 50
 """Of a fit whose result is only compared, or has more rows than that: what comes later hardly moves the loss."""
-AT_ONCE = 3_000_000
-"""Weights fitted at once, about 350 MB of L-BFGS; more folds than fit in there come one after the other."""
+AT_ONCE = 1_000_000
+"""Weights fitted at once, about 120 MB of L-BFGS; further folds come beside them, or after them."""
+MOST_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,8 @@ class Labelled:
         kept = np.stack([np.where(self.fold == fold, 0.0, self.weights) for fold in folds], axis=1)
         weights = np.vstack([kept, np.ones((len(self.always), len(folds)))])
         together = max(1, AT_ONCE // (rows.width * targets.shape[1]))
-        found: Starts = {}
-        for place in range(0, len(folds), together):
+
+        def fit_some(place: int) -> Starts:
             some = folds[place : place + together]
             fits = fit_each(
                 rows,
@@ -71,8 +75,13 @@ class Labelled:
                 starts=[starts[fold] for fold in some] if starts else None,
                 iterations=iterations,
             )
-            found |= dict(zip(some, fits, strict=True))
-        return found
+            return dict(zip(some, fits, strict=True))
+
+        places = range(0, len(folds), together)
+        if len(places) == 1:
+            return fit_some(0)
+        with threadpool_limits(1), ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
+            return {fold: found for some in threads.map(fit_some, places) for fold, found in some.items()}
 
     def out_of_fold(self, fits: Starts) -> np.ndarray:
         """(n, k) logits of each row by the fit without its fold."""
