@@ -62,7 +62,8 @@ class Labelled:
         targets = np.vstack([self.targets, self.always_targets])
         kept = np.stack([np.where(self.fold == fold, 0.0, self.weights) for fold in folds], axis=1)
         weights = np.vstack([kept, np.ones((len(self.always), len(folds)))])
-        together = max(1, AT_ONCE // (rows.width * targets.shape[1]))
+        threads = min(MOST_THREADS, os.cpu_count() or 1) if len(rows) >= SEARCH_AMONG else 1
+        together = max(1, min(AT_ONCE // (rows.width * targets.shape[1]), -(-len(folds) // threads)))
 
         def fit_some(place: int) -> Starts:
             some = folds[place : place + together]
@@ -80,8 +81,8 @@ class Labelled:
         places = range(0, len(folds), together)
         if len(places) == 1:
             return fit_some(0)
-        with threadpool_limits(1), ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
-            return {fold: found for some in threads.map(fit_some, places) for fold, found in some.items()}
+        with ThreadPoolExecutor(threads) as pool:
+            return {fold: found for some in pool.map(fit_some, places) for fold, found in some.items()}
 
     def out_of_fold(self, fits: Starts) -> np.ndarray:
         """(n, k) logits of each row by the fit without its fold."""
@@ -114,6 +115,11 @@ def fit_by_cross_validation(
     """`loss(logits, rows)` of out-of-fold logits of these rows, lower is better, chooses C; rows must be in an order
     that means nothing, since large data let the first ones choose. `plainer` is the same with fewer features: large
     data do with those where they are as good."""
+    with threadpool_limits(1):  # several threads an operation take twice the time in all, most of it waiting
+        return _fitted(data, loss, plainer)
+
+
+def _fitted(data: Labelled, loss: Callable[[np.ndarray, np.ndarray], float], plainer: Labelled | None) -> Fitted:
     folds = np.unique(data.fold).tolist()
     among = np.arange(min(len(data.rows), SEARCH_AMONG))
     few, back = data.take(among).rotated()
