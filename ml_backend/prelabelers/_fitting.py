@@ -21,7 +21,8 @@ WORTH = 0.005
 ITERATIONS = 50
 """Of a fit whose result is only compared, or has more rows than that: what comes later hardly moves the loss."""
 AT_ONCE = 1_000_000
-"""Weights fitted at once, about 120 MB of L-BFGS; further folds come beside them, or after them."""
+"""Weights fitted at once, about 120 MB of L-BFGS; further folds come beside them, or after them. Which folds are fitted
+together does not depend on the machine, as the last digits of the result do on that."""
 MOST_THREADS = 4
 
 
@@ -62,8 +63,8 @@ class Labelled:
         targets = np.vstack([self.targets, self.always_targets])
         kept = np.stack([np.where(self.fold == fold, 0.0, self.weights) for fold in folds], axis=1)
         weights = np.vstack([kept, np.ones((len(self.always), len(folds)))])
-        threads = min(MOST_THREADS, os.cpu_count() or 1) if len(rows) >= SEARCH_AMONG else 1
-        together = max(1, min(AT_ONCE // (rows.width * targets.shape[1]), -(-len(folds) // threads)))
+        half = -(-len(folds) // 2) if len(rows) >= SEARCH_AMONG else len(folds)
+        together = max(1, min(AT_ONCE // (rows.width * targets.shape[1]), half))
 
         def fit_some(place: int) -> Starts:
             some = folds[place : place + together]
@@ -81,7 +82,7 @@ class Labelled:
         places = range(0, len(folds), together)
         if len(places) == 1:
             return fit_some(0)
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
             return {fold: found for some in pool.map(fit_some, places) for fold, found in some.items()}
 
     def out_of_fold(self, fits: Starts) -> np.ndarray:
