@@ -84,7 +84,7 @@ class Outcome:
     # -- hard cases, report, figures -----------------------------------------------------------------------------------
 
     def mine(self) -> Mined:
-        from sdk_scripts.hard_cases import mine
+        from sdk_scripts.mining import mine
 
         cases = mine(
             self.dataset,

@@ -10,15 +10,14 @@ further signal, and one strong reason is enough. The weights are each signal's o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from ml_backend.labeling.errors import InputError, ModelUnavailable, NotEnoughLabels
 from sdk_scripts.signals import SIGNALS, Evidence, Suspicion
 
 if TYPE_CHECKING:
-    from ml_backend.settings import Settings
     from sdk_scripts.review_project import Pushed
     from sdk_scripts.sources import Dataset
 
@@ -114,35 +113,6 @@ def find_hard_cases(dataset: Dataset, evidence: Evidence, budget: int | None = N
     cases = [_case(task, weighted) for task, weighted in found.items()]
     cases.sort(key=lambda case: (-case.score, case.task))
     return HardCases(cases[:budget], len(cases), dropped)
-
-
-def mine(
-    dataset: Dataset,
-    settings: Settings,
-    *,
-    budget: int | None = None,
-    apply: bool = False,
-    report: Callable[[str], object] = lambda message: None,
-) -> HardCases:
-    """`tiebreak hard-cases`: rank, say what could not be looked at, and with `apply` make review tasks of the cases.
-
-    Raises InputError for `apply` on a file, StudioError where Label Studio does not take the review tasks.
-    """
-    from sdk_scripts.review_project import push_reviews, review_source
-    from sdk_scripts.review_tasks import build_review_tasks
-
-    if apply:
-        review_source(dataset)  # said before minutes of work, not after
-    evidence = Evidence.collect(dataset, settings)
-    found = find_hard_cases(dataset, evidence, budget)
-    for name, why in found.dropped.items():
-        report(f"Without the signal {name}: {why}")
-    if not apply:
-        return found
-    tasks = build_review_tasks(dataset, evidence, found)
-    pushed = push_reviews(dataset, tasks, settings)
-    report(f"{pushed.created} review tasks made, {pushed.existing} were there already: {pushed.url}")
-    return replace(found, review=pushed)
 
 
 def _reason(signal: str, suspicion: Suspicion) -> Reason:

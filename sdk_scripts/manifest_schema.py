@@ -7,19 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from sdk_scripts.manifest_section import Section
 from sdk_scripts.marks import MOST_A_BATCH, NAME, unmarked
+from sdk_scripts.standards import Standard
 
 TASK_KEY = "tiebreak_key"
 """Where a task keeps its row's key: in `data`, because the Data Manager cannot filter or sort by anything in `meta`."""
 
 _NAMED_SECRET = re.compile(r"^\$\{(TIEBREAK_[A-Z0-9_]+)\}$")
 _NOT_YOURS = frozenset({"TIEBREAK_STUDIO_TOKEN", "TIEBREAK_REDIS_URL"})
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _secret_name(value: object) -> object:
@@ -205,6 +203,7 @@ class Project(Section):
     backend: Backend | None = None
     webhook: Webhook | None = None
     tasks: tuple[TaskSource, ...] = ()
+    hard_cases: Standard | None = None
 
     @field_validator("title", "description")
     @classmethod

@@ -12,7 +12,7 @@ from ml_backend.labeling.judgements import judgements
 from ml_backend.labeling.results import answers, read_task
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
-from sdk_scripts.hard_cases import mine
+from sdk_scripts.mining import mine
 from sdk_scripts.review_project import MANIFEST
 from sdk_scripts.sources import find_project, load_source, read_label_config
 from sdk_scripts.sync import sync

@@ -14,7 +14,8 @@ from unit.analysis.test_signals import projects
 
 from ml_backend.labeling.errors import InputError
 from ml_backend.settings import Settings
-from sdk_scripts.hard_cases import find_hard_cases, mine
+from sdk_scripts.hard_cases import find_hard_cases
+from sdk_scripts.mining import mine
 from sdk_scripts.signals import SIGNALS
 
 

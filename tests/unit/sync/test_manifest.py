@@ -60,7 +60,7 @@ def test_the_manifests_that_come_along_are_good(path: Path) -> None:
         ("overlap: {maximum_anotations: 3}", ":3: overlap.maximum_anotations: is not a field, did you mean maximum_an"),
         ("overlap: {maximum_anotations: 3}", ":3: overlap.maximum_annotations: is missing; add it"),
         ("guideline: x.md", ":3: guideline: is not a field, did you mean guidelines?"),
-        ("hard_cases: {}", ":3: hard_cases: is not a field"),
+        ("harder_cases: {}", ":3: harder_cases: is not a field"),
         ("sampling: random", ":3: sampling: must be 'sequential', 'uniform' or 'uncertainty'"),
         ("show_instruction: 7", ":3: show_instruction: must be true or false"),
         ("overlap:\n  maximum_annotations: many", ":4: overlap.maximum_annotations: must be a whole number"),

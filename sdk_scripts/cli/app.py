@@ -1,0 +1,17 @@
+"""The command line itself, which the modules beside this one hang their commands on."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    name="tiebreak",
+    help="The machine labels first, people look second, hard cases get a second pair of eyes: for Label Studio.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich alone would cost a third of the half second that help may take
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(help="The versions of a project's model: list, show, promote, roll back.", no_args_is_help=True)
+app.add_typer(models, name="models")

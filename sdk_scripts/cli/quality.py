@@ -1,0 +1,55 @@
+"""How good the labels are: agreement, consensus, the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sdk_scripts import shown
+from sdk_scripts.cli.app import app
+from sdk_scripts.cli.options import Json, LabelConfigFile, Source, dataset_of, read_settings, result
+
+
+@app.command()
+def agreement(source: Source, label_config: LabelConfigFile = None, as_json: Json = False) -> None:
+    """How far annotators agree, for each control, beyond chance and with an interval."""
+    from ml_backend.labeling.agreement import agreement as run
+    from ml_backend.labeling.judgements import judgements, latest
+
+    dataset = dataset_of(source, label_config)
+    found = run(latest(judgements(dataset.tasks, dataset.config)), dataset.config).to_json()
+    result(found, as_json, shown.agreement)
+
+
+@app.command()
+def consensus(
+    source: Source,
+    label_config: LabelConfigFile = None,
+    method: Annotated[str, typer.Option(help="auto, majority or dawid-skene.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """The answer the annotators' judgements add up to, task by task, and how good each annotator is."""
+    from ml_backend.labeling.consensus import consensus as run
+    from ml_backend.labeling.judgements import judgements, latest
+
+    dataset = dataset_of(source, label_config)
+    found = run(latest(judgements(dataset.tasks, dataset.config)), dataset.config, method=method)
+    result(found.to_json(), as_json, shown.rows("items", "task", "control", "answer", "confidence", "judgements"))
+
+
+@app.command()
+def report(
+    source: Source,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the three files.")],
+    label_config: LabelConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Write the quality report: report.html, report.xlsx, report.json."""
+    from sdk_scripts.report import write_report
+
+    settings = read_settings()
+    files = write_report(dataset_of(source, label_config, settings), out, settings=settings)
+    written = {"html": str(files.html), "xlsx": str(files.xlsx), "json": str(files.json)}
+    result(written, as_json, lambda r: typer.echo("\n".join(r.values())))

@@ -1,0 +1,107 @@
+"""The standard by which a project's tasks count as hard, and who decides them: `hard_cases:` of project.yaml.
+
+Sync keeps it in the source project's description as a line
+
+    tiebreak hard cases: {"name": "2026-11", …}
+
+so that every command and every worker finds it in Label Studio, wherever it runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from ml_backend.labeling.errors import ConfigError
+from sdk_scripts.manifest_section import Section
+
+Weight = Annotated[float, Field(ge=0, le=1)]
+Severity = Annotated[float, Field(gt=0, le=100)]
+
+_LINE = re.compile(r"^[ \t]*tiebreak hard cases: (?P<json>\{.*\})[ \t]*$", re.MULTILINE)
+
+
+class Budget(Section):
+    """Review tasks, counted by case: the seats of two reviewers are one case."""
+
+    a_run: int = Field(default=100, ge=1, le=10_000, description="at most that many new cases a run")
+    a_day: int | None = Field(default=None, ge=1, le=100_000, description="at most that many new cases a day (UTC)")
+
+
+class Reviewer(Section):
+    """Somebody who decides hard cases."""
+
+    email: str = Field(min_length=3, max_length=254, description="as they sign in to Label Studio")
+    labels: tuple[str, ...] = Field(
+        default=(), description="what they decide, a branch of a taxonomy with all below it; everything if empty"
+    )
+    languages: tuple[str, ...] = Field(default=(), description="ISO 639-1 codes of the texts they read; all if empty")
+    open: int = Field(default=50, ge=1, le=10_000, description="undecided cases they may have at once")
+    a_day: int = Field(default=50, ge=1, le=10_000, description="new cases a day (UTC)")
+
+
+class Disturbing(Section):
+    """Content that nobody should see much of."""
+
+    labels: tuple[str, ...] = Field(min_length=1, description="answers of people or model that make a case disturbing")
+    a_day: int = Field(default=20, ge=1, le=10_000, description="disturbing cases a reviewer gets a day")
+
+
+class Standard(Section):
+    """What counts as hard and what is done about it."""
+
+    name: str = Field(
+        default="default", min_length=1, max_length=64, description="written on each review task that met it"
+    )
+    least_score: Weight = Field(default=0.0, description="tasks below it are no hard cases")
+    minimum_judgements: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="a task with fewer answers is no case for review yet: it gets another annotator",
+    )
+    budget: Budget = Budget()
+    signals: dict[str, Weight] = Field(
+        default_factory=dict, description="signal -> weight, 0 to leave it out; the signal's own, or learned, otherwise"
+    )
+    risk_words: dict[str, Severity] = Field(
+        default_factory=dict, description="word or phrase of the policy -> severity of a text that has it"
+    )
+    severity: dict[str, Severity] = Field(
+        default_factory=dict, description="label -> severity, 1 otherwise; the score is weighted with it"
+    )
+    two_reviewers_from: Severity | None = Field(
+        default=None, description="severity from which two reviewers decide, blind to each other, and a third on a tie"
+    )
+    reviewers: tuple[Reviewer, ...] = Field(default=(), description="who decides; anybody where left out")
+    blind: bool = Field(default=True, description="reviewers see no names of annotators")
+    one_more_annotator: bool = Field(
+        default=False,
+        description="raise a task's overlap instead of a review, where another label is expected to settle it",
+    )
+    disturbing: Disturbing | None = None
+    expires_days: int | None = Field(
+        default=None, ge=1, le=3650, description="review tasks that nobody decided in that time are taken back"
+    )
+
+
+def standard_of(project: Mapping[str, Any]) -> Standard:
+    """The standard of a source project, as Label Studio's API returns the project; the default where it has none.
+
+    Raises ConfigError where people have edited the line so that it cannot be read.
+    """
+    found = list(_LINE.finditer(str(project.get("description") or "").replace("\r\n", "\n")))
+    if not found:
+        return Standard()
+    try:
+        return Standard.model_validate_json(found[-1]["json"])
+    except ValidationError as error:
+        reasons = [f"{'.'.join(map(str, it['loc'])) or 'the line'}: {it['msg']}" for it in error.errors()[:10]]
+        raise ConfigError(
+            f"The line `tiebreak hard cases:` in the description of project {project.get('id')} cannot be read:",
+            reasons,
+            mend="Run `tiebreak sync` with the project's manifest and --apply, or remove the line.",
+        ) from None
