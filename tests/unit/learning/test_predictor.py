@@ -374,4 +374,4 @@ def test_opinions_are_of_texts_the_live_version_has_not_learned_from(
     found = predictor.opinions(PROJECT, SENTIMENT, [*known, *new])["sentiment"]
     assert set(found) == {1001}
     assert found[1001].answer == ("positive",)
-    assert found[1001].probabilities["positive"] == pytest.approx(found[1001].confidence)
+    assert found[1001].probabilities["positive"] > 0.5
