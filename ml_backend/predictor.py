@@ -113,6 +113,7 @@ class Predictor:
 
     def __init__(self, registry: ModelRegistry, encoder: Encoder, *, image_seconds: float = math.inf) -> None:
         """`image_seconds` are those that one call may spend on fetching and reading images."""
+        self._registry = registry
         self._encoder = encoder
         self._image_seconds = image_seconds
         self._models = LiveModels(registry, encoder.id)
@@ -226,10 +227,11 @@ class Predictor:
         model = self._models.live(project)
         if model is None:
             raise ModelUnavailable("No version is trained yet.", mend="Label more tasks, or run `tiebreak train`.")
+        learned_from = self._registry.load(project, model.info.version).learned_from  # the one that serves goes without
         look = look_of(self._encoder, self._image_seconds)
         found: dict[str, dict[int, Opinion]] = {}
         for name, (_, head) in self._plan(project, config).heads.items():
-            learned = model.learned_from.get(name, np.zeros(0, np.uint64))
+            learned = learned_from.get(name, np.zeros(0, np.uint64))
             readings = _readings(config, config[name], [task.data for task in tasks], look)
             new = [
                 (task.id, reading)
