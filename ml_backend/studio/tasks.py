@@ -71,6 +71,19 @@ class Tasks(Snapshots):
         conditions += [_changed_after(updated_after)] if updated_after is not None else []
         return self._page(project, conditions, size=1, data_only=True)["total"]
 
+    def last_labelled(self, project: int, most: int) -> list[dict[str, Any]]:
+        """Up to `most` tasks with an annotation, in full, of those changed last."""
+        labelled = [condition("total_annotations", "greater", 0, "Number")]
+        found: dict[int, dict[str, Any]] = {}
+        for page in range(1, -(-most // PAGE) + 1):
+            some = self._page(
+                project, labelled, size=PAGE, page=page, data_only=False, ordering=("-tasks:updated_at", "-tasks:id")
+            )
+            found |= {task["id"]: task for task in some["tasks"]}
+            if page * PAGE >= some["total"]:
+                break
+        return list(found.values())[:most]
+
     def task(self, id: int) -> dict[str, Any]:
         """One task in full."""
         return self._get(f"/api/tasks/{id}/", {"resolve_uri": "false"}, what=f"task {id}")

@@ -18,6 +18,20 @@ from tests.contract.studio_projects import Projects, choice, ids_of, prediction
 
 
 class TestTasks:
+    def test_those_labelled_last_come_first_and_changes_are_counted(
+        self, studio: Studio, new_project: Projects
+    ) -> None:
+        project = new_project(6)
+        ids = ids_of(studio, project)
+        before = datetime.fromisoformat(studio.task(ids[-1])["updated_at"])
+        for task in (ids[4], ids[1], ids[2]):
+            studio.create_annotation(task, {"result": choice("positive")})
+        assert [task["id"] for task in studio.last_labelled(project, 10)] == [ids[2], ids[1], ids[4]]
+        (newest,) = studio.last_labelled(project, 1)
+        assert (newest["id"], len(newest["annotations"])) == (ids[2], 1)
+        assert studio.task_count(project, updated_after=before) == 3
+        assert studio.task_count(project, updated_after=datetime.fromisoformat(newest["updated_at"])) == 0
+
     def test_tasks_come_in_full_and_in_order(self, studio: Studio, new_project: Projects) -> None:
         id = new_project()
         who = studio.add_annotator("in-full@example.com")
