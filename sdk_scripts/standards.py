@@ -13,13 +13,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from ml_backend.labeling.errors import ConfigError
 from sdk_scripts.manifest_section import Section
 
 Weight = Annotated[float, Field(ge=0, le=1)]
 Severity = Annotated[float, Field(gt=0, le=100)]
+Email = Annotated[str, BeforeValidator(lambda value: str(value).strip().lower()), Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+Language = Annotated[str, BeforeValidator(lambda value: str(value).strip().lower()), Field(pattern=r"^[a-z]{2}$")]
 
 _LINE = re.compile(r"^[ \t]*tiebreak hard cases: (?P<json>\{.*\})[ \t]*$", re.MULTILINE)
 
@@ -34,11 +36,13 @@ class Budget(Section):
 class Reviewer(Section):
     """Somebody who decides hard cases."""
 
-    email: str = Field(min_length=3, max_length=254, description="as they sign in to Label Studio")
+    email: Email = Field(max_length=254, description="as they sign in to Label Studio; lower and upper case are one")
     labels: tuple[str, ...] = Field(
         default=(), description="what they decide, a branch of a taxonomy with all below it; everything if empty"
     )
-    languages: tuple[str, ...] = Field(default=(), description="ISO 639-1 codes of the texts they read; all if empty")
+    languages: tuple[Language, ...] = Field(
+        default=(), description="ISO 639-1 codes of the texts they read; all if empty"
+    )
     open: int = Field(default=50, ge=1, le=10_000, description="undecided cases they may have at once")
     a_day: int = Field(default=50, ge=1, le=10_000, description="new cases a day (UTC)")
 
@@ -86,6 +90,18 @@ class Standard(Section):
     expires_days: int | None = Field(
         default=None, ge=1, le=3650, description="review tasks that nobody decided in that time are taken back"
     )
+
+    @field_validator("reviewers")
+    @classmethod
+    def _each_once(cls, reviewers: tuple[Reviewer, ...]) -> tuple[Reviewer, ...]:
+        emails = [reviewer.email for reviewer in reviewers]
+        if twice := sorted({email for email in emails if emails.count(email) > 1}):
+            raise ValueError(f"two reviewers are {twice[0]}")
+        return reviewers
+
+    def seats(self, severity: float) -> int:
+        """How many reviewers decide a case of that severity, before any tie."""
+        return 2 if self.reviewers and self.two_reviewers_from and severity >= self.two_reviewers_from else 1
 
 
 def standard_of(project: Mapping[str, Any]) -> Standard:
