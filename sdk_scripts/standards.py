@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from ml_backend.labeling.config import PATH_SEPARATOR, LabelConfig
 from ml_backend.labeling.errors import ConfigError
+from ml_backend.labeling.kinds.rating import most_stars
 from sdk_scripts.manifest_section import Section
 from sdk_scripts.marks import read_standard
 
@@ -172,6 +173,7 @@ def problems(standard: Standard, config: LabelConfig) -> Iterator[tuple[tuple[st
     if any(control.open and control.tag.lower() not in _FREE for control in config.answerable):
         return  # people may pick labels that the config does not list
     known = names_of(PATH_SEPARATOR.join(label.path) for control in config.answerable for label in control.labels)
+    known |= {str(n) for it in config.answerable if it.tag.lower() == "rating" for n in range(1, most_stars(it) + 1)}
     named: list[tuple[tuple[str | int, ...], Iterable[str]]] = [
         *((("reviewers", place, "labels"), one.labels) for place, one in enumerate(standard.reviewers)),
         (("severity",), standard.severity),
