@@ -66,7 +66,7 @@ def train_job(project_key: str, project_id: int, generation: int) -> dict[str, A
     settings = job_settings()
     with Jobs(settings) as jobs:
         state = jobs.state(project_key)
-        with state.training() as ours:
+        with state.working() as ours:  # promotion is atomic: a second training does no harm
             if not ours:
                 return BUSY
             state.take(generation)
@@ -85,15 +85,16 @@ def train_job(project_key: str, project_id: int, generation: int) -> dict[str, A
 
 
 def reconcile_job() -> None:
-    """Plan trainings for labels whose webhook was lost or never sent. Errors wait for the next time."""
+    """Plan what lost webhooks should have planned. Errors wait for the next time."""
+    from ml_backend.reconciler import reconcile
     from ml_backend.studio import Studio
 
     settings = job_settings()
     try:
         with Jobs(settings) as jobs:
-            for project_key, missed in jobs.reconcile(Studio.connect(settings)).items():
+            for project_key, missed in reconcile(jobs, Studio.connect(settings)).items():
                 if missed:
-                    log.info("labels without a webhook", project=project_key, labels=missed)
+                    log.info("changes without a webhook", project=project_key, changes=missed)
     except TiebreakError as error:
         log.warning("cannot reconcile", why=str(error))
 
