@@ -11,7 +11,7 @@ import polars as pl
 from ml_backend.encoder import Encoder, look_of
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.consensus import consensus
-from ml_backend.labeling.judgements import judgements, latest
+from ml_backend.labeling.judgements import decisions, judgements, latest, of_annotators
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import Task
 from ml_backend.prelabelers import Examples, Inputs, group_key, learners, readings_of
@@ -22,9 +22,10 @@ LEAST_WEIGHT = 0.05
 def examples_of(config: LabelConfig, tasks: Iterable[Task], encoder: Encoder) -> dict[str, Examples]:
     """Control -> examples, for every control that a pre-labeler can learn; in order of task id.
 
-    An answer is the annotators' consensus, weighted by its confidence. Ground truth is certain where all of a task's
-    ground-truth annotations say the same: Label Studio marks imported annotations as ground truth unless told not to,
-    so several that differ are judgements like others. Tasks with nothing to read are left out.
+    An answer is the annotators' consensus, weighted by its confidence. What a review decided is certain; else ground
+    truth is where all of a task's ground-truth annotations say the same: Label Studio marks imported annotations as
+    ground truth unless told not to, so several that differ are judgements like others. Tasks with nothing to read are
+    left out.
     """
     learnable = {control.name: control for control in config.answerable if learners(config, control)}
     answered = {task.id: task for task in tasks if task.annotations}
@@ -70,7 +71,9 @@ def _settled(table: pl.DataFrame, config: LabelConfig) -> pl.DataFrame:
             schema={"task": pl.Int64, "control": pl.String, "answer": pl.String, "confidence": pl.Float64}
         )
     certain = (
-        table.filter(pl.col("ground_truth"))
+        of_annotators(table)
+        .filter(pl.col("ground_truth"))
+        .join(decisions(table), on=["task", "control"], how="anti")
         .group_by("task", "control")
         .agg(pl.col("answer").first(), pl.col("answer").n_unique().alias("different"))
         .filter(pl.col("different") == 1)

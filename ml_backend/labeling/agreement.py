@@ -1,8 +1,8 @@
 """Agreement between annotators, per control, beyond chance and with an interval.
 
 One judgement a person and task: where somebody judged a task twice, the last one counts, because agreeing with oneself
-is not agreement between annotators. Judgements without an annotator count as those of as many people. Undefined figures
-are NaN (null in JSON), and `note` says why.
+is not agreement between annotators. Judgements without an annotator count as those of as many people; decisions of a
+review do not count. Undefined figures are NaN (null in JSON), and `note` says why.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ml_backend.labeling.coefficients import (
     krippendorff_alpha,
 )
 from ml_backend.labeling.config import Control, LabelConfig
-from ml_backend.labeling.judgements import latest
+from ml_backend.labeling.judgements import latest, of_annotators
 from ml_backend.labeling.kinds import Kind, Scale, kind_of
 from ml_backend.labeling.units import Cells, Coded, Floats, code
 
@@ -113,7 +113,7 @@ def agreement(table: pl.DataFrame, config: LabelConfig, *, seed: int = 0) -> Agr
     `seed` fixes the bootstrap (1,000 resamples of tasks) and, for free answers with over 300 different ones, the pairs
     from which expected disagreement is estimated. A control nobody judged is there too, with a note.
     """
-    rows = latest(table)
+    rows = latest(of_annotators(table))
     controls: dict[str, ControlAgreement] = {}
     shares: dict[str, dict[str, tuple[int, int, float]]] = {}
     for control in config.answerable:

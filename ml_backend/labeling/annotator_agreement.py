@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ml_backend.labeling.judgements import latest
+from ml_backend.labeling.judgements import latest, of_annotators
 from ml_backend.labeling.units import Coded, Floats
 
 NAN = float("nan")
@@ -78,7 +78,7 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
 def pair_agreement(table: pl.DataFrame, control: str) -> pl.DataFrame:
     """Every two annotators who judged tasks in common: `a`, `b`, `items`, `percent` (equal answers, 0–1) and Cohen's
     `kappa` (null where undefined), the pairs with most items first."""
-    rows = latest(table).filter((pl.col("control") == control) & (pl.col("annotator") != ""))
+    rows = latest(of_annotators(table)).filter((pl.col("control") == control) & (pl.col("annotator") != ""))
     rows = rows.select("task", "annotator", "answer")
     both = rows.join(rows, on="task", suffix="_b").filter(pl.col("annotator") < pl.col("annotator_b"))
     by = ["annotator", "annotator_b"]

@@ -37,9 +37,23 @@ class Votes:
     units: int
     annotators: int
     values: int
+    known: Ints
+    """The right answer where a review decided on it, (U,); −1 elsewhere."""
 
     def only(self, kept: NDArray[np.bool_]) -> Votes:
         return replace(self, unit=self.unit[kept], annotator=self.annotator[kept], value=self.value[kept])
+
+    @cached_property
+    def telling(self) -> NDArray[np.bool_]:
+        """The units that say something about annotators, (U,): judged twice, or with a known answer."""
+        return (self.per_unit > 1) | (self.known >= 0)
+
+    def clamp(self, posterior: Floats) -> Floats:
+        """The same (U, K), in place, with the known answers certain."""
+        units = np.flatnonzero(self.known >= 0)
+        posterior[units] = 0.0
+        posterior[units, self.known[units]] = 1.0
+        return posterior
 
     @cached_property
     def counts(self) -> Floats:
@@ -100,7 +114,7 @@ class Model:
     def fit(self, votes: Votes) -> Fit:
         """Expectation-maximisation from the shares of votes; deterministic."""
         posterior = votes.counts + 1 / votes.values
-        posterior /= posterior.sum(axis=1, keepdims=True)
+        posterior = votes.clamp(posterior / posterior.sum(axis=1, keepdims=True))
         given = np.bincount(votes.annotator, minlength=votes.annotators)
         cells = _cells(votes) if self.confuses else None
         accuracy, confusion = np.zeros(0), None
@@ -122,7 +136,7 @@ class Model:
                 log = prior + cells.T @ np.log(confusion).reshape(-1, votes.values)
             log -= log.max(axis=1, keepdims=True)
             new = np.exp(log)
-            new /= new.sum(axis=1, keepdims=True)
+            new = votes.clamp(new / new.sum(axis=1, keepdims=True))
             change = float(np.abs(new - posterior).sum(axis=1).mean())
             posterior = new
             if change < _SETTLED:
@@ -168,13 +182,15 @@ def dawid_skene(votes: Votes) -> Fit:
     data = pd.DataFrame({"task": votes.unit, "worker": votes.annotator, "label": votes.value})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas deprecations in crowd-kit
-        found = DawidSkene(n_iter=100).fit(data)
+        units = np.flatnonzero(np.isin(votes.known, votes.value) & (votes.per_unit > 0))
+        found = DawidSkene(n_iter=100).fit(data, pd.Series(votes.known[units], units) if len(units) else None)
     posterior = np.full((votes.units, votes.values), 1 / votes.values)
     columns = found.probas_.columns.to_numpy()
     posterior[np.ix_(found.probas_.index.to_numpy(), columns)] = found.probas_.to_numpy()
     unseen = np.setdiff1d(np.arange(votes.values), columns)
     seen_units = found.probas_.index.to_numpy()
     posterior[np.ix_(seen_units, unseen)] = 0.0
+    votes.clamp(posterior)
     confusion = np.full((votes.annotators, votes.values, votes.values), _LEAST)
     who, said = (found.errors_.index.get_level_values(name).to_numpy() for name in ("worker", "label"))
     confusion[who[:, None], said[:, None], columns[None, :]] = np.maximum(found.errors_.to_numpy(), _LEAST)

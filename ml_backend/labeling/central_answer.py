@@ -26,8 +26,8 @@ class Central:
     confidence: Floats
     tied: NDArray[np.bool_]
     quality: Floats
-    """Of each annotator, (A,), 0–1: the mean similarity to the others' answers, drawn towards everybody's by four
-    pseudo-judgements."""
+    """Of each annotator, (A,), 0–1: the mean similarity to the others' answers, or to the decided one, drawn towards
+    everybody's by four pseudo-judgements."""
 
 
 def medoid(coded: Coded, distances: Distances) -> Central:
@@ -43,7 +43,7 @@ def medoid(coded: Coded, distances: Distances) -> Central:
     apart = distances.within(cells) / np.maximum(cells.count, 1)  # of one judgement of the cell, to all of its unit
     alike = (n - apart - 1) / np.maximum(n - 1, 1)
     place = _cell_of(coded)
-    quality, usual = _quality(coded, alike[place])
+    quality, usual = _quality(coded, distances, alike[place])
     weight = np.bincount(place, quality[coded.annotator] + 1e-3, len(cells.unit))
     first, second = cells.pairs
     similar = 1 - distances.of(cells.value[first], cells.value[second])
@@ -75,7 +75,7 @@ def weighted_median(coded: Coded, numbers: Floats, distances: Distances, ends: t
     cells = coded.cells
     n = cells.per_unit[cells.unit]
     alike = (n - distances.within(cells) / np.maximum(cells.count, 1) - 1) / np.maximum(n - 1, 1)
-    quality, _ = _quality(coded, alike[place])
+    quality, _ = _quality(coded, distances, alike[place])
     within, between, precision = _spreads(coded, value)
     weight = precision[coded.annotator]
 
@@ -123,9 +123,13 @@ def _spreads(coded: Coded, value: Floats) -> tuple[float, float, Floats]:
     return within, between, np.clip(within / np.maximum(own, 1e-6), 0.2, 5.0)
 
 
-def _quality(coded: Coded, alike: Floats) -> tuple[Floats, float]:
-    """(A,) from each judgement's similarity to the others', (N,), and the mean of all."""
-    shared = coded.cells.per_unit[coded.unit] > 1
+def _quality(coded: Coded, distances: Distances, alike: Floats) -> tuple[Floats, float]:
+    """(A,) from each judgement's similarity to the others', (N,), or to what was decided; and the mean of all."""
+    shared, final = coded.telling[coded.unit], coded.settled[coded.unit]
+    decided = np.flatnonzero(final >= 0)
+    if len(decided):
+        alike = alike.copy()
+        alike[decided] = 1 - distances.of(coded.value[decided], final[decided])
     usual = float(alike[shared].mean()) if shared.any() else _UNKNOWN_SIMILARITY
     who, size = coded.annotator[shared], len(coded.annotators)
     total = np.bincount(who, alike[shared], size) + _SHRINK * usual

@@ -8,7 +8,8 @@ how good each annotator is.
 | stars | the weighted median |
 | numbers, text, taxonomy, spans, boxes | the answer given that is nearest to all (medoid by the kind's distance) |
 
-What everybody agrees on is always the consensus. A tie has a confidence of at most 0.5 and is marked; of the tied
+What a review decided is the answer, with a confidence of 1, and says how good its annotators are; its newest decision
+counts. Else what everybody agrees on is the consensus. A tie has a confidence of at most 0.5 and is marked; of the tied
 answers the one more common elsewhere is shown, then the first in the config's order.
 """
 
@@ -28,7 +29,7 @@ from ml_backend.labeling.annotator_agreement import wilson_interval
 from ml_backend.labeling.central_answer import Central, medoid, weighted_median
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.errors import InputError, UnknownName
-from ml_backend.labeling.judgements import latest
+from ml_backend.labeling.judgements import decisions, latest, of_annotators
 from ml_backend.labeling.kinds import Kind, kind_of
 from ml_backend.labeling.kinds.rating import most_stars
 from ml_backend.labeling.units import Coded, Floats, code
@@ -46,7 +47,7 @@ ITEMS: dict[str, Any] = {
 ANNOTATORS: dict[str, Any] = {
     "annotator": pl.String(),
     "control": pl.String(),
-    "quality": pl.Float64(),  # 0–1; NaN where no task of the control has two judgements
+    "quality": pl.Float64(),  # 0–1; NaN where no task of the control has two judgements, or a decision
     "low": pl.Float64(),  # 95 % interval of quality
     "high": pl.Float64(),
     "judgements": pl.Int64(),
@@ -107,7 +108,8 @@ class Consensus:
 
 
 def consensus(table: pl.DataFrame, config: LabelConfig, *, method: str = "auto", seed: int = 0) -> Consensus:
-    """The consensus of the judgements (`judgements.SCHEMA`; each annotator's last of a task counts).
+    """The consensus of the judgements (`judgements.SCHEMA`; each annotator's last of a task counts), and of reviews'
+    decisions.
 
     `auto` fits models of increasing freedom and takes, for each control, the one that makes held-out judgements most
     probable (`model_choice`); `majority` counts votes and reads its confidence off how often annotators agree;
@@ -122,7 +124,7 @@ def consensus(table: pl.DataFrame, config: LabelConfig, *, method: str = "auto",
         )
     if method not in METHODS:
         raise UnknownName("consensus method", method, METHODS)
-    rows = latest(table)
+    decided, rows = decisions(table), latest(of_annotators(table))
     items, people = [pl.DataFrame(schema=ITEMS)], [pl.DataFrame(schema=ANNOTATORS)]
     controls: dict[str, ControlConsensus] = {}
     alone: list[str] = []
@@ -130,13 +132,17 @@ def consensus(table: pl.DataFrame, config: LabelConfig, *, method: str = "auto",
         kind = kind_of(control)
         if kind is None:
             continue
-        coded = code(rows, control, kind)
+        final = decided.filter(pl.col("control") == control.name)
+        coded = code(rows, control, kind, final)
         if not len(coded.unit):
+            if len(final):
+                controls[control.name] = ControlConsensus("decided", "Reviews decided what nobody has judged.")
+                items.append(_with_decisions(pl.DataFrame(schema=ITEMS), final))
             continue
         controls[control.name], found = _decide(coded, control, kind, method, seed)
-        items.append(_items(coded, control, found))
+        items.append(_with_decisions(_items(coded, control, found), final))
         people.append(_people(coded, control, found.quality))
-        if (coded.cells.per_unit < 2).all():
+        if not coded.telling.any():
             alone.append(control.name)
     note = f"No task has two judgements of {', '.join(alone)}: the confidence there is an assumption." if alone else ""
     single = frozenset(name for name in controls if _takes_one_label(config[name]))
@@ -182,9 +188,20 @@ def _items(coded: Coded, control: Control, found: Decided) -> pl.DataFrame:
     )
 
 
+def _with_decisions(items: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
+    """A control's items with reviews' decisions in place of what the judgements say, in order of task."""
+    if decided.is_empty():
+        return items
+    by = ["task", "control"]
+    final = decided.select(*by, "answer").join(items.select(*by, "judgements"), on=by, how="left")
+    final = final.select(
+        *by, "answer", pl.lit(1.0).alias("confidence"), pl.col("judgements").fill_null(0), pl.lit(False).alias("tied")
+    )
+    return pl.concat([items.join(final, on=by, how="anti"), final]).sort("task")
+
+
 def _people(coded: Coded, control: Control, quality: Floats) -> pl.DataFrame:
-    per_unit = coded.cells.per_unit
-    shared = np.bincount(coded.annotator, per_unit[coded.unit] > 1, len(coded.annotators))
+    shared = np.bincount(coded.annotator, coded.telling[coded.unit], len(coded.annotators))
     if not shared.any():
         quality = np.full(len(quality), math.nan)
     given = np.bincount(coded.annotator, minlength=len(coded.annotators))

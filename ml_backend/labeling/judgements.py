@@ -22,6 +22,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "prediction": pl.Int64(),  # the prediction it was submitted from
     "changed": pl.Boolean(),  # differs from that prediction; null where that answered nothing, or it is not known
     "ground_truth": pl.Boolean(),
+    "decided": pl.Boolean(),  # a review's decision, no judgement of an annotator
 }
 
 _CHUNK = 100_000  # rows kept as Python objects at a time
@@ -41,7 +42,7 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
         for annotation in task.annotations:
             if annotation.cancelled:
                 continue
-            given = answers(config, annotation.regions)
+            given, decided = answers(config, annotation.regions), annotation.decided
             changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, config)
             for name, answer in given.items():
                 known = keys[name]
@@ -63,6 +64,7 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                         annotation.parent_prediction,
                         changed.get(name),
                         annotation.ground_truth,
+                        decided,
                     )
                 )
         if len(rows) >= _CHUNK:
@@ -95,12 +97,30 @@ def latest(table: pl.DataFrame) -> pl.DataFrame:
     """Each annotator's last judgement of each control of each task, in order of task and annotation.
 
     Equally old ones count in the order of the table. Judgements of nobody known (an empty name) all stay: nothing says
-    that they are one person's.
+    that they are one person's. Who decided a case keeps an earlier judgement of it beside the decision.
     """
     nobody = pl.when(pl.col("annotator") == "").then(pl.int_range(pl.len()))
     return (
-        table.sort("task", "updated_at", "annotation", nulls_last=False, maintain_order=True)
-        .with_columns(nobody.alias("nobody"))
-        .unique(["task", "control", "annotator", "nobody"], keep="last", maintain_order=True)
-        .drop("nobody")
+        _by_age(table)
+        .with_columns(nobody.alias("nobody"), _DECIDED.alias("review"))
+        .unique(["task", "control", "annotator", "nobody", "review"], keep="last", maintain_order=True)
+        .drop("nobody", "review")
     )
+
+
+def of_annotators(table: pl.DataFrame) -> pl.DataFrame:
+    """The rows that are an annotator's judgement, not a review's decision."""
+    return table.filter(~_DECIDED)
+
+
+def decisions(table: pl.DataFrame) -> pl.DataFrame:
+    """The newest decision of each control of each task: at most a row for each, in order of task and control."""
+    decided = _by_age(table.filter(_DECIDED))
+    return decided.unique(["task", "control"], keep="last", maintain_order=True).sort("task", "control")
+
+
+_DECIDED = pl.col("decided").fill_null(False)
+
+
+def _by_age(table: pl.DataFrame) -> pl.DataFrame:
+    return table.sort("task", "updated_at", "annotation", nulls_last=False, maintain_order=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -30,13 +30,14 @@ class Choice:
     are ahead after the first fold."""
 
 
-def choose(votes: Votes, *, seed: int, models: Sequence[Model] = MODELS) -> Choice:
-    """Hold out one judgement of every task that has two or more (in five folds; a sample of tasks, in one, where there
-    are over 200,000 judgements), fit each model to the rest, and ask how probable it makes the held-out ones."""
+def choose(votes: Votes, *, seed: int, models: Sequence[Model] = MODELS, units_a_task: int = 1) -> Choice:
+    """Hold out one judgement of every unit that has two or more, or a known answer (in five folds; a sample of units,
+    in one, where there are over 200,000 judgements), fit each model to the rest, and ask how probable it makes those
+    held out. Where labels are decided one by one, a task has a unit for each."""
     held = list(_held_out(votes, np.random.default_rng(seed)))
     n = sum(len(test) for _, _, test in held)
-    if n < _FEWEST:
-        return Choice(MAJORITY, 1.0, f"Only {n} tasks have two judgements: too few to tell annotators apart.")
+    if (tasks := n // units_a_task) < _FEWEST:
+        return Choice(MAJORITY, 1.0, f"Only {tasks} tasks have two judgements: too few to tell annotators apart.")
     possible = [model for model in models if model.fits(votes)]
     first = [_likelihoods(held[:1], model.fit)[1.0] for model in possible]
     ahead = sorted({0, *np.argsort(-np.array(first), kind="stable")[:_CONTENDERS].tolist()})
@@ -69,11 +70,11 @@ def _held_out(votes: Votes, rng: np.random.Generator) -> Iterator[tuple[Votes, V
         number[units] = np.arange(len(units))
         kept = number[votes.unit] >= 0
         sample = votes.only(kept)
-        votes = Votes(number[sample.unit], sample.annotator, sample.value, len(units), votes.annotators, votes.values)
+        votes = replace(sample, unit=number[sample.unit], units=len(units), known=votes.known[units])
         folds = 1
     order = np.lexsort((rng.random(len(votes.unit)), votes.unit))
     first = order[np.r_[True, np.diff(votes.unit[order]) > 0]] if len(order) else order
-    candidates = first[votes.per_unit[votes.unit[first]] >= 2]
+    candidates = first[votes.telling[votes.unit[first]]]
     fold = rng.permutation(len(candidates)) % _FOLDS
     for number_of_fold in range(folds):
         test = candidates[fold == number_of_fold]

@@ -34,6 +34,12 @@ class Annotation:
     parent_prediction: int | None = None
     """The prediction it was submitted from."""
 
+    @property
+    def decided(self) -> bool:
+        """Whether it is a review's decision rather than an annotator's judgement: a region's `meta.tiebreak` names the
+        review. `ground_truth` does not tell, as Label Studio gives it to whatever is imported."""
+        return any(_decided(item.get("meta")) for item in self.regions)
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -95,6 +101,11 @@ def read_prediction(json: Mapping[str, Any]) -> Prediction:
         score=None if score is None else float(score),
         model_version=string(json.get("model_version")) or "",
     )
+
+
+def _decided(meta: Any) -> bool:
+    about = meta.get("tiebreak") if isinstance(meta, Mapping) else None
+    return isinstance(about, Mapping) and bool(about.get("review"))
 
 
 def _annotator(who: Any, annotators: Mapping[int, str]) -> str:

@@ -111,10 +111,17 @@ class Coded:
     unit: Ints
     annotator: Ints
     value: Ints
+    settled: Ints
+    """The code of the answer that a review decided on, (U,); −1 where none did."""
 
     @cached_property
     def cells(self) -> Cells:
         return Cells.count_up(self.unit, self.value, len(self.tasks), len(self.keys))
+
+    @cached_property
+    def telling(self) -> NDArray[np.bool_]:
+        """The units that say something about annotators, (U,): judged twice, or decided."""
+        return (self.cells.per_unit > 1) | (self.settled >= 0)
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
@@ -122,15 +129,22 @@ class Coded:
         return np.array([bool(name) for name in self.annotators], dtype=bool)
 
 
-def code(table: pl.DataFrame, control: Control, kind: Kind) -> Coded:
-    """Encode the rows of this control (`judgements.SCHEMA`, each annotator's last judgement of a task only)."""
+def code(table: pl.DataFrame, control: Control, kind: Kind, decided: pl.DataFrame | None = None) -> Coded:
+    """Encode the rows of this control (`judgements.SCHEMA`, each annotator's last judgement of a task only).
+
+    `decided` are reviews' decisions (`judgements.decisions`); those of tasks that nobody judged are left out.
+    """
     rows = table.filter(pl.col("control") == control.name)
     tasks, unit = np.unique(rows["task"].to_numpy(), return_inverse=True)
-    distinct = rows["answer"].unique(maintain_order=True).to_list()
+    final = pl.DataFrame({"task": tasks, "place": np.arange(len(tasks))}, {"task": pl.Int64, "place": pl.Int64})
+    known = (table.clear() if decided is None else decided).filter(pl.col("control") == control.name)
+    final = final.join(known, on="task").select("place", "answer")
+    distinct = pl.concat([rows["answer"], final["answer"]]).unique(maintain_order=True).to_list()
     answers = {key: kind.from_key(key) for key in distinct}
     keys, numbers, ranked = _in_order(answers, control, kind)
-    value = rows["answer"].replace_strict(list(keys), list(range(len(keys))), return_dtype=pl.Int64)
     names, annotator = _people(rows["annotator"])
+    settled = np.full(len(tasks), -1)
+    settled[final["place"].to_numpy()] = _codes(final["answer"], keys)
     return Coded(
         tasks=tasks.astype(np.int64),
         annotators=names,
@@ -140,8 +154,13 @@ def code(table: pl.DataFrame, control: Control, kind: Kind) -> Coded:
         ranked=ranked,
         unit=unit.astype(np.int64),
         annotator=annotator,
-        value=value.to_numpy().astype(np.int64),
+        value=_codes(rows["answer"], keys),
+        settled=settled,
     )
+
+
+def _codes(answers: pl.Series, keys: Sequence[str]) -> Ints:
+    return answers.replace_strict(list(keys), list(range(len(keys))), return_dtype=pl.Int64).to_numpy().astype(np.int64)
 
 
 def _people(column: pl.Series) -> tuple[tuple[str, ...], Ints]:

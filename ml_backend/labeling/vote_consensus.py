@@ -53,7 +53,7 @@ class Decided:
 
 
 def by_vote(coded: Coded, control: Control, kind: Kind, method: str, seed: int) -> tuple[ControlConsensus, Decided]:
-    votes = _votes(coded.unit, coded, coded.value, max(2, len(coded.keys)))
+    votes = _votes(coded, coded.value, max(2, len(coded.keys)), coded.settled)
     how, fit = _fitter(votes, method, seed)
     fitted = fit(votes)
     posterior = temper(fitted.posterior, how.temperature)
@@ -77,17 +77,18 @@ def by_label(coded: Coded, control: Control, kind: Kind, method: str, seed: int)
         units * len(names),
         len(coded.annotators),
         2,
+        np.concatenate([_known_label(coded, has[:, place]) for place in range(len(names))]),
     )
     if n * len(names) > _MOST_LABEL_VOTES:
         method = "majority"
-    how, fit = _fitter(stacked, method, seed)
+    how, fit = _fitter(stacked, method, seed, len(names))
     sure = np.ones(units)
     likeliest, likeliest_label = np.full(units, -1.0), np.zeros(units, dtype=np.int64)
     tied = np.zeros(units, dtype=bool)
     applies = np.zeros((units, len(names)), dtype=bool)
     right = np.zeros(n)
     for place in range(len(names)):
-        votes = _votes(coded.unit, coded, has[coded.value, place], 2)
+        votes = _votes(coded, has[coded.value, place], 2, _known_label(coded, has[:, place]))
         fitted = fit(votes)
         posterior = temper(fitted.posterior, how.temperature)
         answer, confidence, even = _pick(posterior, votes)
@@ -110,22 +111,30 @@ def by_label(coded: Coded, control: Control, kind: Kind, method: str, seed: int)
     return how, Decided(keys, confidence, tied | empty, _vote_quality(votes, right))
 
 
-def _fitter(votes: Votes, method: str, seed: int) -> tuple[ControlConsensus, Callable[[Votes], Fit]]:
+def _fitter(
+    votes: Votes, method: str, seed: int, units_a_task: int = 1
+) -> tuple[ControlConsensus, Callable[[Votes], Fit]]:
     """What to fit, and why."""
-    if (votes.per_unit < 2).all():
+    if not votes.telling.any():
         why = "No task has two judgements, so nothing is known about the annotators."
         return ControlConsensus(MAJORITY.name, why), MAJORITY.fit
     if method == "majority":
         return ControlConsensus(MAJORITY.name, "Asked for."), MAJORITY.fit
     if method == "dawid-skene":
         return ControlConsensus(method, "Asked for."), dawid_skene
-    chosen: Choice = choose(votes, seed=seed)
+    chosen: Choice = choose(votes, seed=seed, units_a_task=units_a_task)
     how = ControlConsensus(chosen.model.name, chosen.reason, chosen.temperature, chosen.scores)
     return how, chosen.model.fit
 
 
-def _votes(unit: Ints, coded: Coded, value: Ints, values: int) -> Votes:
-    return Votes(unit, coded.annotator, value, len(coded.tasks), len(coded.annotators), values)
+def _votes(coded: Coded, value: Ints, values: int, known: Ints) -> Votes:
+    return Votes(coded.unit, coded.annotator, value, len(coded.tasks), len(coded.annotators), values, known)
+
+
+def _known_label(coded: Coded, has: Ints) -> Ints:
+    """Whether the decided answer has a label, (U,): 0 or 1, −1 where nothing is decided. `has` is that of each answer,
+    (V,)."""
+    return np.where(coded.settled < 0, -1, has[coded.settled])
 
 
 def _pick(posterior: Floats, votes: Votes) -> tuple[Ints, Floats, NDArray[np.bool_]]:
@@ -142,9 +151,9 @@ def _pick(posterior: Floats, votes: Votes) -> tuple[Ints, Floats, NDArray[np.boo
 
 
 def _vote_quality(votes: Votes, right: Floats) -> Floats:
-    """(A,) from the probability of each judgement being right, (N,); judgements of tasks nobody else judged say
-    nothing."""
-    shared = votes.per_unit[votes.unit] > 1
+    """(A,) from the probability of each judgement being right, (N,); judgements of tasks nobody else judged or decided
+    say nothing."""
+    shared = votes.telling[votes.unit]
     if not shared.any():
         return np.full(votes.annotators, math.nan)
     who = votes.annotator[shared]

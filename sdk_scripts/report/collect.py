@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ml_backend.labeling.errors import TiebreakError
+from ml_backend.labeling.judgements import of_annotators
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import project_key, text_of
 from ml_backend.settings import Settings
@@ -47,7 +48,7 @@ _NO_PERSONS = (
 def collect(dataset: Dataset, settings: Settings) -> Report:
     """Work out the report. What cannot be said yet (no overlap, no model) becomes a note, never an error."""
     evidence = Evidence.collect(dataset, settings)
-    table = evidence.judgements
+    table = of_annotators(evidence.judgements)
     agreement, consensus = evidence.agreement, evidence.consensus
     cases = find_hard_cases(dataset, evidence)
     hard = [case for case in cases if case.score >= _HARD]
@@ -55,7 +56,7 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
     versions = _versions(dataset, settings, notes)
     overview = _overview(dataset, table)
     controls = [_control(name, found, table, dataset) for name, found in agreement.controls.items()]
-    annotators = _annotators(evidence)
+    annotators = _annotators(evidence, table)
     return Report(
         title=dataset.name,
         url=dataset.url,
@@ -121,8 +122,7 @@ def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: D
     )
 
 
-def _annotators(evidence: Evidence) -> list[AnnotatorRow]:
-    table = evidence.judgements
+def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
     if not table.height:
         return []
     # lead time belongs to an annotation, which has a judgement for each of its controls

@@ -73,7 +73,7 @@ def crowd(
         )
         likely = likely * (1 - difficulty) + difficulty * lead[unit]
     value = (likely.cumsum(axis=1) > rng.random((len(unit), 1))).argmax(axis=1)
-    return Votes(unit, person, value, tasks, people, labels), truth
+    return Votes(unit, person, value, tasks, people, labels, np.full(tasks, -1)), truth
 
 
 def auto(votes: Votes) -> tuple[str, np.ndarray]:

@@ -63,7 +63,7 @@ class Crowd:
         person = np.concatenate([rng.choice(people, each, replace=False) for _ in range(tasks)])
         likely = chance[person, self.truth[unit]].cumsum(axis=1)
         value = (likely > rng.random((len(unit), 1))).argmax(axis=1)
-        self.votes = Votes(unit, person, value, tasks, people, labels)
+        self.votes = Votes(unit, person, value, tasks, people, labels, np.full(tasks, -1))
         self.skill = np.einsum("pll->p", chance) / labels
         self.labels = labels
 

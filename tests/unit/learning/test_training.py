@@ -156,6 +156,14 @@ def test_ground_truth_outvotes_everybody(encoder: Encoder) -> None:
     assert known.weights.tolist() == [1.0]
 
 
+def test_what_a_review_decided_outvotes_ground_truth_and_is_certain(encoder: Encoder) -> None:
+    yes, no = [choice("sentiment", "positive")], [choice("sentiment", "negative")]
+    final = [{**no[0], "meta": {"tiebreak": {"review": "7/8/9"}}}]
+    known = examples_of(SENTIMENT, [task(1, {"text": "a"}, yes, yes, final, ground_truth=True)], encoder)["sentiment"]
+    assert known.answers == (("negative",),)
+    assert known.weights.tolist() == [1.0]
+
+
 def test_imported_annotations_that_all_claim_to_be_ground_truth_are_votes(encoder: Encoder) -> None:
     yes, no = [choice("sentiment", "positive")], [choice("sentiment", "negative")]
     known = examples_of(SENTIMENT, [task(1, {"text": "a"}, yes, no, yes, ground_truth=True)], encoder)["sentiment"]
