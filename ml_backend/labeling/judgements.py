@@ -42,7 +42,8 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
         for annotation in task.annotations:
             if annotation.cancelled:
                 continue
-            given, decided = answers(config, annotation.regions), annotation.decided
+            decided = annotation.decided
+            given = answers(config, annotation.regions, hidden=decided)
             changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, config)
             for name, answer in given.items():
                 known = keys[name]
