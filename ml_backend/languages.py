@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 LEAST_LETTERS = 40
+LEAST_FOREIGN = 8  # letters that are not Latin say more
 SURE = 0.6
 READ = 1_000  # characters of a text: more would not change the answer
 SAMPLE = 400  # texts of a project
@@ -64,6 +65,17 @@ _LATIN = {"de": "German", "es": "Spanish", "fr": "French", "id": "Indonesian", "
     "vi": "Vietnamese",
 }
 _guessing = threading.Lock()
+
+
+def language_of(text: str) -> str:
+    """ISO 639-1 code of a text's language, "" where it cannot be told: too short, or a guess nobody should trust."""
+    letters = [letter for letter in text[:READ] if letter.isalpha()]
+    foreign = sum(letter > "\u024f" for letter in letters)
+    if len(letters) < (LEAST_FOREIGN if foreign * 2 > len(letters) else LEAST_LETTERS):
+        return ""
+    with _guessing:
+        language, probability = _guesser().classify(text[:READ])
+    return str(language) if probability >= SURE else ""
 
 
 def unknown_languages(texts: Sequence[str], encoder: str) -> list[str | None]:

@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError
 from sdk_scripts.guidelines import MAX_CHARACTERS, instructions_html
-from sdk_scripts.manifest_errors import reasons
+from sdk_scripts.manifest_errors import dotted, reasons
 from sdk_scripts.manifest_schema import Project, TaskSource
 from sdk_scripts.marked_yaml import MarkedYaml, YamlProblem, read_yaml
 
@@ -85,7 +85,9 @@ def load_manifest(path: Path) -> Manifest:
     if config is not None:
         problems += _config_problems(path.parent / project.label_config, config)
     if not problems:
-        problems += _source_problems(path, project, parse((config or "").strip()), marked)
+        parsed = parse((config or "").strip())
+        problems += _source_problems(path, project, parsed, marked)
+        problems += _standard_problems(path, project, parsed, marked)
     if problems:
         raise _cannot_be_used(path, problems)
     return Manifest(
@@ -172,3 +174,11 @@ def _source_problems(path: Path, project: Project, config: LabelConfig, marked: 
                 f"{path}:{line}: tasks[{index}]: several sources have the name {source.name!r}, so equal keys would be "
                 "taken for one task; give each a `name`"
             )
+
+
+def _standard_problems(path: Path, project: Project, config: LabelConfig, marked: MarkedYaml) -> Iterator[str]:
+    from sdk_scripts import standards
+
+    for place, why in standards.problems(project.hard_cases, config) if project.hard_cases else ():
+        where = ("hard_cases", *place)
+        yield f"{path}:{marked.line(where)}: {dotted(where)}: {why}"

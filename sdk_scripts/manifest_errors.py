@@ -46,9 +46,13 @@ def _written(marked: MarkedYaml, loc: Place) -> set[str | int]:
     return set(kept)
 
 
+def dotted(place: Place) -> str:
+    """A place as people write it: `views[0].title`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+
+
 def _name(place: Place) -> str:
-    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
-    return f"{dotted}: " if dotted else ""
+    return f"{dotted(place)}: " if place else ""
 
 
 def _said(item: Any, place: Place, model: type[BaseModel]) -> str:

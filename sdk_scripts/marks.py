@@ -3,6 +3,8 @@
 A project bears it as the last line of its description, an ML backend likewise, a webhook in the header
 `X-Tiebreak-Sync`, a view in its data. Whatever bears no mark was made by people and is never deleted; what sync found
 and took over says `(adopted)` and is never deleted either.
+
+Above a project's mark may stand a line `tiebreak hard cases: {JSON}`, its standard for hard cases (`standards`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ VIEW_KEY = "tiebreak"
 MOST_A_BATCH = 2000
 
 _LINE = re.compile(rf"^[ \t]*tiebreak: (?P<name>{NAME})(?: \((?P<notes>[^()\n]*)\))?[ \t]*$", re.MULTILINE)
+_STANDARD = re.compile(r"^[ \t]*tiebreak hard cases:(?P<json>.*)$", re.MULTILINE)
 _CREDENTIALS = re.compile(r"\bcredentials ([0-9a-f]{8})\b")
 _LABELING = re.compile(r"\bbatch (\d{1,6}), exploration (0(?:\.\d{1,4})?|1)(?:, most annotations (\d{1,4}))?")
 
@@ -72,15 +75,22 @@ def _labeling(batch: str, exploration: str, most: str | None) -> Labeling:
     return Labeling(min(max(int(batch), 1), MOST_A_BATCH), float(exploration), max(int(most), 1) if most else None)
 
 
+def read_standard(text: object) -> str | None:
+    """The JSON of the last line `tiebreak hard cases:` in a text, whatever stands there; None where there is none."""
+    lines = list(_STANDARD.finditer(text)) if isinstance(text, str) else []
+    return lines[-1]["json"].strip() if lines else None
+
+
 def unmarked(text: object) -> str:
     """A text without its mark lines: what people wrote."""
-    return _LINE.sub("", text).strip() if isinstance(text, str) else ""
+    return _STANDARD.sub("", _LINE.sub("", text)).strip() if isinstance(text, str) else ""
 
 
-def marked(text: str, mark: Mark) -> str:
-    """A text with this mark, and no other, as its last line."""
+def marked(text: str, mark: Mark, standard: str | None = None) -> str:
+    """A text with this mark, and no other, as its last line, below that of the standard's JSON where there is one."""
+    lines = [*([f"tiebreak hard cases: {standard}"] if standard is not None else []), str(mark)]
     written = unmarked(text)
-    return f"{written}\n\n{mark}" if written else str(mark)
+    return "\n".join([written, "", *lines] if written else lines)
 
 
 def credentials_fingerprint(name: str, user: str, password: SecretStr) -> str:

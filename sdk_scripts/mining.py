@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+from sdk_scripts.another_label import AnotherLabel
 from sdk_scripts.evidence import Evidence
-from sdk_scripts.hard_cases import HardCases, find_hard_cases
+from sdk_scripts.hard_cases import HardCase, HardCases, find_hard_cases
+from sdk_scripts.review_cases import CaseFacts
+from sdk_scripts.review_plan import Planner, ReviewPlan, to_take_back
+from sdk_scripts.review_project import Pushed, ReviewProject, is_review_project, review_source
+from sdk_scripts.review_tasks import build_review_tasks, reseated
+from sdk_scripts.standards import standard_of
 
 if TYPE_CHECKING:
     from ml_backend.settings import Settings
     from sdk_scripts.sources import Dataset
+
+Report = Callable[[str], object]
 
 
 def mine(
@@ -20,24 +30,104 @@ def mine(
     *,
     budget: int | None = None,
     apply: bool = False,
-    report: Callable[[str], object] = lambda message: None,
+    report: Report = lambda message: None,
 ) -> HardCases:
-    """`tiebreak hard-cases`: rank, say what could not be looked at, and with `apply` make review tasks of the cases.
+    """Rank by the project's standard, say what could not be looked at, and with `apply` make review tasks of the cases.
 
-    Raises InputError for `apply` on a file, StudioError where Label Studio does not take the review tasks.
+    `budget` is used instead of the standard's budget of a run. Without `apply` the outcome says what would be made, and
+    for whom, where the dataset is a project that can have reviews. Raises InputError for `apply` on a file, ConfigError
+    for a standard that cannot be read, StudioError where Label Studio does not take the review tasks.
     """
-    from sdk_scripts.review_project import push_reviews, review_source
-    from sdk_scripts.review_tasks import build_review_tasks
-
     if apply:
         review_source(dataset)  # said before minutes of work, not after
+    standard = standard_of(dataset.project or {})
     evidence = Evidence.collect(dataset, settings)
-    found = find_hard_cases(dataset, evidence, budget)
+    found = find_hard_cases(dataset, evidence)
+    hard = [case for case in found if case.score >= standard.least_score]
+    found = replace(found, items=hard, total=len(hard))
     for name, why in found.dropped.items():
         report(f"Without the signal {name}: {why}")
-    if not apply:
-        return found
-    tasks = build_review_tasks(dataset, evidence, found)
-    pushed = push_reviews(dataset, tasks, settings)
-    report(f"{pushed.created} review tasks made, {pushed.existing} were there already: {pushed.url}")
-    return replace(found, review=pushed)
+    most = budget or standard.budget.a_run
+    if dataset.project is not None and not is_review_project(dataset.project):
+        facts = CaseFacts(evidence, standard)
+        act = _push if apply else _look
+        found = replace(found, review=act(dataset, settings, facts, found.items, most, report))
+    return replace(found, items=found.items[: most if apply else budget])
+
+
+def _look(
+    dataset: Dataset, settings: Settings, facts: CaseFacts, ranked: Sequence[HardCase], budget: int, report: Report
+) -> Pushed:
+    """What a push would do."""
+    reviews = _reviews(dataset, settings, facts)
+    now = datetime.now(UTC)
+    there = reviews.tasks()
+    old = set(to_take_back(there, facts.standard, now))
+    plan = _plan(dataset, facts, ranked, budget, [task for task in there if task["id"] not in old], now)
+    _tell(plan, report)
+    return Pushed(reviews.find(), plan, expired=len(old), applied=False)
+
+
+def _push(
+    dataset: Dataset, settings: Settings, facts: CaseFacts, ranked: Sequence[HardCase], budget: int, report: Report
+) -> Pushed:
+    studio, _ = review_source(dataset)
+    reviews = _reviews(dataset, settings, facts)
+    now = datetime.now(UTC)
+    with reviews.alone():
+        expired = reviews.take_back(now)
+        plan = _plan(dataset, facts, ranked, budget, reviews.tasks(), now)
+        project, doubled = reviews.find(), 0
+        if project is not None or plan.new or plan.more:
+            project = reviews.sync()
+            tasks = [{"data": reseated(data, seat)} for data, seat in plan.more]
+            doubled = reviews.add(project, [*tasks, *build_review_tasks(facts, plan.new)])
+    for one in plan.one_more:
+        if one.raised:
+            studio.raise_overlap(one.task, one.overlap)
+    pushed = Pushed(project, plan, expired, doubled, url=studio.data_manager(project) if project is not None else "")
+    _tell(plan, report)
+    report(f"{pushed.created} review tasks made, {pushed.existing} cases had theirs already: {pushed.url}")
+    if expired:
+        report(f"{expired} review tasks were taken back: too old, or for somebody who is no longer a reviewer.")
+    accounts = {email.lower() for email in studio.annotators().values()}
+    for reviewer in facts.standard.reviewers:
+        if reviewer.email not in accounts:
+            report(f"Label Studio has no account {reviewer.email}: nobody sees that queue until there is one.")
+    return pushed
+
+
+def _reviews(dataset: Dataset, settings: Settings, facts: CaseFacts) -> ReviewProject:
+    studio, source = review_source(dataset)
+    return ReviewProject(studio, source, facts.standard, settings)
+
+
+def _plan(
+    dataset: Dataset,
+    facts: CaseFacts,
+    ranked: Sequence[HardCase],
+    budget: int,
+    there: Sequence[dict[str, Any]],
+    now: datetime,
+) -> ReviewPlan:
+    from sdk_scripts.next_batch import labeling_of
+
+    studio, source = review_source(dataset)
+    return Planner(
+        facts,
+        source["id"],
+        there,
+        now,
+        overlap=lambda task: int(studio.task(task)["overlap"]),
+        most_annotations=labeling_of(source).most_annotations or int(source.get("maximum_annotations") or 1),
+        share=AnotherLabel(facts.evidence).share,
+    ).plan(ranked, budget)
+
+
+def _tell(plan: ReviewPlan, report: Report) -> None:
+    if plan.too_few:
+        report(f"{plan.too_few} cases have fewer judgements than the standard asks for before a review.")
+    if plan.day_is_full:
+        report("The standard's budget of a day leaves the other cases to the days to come.")
+    for reason, times in Counter(one.reason for one in plan.unplaced).most_common(5):
+        report(f"{times} cases have nobody for a seat. {reason}")

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError
 from sdk_scripts import wording
 from sdk_scripts.manifest import Manifest, load_manifest
+from sdk_scripts.manifest_schema import Filter, View
 from sdk_scripts.marks import read_mark
 from sdk_scripts.resources.project import find_project
+from sdk_scripts.review_plan import ReviewPlan, doubles, to_take_back
+from sdk_scripts.standards import Standard
 from sdk_scripts.sync import sync_manifests
 
 if TYPE_CHECKING:
@@ -26,46 +30,114 @@ MAX_TITLE = 50
 WAIT_SECONDS = 600.0
 """For another push to the same project to finish."""
 
+QUEUE_OF = "Queue of "
+ANYBODY = "Anybody"
+
 _NAME = "hard-cases-of-"
 _SUFFIX = " – hard cases"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pushed:
-    """What became of review tasks."""
+    """What became of the hard cases; of a dry run, what would."""
 
-    created: int
-    existing: int
-    """Cases that had a review task already, reviewed or not."""
     project: int | None
-    """The review project; None where there was nothing to put into one."""
-    url: str
+    """The review project; None where there is none yet."""
+    plan: ReviewPlan
+    expired: int = 0
+    """Review tasks that were taken back, because they were too old or their reviewer is no longer named."""
+    doubled: int = 0
+    """Of those made, how many another machine had made at the same time; they are deleted again."""
+    applied: bool = True
+    url: str = ""
+
+    @property
+    def created(self) -> int:
+        """Review tasks, one a seat."""
+        return len(self.plan.new) + len(self.plan.more) - self.doubled
+
+    @property
+    def existing(self) -> int:
+        """Cases among the hardest that had their review tasks already, decided or not."""
+        return self.plan.existing
 
     def to_json(self) -> dict[str, Any]:
-        return {"created": self.created, "existing": self.existing, "project": self.project, "url": self.url}
+        return {
+            "applied": self.applied,
+            "created": self.created,
+            "existing": self.existing,
+            "project": self.project,
+            "url": self.url,
+            "by_reviewer": self.plan.by_reviewer,
+            "unplaced": [{"task": one.case.task, "why": one.reason} for one in self.plan.unplaced],
+            "one_more": [one.to_json() for one in self.plan.one_more],
+            "too_few": self.plan.too_few,
+            "expired": self.expired,
+        }
 
 
-def push_reviews(dataset: Dataset, tasks: Sequence[Mapping[str, Any]], settings: Settings) -> Pushed:
-    """Put review tasks (of `build_review_tasks`) into the source project's review project, made if it is not there.
+@dataclass(frozen=True)
+class ReviewProject:
+    """The review project of a source project, on one Label Studio."""
 
-    A case is known by `source_project` and `source_task`: one that has a review task is left as it is, so pushing again
-    adds only what is new and reopens nothing. Raises InputError for a file source or one that is a review project,
-    StudioError where Label Studio does not take the tasks.
-    """
-    studio, source = review_source(dataset)
-    manifest = _manifest(source)
-    current = find_project(studio.projects(), manifest.name)
-    if current is None and not tasks:
-        return Pushed(0, 0, None, "")
-    if current is not None:  # people may have renamed it
-        manifest = _retitled(manifest, str(current["title"]))
-    with _alone(settings, manifest.name):
-        project = sync_manifests([manifest], settings, studio=studio, apply=True).projects[manifest.name]
-        there = {_case(task["data"]) for task in studio.tasks(project, data_only=True)}
-        new = {_case(task["data"]): task for task in tasks if _case(task["data"]) not in there}
-        if new:
-            studio.import_tasks(project, list(new.values()))
-    return Pushed(len(new), len(tasks) - len(new), project, studio.data_manager(project))
+    studio: Studio
+    source: Mapping[str, Any]
+    """The source project as the API returns it."""
+    standard: Standard
+    settings: Settings
+
+    def find(self) -> int | None:
+        """Its id, or None where it is not made yet."""
+        found = find_project(self.studio.projects(), self.name)
+        return int(found["id"]) if found else None
+
+    @property
+    def name(self) -> str:
+        return f"{_NAME}{self.source['id']}"
+
+    def sync(self) -> int:
+        """Make it, or bring it up to date: label config, instructions, and a view for each reviewer's queue."""
+        manifest = _manifest(self.source, self.standard)
+        if current := find_project(self.studio.projects(), manifest.name):  # people may have renamed it
+            manifest = _retitled(manifest, str(current["title"]))
+        made = sync_manifests([manifest], self.settings, studio=self.studio, apply=True, prune=True)
+        return made.projects[manifest.name]
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """In full; empty where there is no project."""
+        project = self.find()
+        return [] if project is None else list(self.studio.tasks(project))
+
+    def take_back(self, now: datetime) -> int:
+        """Delete what `review_plan.to_take_back` says; returns how many."""
+        project = self.find()
+        old = to_take_back(self.tasks(), self.standard, now)
+        if project is None or not old:
+            return 0
+        fresh = self.studio.tasks(project, ids=old)  # somebody may have begun one since
+        return self.studio.delete_tasks(project, to_take_back(fresh, self.standard, now))
+
+    def add(self, project: int, tasks: Sequence[Mapping[str, Any]]) -> int:
+        """Import review tasks; returns how many were deleted again, because another machine made the same meanwhile."""
+        if not tasks:
+            return 0
+        self.studio.import_tasks(project, tasks)
+        twice = doubles(self.studio.tasks(project), self.source["id"])
+        return self.studio.delete_tasks(project, twice) if twice else 0
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Two pushes at once would both add what neither has found yet. This holds off those of the same machine."""
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self.settings.folder("locks") / f"reviews-{self.name}.lock", timeout=WAIT_SECONDS):
+                yield
+        except Timeout:
+            raise InputError(
+                f"Another push to {self.name} has been running for {WAIT_SECONDS:.0f} seconds.",
+                mend="Wait until it has ended.",
+            ) from None
 
 
 def review_source(dataset: Dataset) -> tuple[Studio, dict[str, Any]]:
@@ -75,41 +147,50 @@ def review_source(dataset: Dataset) -> tuple[Studio, dict[str, Any]]:
             f"{dataset.name} is a file; review tasks need a project of Label Studio to refer to.",
             mend="Give the project's id or its project.yaml instead, or leave --apply out.",
         )
-    mark = read_mark(dataset.project.get("description"))
-    if mark is not None and mark.name.startswith(_NAME):
+    if source := is_review_project(dataset.project):
         raise InputError(
             f"Project {dataset.project['id']} holds the hard cases of another project.",
-            mend=f"Give that project instead: {mark.name.removeprefix(_NAME)}.",
+            mend=f"Give that project instead: {source}.",
         )
     return dataset.studio, dataset.project
 
 
-def _manifest(source: Mapping[str, Any]) -> Manifest:
-    """The review project's manifest with this source's name and title."""
+def is_review_project(project: Mapping[str, Any]) -> str:
+    """The id of the source project, as its review project's mark has it; "" for other projects."""
+    mark = read_mark(project.get("description"))
+    return mark.name.removeprefix(_NAME) if mark is not None and mark.name.startswith(_NAME) else ""
+
+
+def _manifest(source: Mapping[str, Any], standard: Standard) -> Manifest:
+    """The review project's manifest with this source's name and title, and its reviewers' queues."""
     manifest = load_manifest(MANIFEST)
     title = wording.short(str(source.get("title") or f"Project {source['id']}"), MAX_TITLE - len(_SUFFIX)) + _SUFFIX
     about = f"{manifest.project.description or ''}\nThe source is project {source['id']}.".strip()
-    fields = {"name": f"{_NAME}{source['id']}", "description": about}
+    hardest = manifest.project.views[0]
+    fields = {
+        "name": f"{_NAME}{source['id']}",
+        "description": about,
+        "views": (*manifest.project.views, *queues(hardest, standard)),
+    }
     return _retitled(replace(manifest, project=manifest.project.model_copy(update=fields)), title)
+
+
+def queues(hardest: View, standard: Standard) -> list[View]:
+    """A view of the undecided cases of each reviewer, and of those for anybody; none where nobody is named.
+
+    Label Studio Community has no assignment: "Label Tasks As Displayed" in a view serves its tasks only, but nothing
+    stops a reviewer from opening another one.
+    """
+    if not standard.reviewers:
+        return []
+    undecided = Filter(column="total_annotations", operator="equal", value=0)
+    whose = [
+        (QUEUE_OF + reviewer.email, Filter(column="data.reviewer", operator="equal", value=reviewer.email))
+        for reviewer in sorted(standard.reviewers, key=lambda reviewer: reviewer.email)
+    ]
+    whose.append((ANYBODY, Filter(column="data.reviewer", operator="empty", value=True, type="String")))
+    return [hardest.model_copy(update={"title": title, "filters": (one, undecided)}) for title, one in whose]
 
 
 def _retitled(manifest: Manifest, title: str) -> Manifest:
     return replace(manifest, project=manifest.project.model_copy(update={"title": title}))
-
-
-def _case(data: Mapping[str, Any]) -> tuple[Any, Any]:
-    return data.get("source_project"), data.get("source_task")
-
-
-@contextmanager
-def _alone(settings: Settings, name: str) -> Iterator[None]:
-    """Two pushes at once would both add what neither has found yet."""
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(settings.folder("locks") / f"reviews-{name}.lock", timeout=WAIT_SECONDS):
-            yield
-    except Timeout:
-        raise InputError(
-            f"Another push to {name} has been running for {WAIT_SECONDS:.0f} seconds.", mend="Wait until it has ended."
-        ) from None

@@ -4,6 +4,7 @@ write the decision back."""
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,14 +15,15 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from ml_backend.labeling.config import Control
-from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
 from sdk_scripts import wording
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.guideline_excerpt import excerpt
 from sdk_scripts.precedents import Precedent, precedents
+from sdk_scripts.review_cases import CaseFacts
 from sdk_scripts.review_html import panel, parts_of
 from sdk_scripts.review_options import as_choices, on_screen, options
+from sdk_scripts.reviewers import Case, Seat
 from sdk_scripts.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -33,26 +35,45 @@ MAX_SHARES = 5
 """Answers of the model that are shown, the likeliest first."""
 
 
-def build_review_tasks(dataset: Dataset, evidence: Evidence, cases: Iterable[HardCase]) -> list[dict[str, Any]]:
-    """One task a case, in their order, ready to be imported into a project with the config `hard_case_review`.
+def build_review_tasks(facts: CaseFacts, seats: Iterable[tuple[HardCase, Seat]]) -> list[dict[str, Any]]:
+    """One task a seat, in their order, ready to be imported into a project with the config `hard_case_review`.
 
-    `data` has the panels as HTML with all foreign text escaped, `options` for the decision, `source_project` and
-    `source_task` (what makes pushing idempotent), and under `tiebreak` what resolving needs: the source, the control in
-    doubt, the answer key behind each option, the votes with their annotation ids, consensus, model, reasons, and the
-    standard (label config, guidelines, weights of the signals) by which the case was found.
+    `data` has the panels as HTML with all foreign text escaped, `options` for the decision, whose seat it is
+    (`reviewer`, `seat`, `round`), what makes making it again idempotent (`source_project`, `source_task`, `control`,
+    `round`, `seat`), and under `tiebreak` what resolving needs: the source, the control in doubt, the answer key behind
+    each option, the votes with their annotation ids, consensus, model, reasons, by what the case was distributed, and
+    the standard by which it was found. Of a blind standard, nothing in it names an annotator.
     """
-    listed = list(cases)
-    builder = _Builder(dataset, evidence, listed)
-    return [{"data": builder.data(case)} for case in listed]
+    listed = list(seats)
+    builder = _Builder(facts, list(dict.fromkeys(case for case, _ in listed)))
+    made = {case: builder.data(case, seat.case) for case, seat in listed}
+    return [{"data": reseated(made[case], seat)} for case, seat in listed]
+
+
+def reseated(
+    data: Mapping[str, Any], seat: Seat, *, round: int | None = None, seats: int | None = None
+) -> dict[str, Any]:
+    """A review task's data for another seat of the same case, or for another round of it. `seats`: how many decide it
+    from now on (3 once two have not agreed)."""
+    kept = data["tiebreak"] if seats is None else {**data["tiebreak"], "seats": seats}
+    where = {"reviewer": seat.reviewer, "seat": seat.number, "round": round or data.get("round") or 1}
+    return {**data, **where, "tiebreak": kept}
 
 
 @dataclass(frozen=True)
 class _Builder:
-    dataset: Dataset
-    evidence: Evidence
+    facts: CaseFacts
     cases: Sequence[HardCase]
 
-    def data(self, case: HardCase) -> dict[str, Any]:
+    @property
+    def evidence(self) -> Evidence:
+        return self.facts.evidence
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.evidence.dataset
+
+    def data(self, case: HardCase, distributed: Case) -> dict[str, Any]:
         task = self.evidence.tasks[case.task]
         control = self.evidence.config[case.control]
         kind = kind_of(control)
@@ -61,18 +82,32 @@ class _Builder:
         for vote in votes:
             if vote["control"] == control.name:
                 counts[vote["answer"]] = counts.get(vote["answer"], 0) + 1
-        opinion, said_by = self._opinion(control.name, case.task)
+        opinion, said_by = self.facts.opinion(control.name, case.task)
         model = kind.key(opinion.answer) if kind and opinion else None
         offered = options(control, task.data, counts, model)
         precedents = self._precedents[control.name].get(case.task, [])
         disputed = dict.fromkeys([*counts, *([model] if model else [])])
         words = [word for key in disputed for word in (wording.show_key(control, key), on_screen(control, key))]
+        reasons = [
+            {
+                "signal": it.signal,
+                "score": round(it.score, 6),
+                "detail": self._unnamed(it.detail),
+                "control": it.control,
+            }
+            for it in case.reasons
+        ]
         return {
             "title": f"{self.dataset.name}: task {case.task}, {control.name}",
             "source_project": self.dataset.project_id,
             "source_task": case.task,
             "score": round(case.score, 4),
             "control": control.name,
+            "reviewer": "",
+            "seat": 1,
+            "round": 1,
+            "severity": distributed.severity,
+            "standard": self.facts.standard.name,
             "link": self.dataset.link(case.task) or "",
             "item": panel(
                 "item",
@@ -80,7 +115,7 @@ class _Builder:
                 task=case.task,
                 link=self._path(case.task),
             ),
-            "reasons": panel("reasons", reasons=case.reasons),
+            "reasons": panel("reasons", reasons=reasons),
             "votes": self._votes_panel(control, votes),
             "model": panel("model", shares=_shares(control, opinion), who=said_by),
             "precedents": panel("precedents", rows=[self._precedent(control, row) for row in precedents]),
@@ -93,13 +128,14 @@ class _Builder:
                 "votes": votes,
                 "consensus": self._consensus.get((control.name, case.task)),
                 "model": _model(opinion, model, said_by),
-                "reasons": [
-                    {"signal": r.signal, "score": round(r.score, 6), "detail": r.detail, "control": r.control}
-                    for r in case.reasons
-                ],
+                "reasons": reasons,
                 "precedents": [
                     {"task": p.task, "answer": p.answer, "similarity": round(p.similarity, 4)} for p in precedents
                 ],
+                "labels": sorted(distributed.labels),
+                "language": distributed.language,
+                "disturbing": distributed.disturbing,
+                "seats": distributed.seats,
                 "standard": self._standard,
             },
         }
@@ -113,7 +149,7 @@ class _Builder:
         for row in wanted.sort("task", "annotation").iter_rows(named=True):
             found.setdefault(row["task"], []).append(
                 {
-                    "annotator": row["annotator"],
+                    "annotator": self._name(row["task"], row["annotator"], row["annotation"]),
                     "annotation": row["annotation"],
                     "control": row["control"],
                     "answer": row["answer"],
@@ -129,35 +165,50 @@ class _Builder:
         columns = sorted(dict.fromkeys(vote["control"] for vote in votes), key=lambda name: name != control.name)
         rows: dict[str, dict[str, Any]] = {}
         for vote in votes:
-            who = vote["annotator"] or f"unnamed (annotation {vote['annotation']})"
+            who = vote["annotator"]
             row = rows.setdefault(who, {"annotator": who, "answers": {}, "when": ""})
             row["answers"][vote["control"]] = wording.show_key(
                 self.evidence.config[vote["control"]], vote["answer"], 300
             )
             row["when"] = max(row["when"], (vote["at"] or "")[:16].replace("T", " "))
-        return panel("votes", rows=list(rows.values()), controls=columns)
+        listed = sorted(rows.values(), key=lambda row: row["annotator"]) if self.facts.standard.blind else rows.values()
+        return panel("votes", rows=list(listed), controls=columns)
 
-    def _opinion(self, control: str, task: int) -> tuple[Opinion | None, str]:
-        """What the model thinks, preferably one that was not trained on the task; and which model that is."""
-        if opinion := self._held_out.get(control, {}).get(task):
-            return opinion, "A model that was not trained on this task."
-        if opinion := self._stored.get(control, {}).get(task):
-            return opinion, f"Model version {self.evidence.live_version}."
-        return None, ""
+    def _name(self, task: int, annotator: str, annotation: int) -> str:
+        if not self.facts.standard.blind:
+            return annotator or f"unnamed (annotation {annotation})"
+        return self._aliases[task][annotator or f"unnamed {annotation}"]
 
     @cached_property
-    def _held_out(self) -> Mapping[str, Mapping[int, Opinion]]:
-        try:
-            return self.evidence.opinions
-        except (NotEnoughLabels, ModelUnavailable):
-            return {}
+    def _aliases(self) -> dict[int, dict[str, str]]:
+        """Annotator A, B, C of each case's task. The letters follow a hash of task and annotator, so they are the same
+        each time, differ by task, and say nothing about who, how good or how early somebody was."""
+        found = {}
+        for case in self.cases:
+            answered = [one for one in self.evidence.tasks[case.task].annotations if not one.cancelled]
+            people = {one.annotator or f"unnamed {one.id}" for one in answered}
+            shuffled = sorted(
+                people, key=lambda who: hashlib.sha256(f"{self._salt}{case.task}\0{who}".encode()).digest()
+            )
+            found[case.task] = {who: f"Annotator {_letters(place)}" for place, who in enumerate(shuffled)}
+        return found
 
     @cached_property
-    def _stored(self) -> Mapping[str, Mapping[int, Opinion]]:
-        try:
-            return self.evidence.stored
-        except ModelUnavailable:
-            return {}
+    def _salt(self) -> str:
+        return f"{self._source['project']}\0{self._source['created_at']}\0"
+
+    def _unnamed(self, detail: str) -> str:
+        """A reason's sentence without names, where the standard is blind."""
+        if not self.facts.standard.blind or self._names is None:
+            return detail
+        return self._names.sub("an annotator", detail)
+
+    @cached_property
+    def _names(self) -> re.Pattern[str] | None:
+        """All annotators, the longest first: an e-mail may hold another."""
+        people = sorted(filter(None, self.evidence.judgements["annotator"].unique().to_list()), key=len, reverse=True)
+        named = [re.escape(who) for who in people if not who.isdigit()]
+        return re.compile("|".join(named), re.IGNORECASE) if named else None
 
     @cached_property
     def _consensus(self) -> dict[tuple[str, int], dict[str, Any]]:
@@ -209,7 +260,14 @@ class _Builder:
             "guidelines": hashlib.sha256(self._instruction.encode()).hexdigest()[:16] if self._instruction else None,
             "consensus": {name: found.method for name, found in self.evidence.consensus.controls.items()},
             "signals": {name: signal.weight for name, signal in SIGNALS.items()},
+            "name": self.facts.standard.name,
+            "fingerprint": self.facts.standard.fingerprint,
         }
+
+
+def _letters(place: int) -> str:
+    """A to Z, then AA, AB, …"""
+    return (_letters(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)
 
 
 def _shares(control: Control, opinion: Opinion | None) -> list[tuple[str, float]]:

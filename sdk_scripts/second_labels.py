@@ -46,7 +46,7 @@ def second_labels(run: Run, picks: Sequence[Pick], most: int) -> tuple[SecondLab
     worth = worth_of_second_label(
         [row["confidence"] for row in rows],
         [pick.confidence for pick in picks],
-        reliability=_reliability(found),
+        reliability=reliability(found),
         answers=max(2, min(sum(option.leaf for option in options(it)) or 2 for it in run.config.answerable)),
     )
     best = [int(place) for place in worth.order[: len(picks)] if place < len(rows)][:most]
@@ -61,7 +61,8 @@ def _second(row: dict[str, Any], stored: dict[int, dict[str, Any]], worth: float
     return SecondLabel(row["task"], overlap, worth, why)
 
 
-def _reliability(found: Consensus) -> float:
+def reliability(found: Consensus) -> float:
+    """Probability that the next annotator is right, as measured, or as believed where too little is known."""
     known = found.annotators.drop_nans("quality")
     judged = int(known["judgements"].sum())
     if judged < MEASURED:

@@ -19,6 +19,7 @@ _MEASURES = (
     "coverage at 0.95",
     "coverage at 0.99",
 )
+_REVIEWS = (("unplaced", "cases lack somebody for a seat"), ("one_more", "tasks wait for one more annotator first"))
 _OF_RATINGS = ("mean_absolute_error", "weighted_kappa")
 
 
@@ -117,9 +118,16 @@ def next(document: Mapping[str, Any]) -> None:
 
 
 def hard_cases(document: Mapping[str, Any]) -> None:
-    from sdk_scripts.tables import print_table
+    from sdk_scripts.tables import plain, print_table
 
     items = [{**item, "why": "; ".join(reason["detail"] for reason in item["reasons"])} for item in document["items"]]
     print_table(items, ["task", "score", "why"])
-    if "review" in document:
-        fields(document["review"])
+    if review := document.get("review"):
+        typer.echo()
+        made = "review tasks made" if review["applied"] else "review tasks to make with --apply"
+        counted = [f"{review['created']:,} {made}", f"{review['existing']:,} cases have theirs already"]
+        counted += [f"{len(review[name]):,} {words}" for name, words in _REVIEWS if review[name]]
+        typer.echo("; ".join(counted) + "." + (f" {plain(review['url'])}" if review["url"] else ""))
+        queues = [{"reviewer": who or "anybody", "cases": n} for who, n in review["by_reviewer"].items()]
+        if any(review["by_reviewer"]):
+            print_table(queues, ["reviewer", "cases"])

@@ -9,21 +9,26 @@ so that every command and every worker finds it in Label Studio, wherever it run
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
+from ml_backend.labeling.config import PATH_SEPARATOR, LabelConfig
 from ml_backend.labeling.errors import ConfigError
+from ml_backend.labeling.kinds.rating import most_stars
 from sdk_scripts.manifest_section import Section
+from sdk_scripts.marks import read_standard
 
 Weight = Annotated[float, Field(ge=0, le=1)]
 Severity = Annotated[float, Field(gt=0, le=100)]
 Email = Annotated[str, BeforeValidator(lambda value: str(value).strip().lower()), Field(pattern=r"^[^@\s]+@[^@\s]+$")]
 Language = Annotated[str, BeforeValidator(lambda value: str(value).strip().lower()), Field(pattern=r"^[a-z]{2}$")]
 
-_LINE = re.compile(r"^[ \t]*tiebreak hard cases: (?P<json>\{.*\})[ \t]*$", re.MULTILINE)
+_FREE = frozenset({"textarea", "number", "rating", "pairwise"})
+"""Tags that have no labels."""
 
 
 class Budget(Section):
@@ -103,17 +108,26 @@ class Standard(Section):
         """How many reviewers decide a case of that severity, before any tie."""
         return 2 if self.reviewers and self.two_reviewers_from and severity >= self.two_reviewers_from else 1
 
+    def line(self) -> str:
+        """What differs from the defaults, as JSON on one line; equal standards have equal lines."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False, sort_keys=True)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change with any field, defaults included."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+
 
 def standard_of(project: Mapping[str, Any]) -> Standard:
     """The standard of a source project, as Label Studio's API returns the project; the default where it has none.
 
     Raises ConfigError where people have edited the line so that it cannot be read.
     """
-    found = list(_LINE.finditer(str(project.get("description") or "").replace("\r\n", "\n")))
-    if not found:
+    line = read_standard(project.get("description"))
+    if line is None:
         return Standard()
     try:
-        return Standard.model_validate_json(found[-1]["json"])
+        return Standard.model_validate_json(line)
     except ValidationError as error:
         reasons = [f"{'.'.join(map(str, it['loc'])) or 'the line'}: {it['msg']}" for it in error.errors()[:10]]
         raise ConfigError(
@@ -121,3 +135,50 @@ def standard_of(project: Mapping[str, Any]) -> Standard:
             reasons,
             mend="Run `tiebreak sync` with the project's manifest and --apply, or remove the line.",
         ) from None
+
+
+def shown(line: str | None) -> str | None:
+    """A standard's JSON as the YAML of a manifest, for diffs; what cannot be read as it is."""
+    import yaml
+
+    if line is None:
+        return None
+    try:
+        return yaml.safe_dump(json.loads(line), allow_unicode=True, sort_keys=False, width=100).strip()
+    except ValueError:
+        return line
+
+
+def names_of(labels: Iterable[str]) -> frozenset[str]:
+    """Every name by which a standard may mean these labels (of `Kind.labels`): the label itself, and of a path its
+    branches and each of its parts. "goods / weapons" is meant by "goods", "weapons" and "goods / weapons"."""
+    found: set[str] = set()
+    for label in labels:
+        parts = label.split(PATH_SEPARATOR)
+        found |= {*parts, *(PATH_SEPARATOR.join(parts[:end]) for end in range(1, len(parts) + 1))}
+    return frozenset(found)
+
+
+def problems(standard: Standard, config: LabelConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What does not fit the label config or this program: place of the field, and why."""
+    from sdk_scripts.signals import SIGNALS
+
+    if standard.two_reviewers_from is not None and len(standard.reviewers) < 2:
+        yield (
+            ("two_reviewers_from",),
+            f"needs two reviewers, and a third to break a tie; {len(standard.reviewers)} named",
+        )
+    for name in sorted(standard.signals.keys() - set(SIGNALS)):
+        yield ("signals", name), f"is no signal; known: {', '.join(SIGNALS)}"
+    if any(control.open and control.tag.lower() not in _FREE for control in config.answerable):
+        return  # people may pick labels that the config does not list
+    known = names_of(PATH_SEPARATOR.join(label.path) for control in config.answerable for label in control.labels)
+    known |= {str(n) for it in config.answerable if it.tag.lower() == "rating" for n in range(1, most_stars(it) + 1)}
+    named: list[tuple[tuple[str | int, ...], Iterable[str]]] = [
+        *((("reviewers", place, "labels"), one.labels) for place, one in enumerate(standard.reviewers)),
+        (("severity",), standard.severity),
+        (("disturbing", "labels"), standard.disturbing.labels if standard.disturbing else ()),
+    ]
+    for where, labels in named:
+        if strange := [label for label in labels if label not in known]:
+            yield where, f"the label config has no label {', '.join(strange)}; it has {', '.join(sorted(known))}"

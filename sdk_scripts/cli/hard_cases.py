@@ -20,9 +20,6 @@ from sdk_scripts.cli.options import (
     say,
 )
 
-REVIEWS_A_RUN = 100
-"""Every task with the least doubt would be more than anybody reviews."""
-
 
 @app.command("hard-cases")
 def hard_cases(
@@ -30,16 +27,17 @@ def hard_cases(
     label_config: LabelConfigFile = None,
     budget: Annotated[
         int | None,
-        typer.Option(min=1, help=f"At most that many, the hardest; with --apply {REVIEWS_A_RUN} if not given."),
+        typer.Option(min=1, help="At most that many, the hardest; instead of the project's `hard_cases.budget.a_run`."),
     ] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Make review tasks of them.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Make review tasks of them, for the reviewers of `hard_cases`.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Rank the tasks whose label cannot be trusted yet, hardest first, with the reasons."""
     from sdk_scripts.mining import mine
 
     settings = read_settings()
-    budget = REVIEWS_A_RUN if apply and budget is None else budget
     found = mine(dataset_of(source, label_config, settings), settings, budget=budget, apply=apply, report=say)
     result(found.to_json(), as_json, shown.hard_cases)
     raise typer.Exit(FINDINGS if found.items else CLEAN)

@@ -11,10 +11,11 @@ from xml.etree.ElementTree import canonicalize
 
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError
+from sdk_scripts import standards
 from sdk_scripts.dropped_labels import dropped, usages
 from sdk_scripts.guidelines import same_html
 from sdk_scripts.manifest import Manifest
-from sdk_scripts.marks import Labeling, Mark, marked, read_mark, unmarked
+from sdk_scripts.marks import Labeling, Mark, marked, read_mark, read_standard, unmarked
 from sdk_scripts.plan import Diff, Draft, Refusal, created, diffs
 
 SAMPLING = {
@@ -88,7 +89,8 @@ def wanted_fields(manifest: Manifest, current: Mapping[str, Any] | None) -> dict
     written = unmarked((current or {}).get("description")) if project.description is None else project.description
     says = project.labeling
     labeling = Labeling(says.batch, round(says.exploration, 4), says.most_annotations) if says else None
-    fields["description"] = marked(written, Mark(manifest.name, labeling=labeling))
+    standard = project.hard_cases.line() if project.hard_cases else None
+    fields["description"] = marked(written, Mark(manifest.name, labeling=labeling), standard)
     fields["label_config"] = manifest.label_config
     if manifest.instructions is not None:
         fields["expert_instruction"] = manifest.instructions
@@ -138,11 +140,12 @@ def _shown(fields: Mapping[str, Diff]) -> dict[str, Diff]:
     if about := shown.get("description"):
         before, after = read_mark(about.before), read_mark(about.after)
         says = Diff(_said(before), _said(after))
-        if says.before != says.after:
-            shown["labeling"] = says
+        hard = Diff(standards.shown(read_standard(about.before)), standards.shown(read_standard(about.after)))
+        kept = {name: diff for name, diff in (("labeling", says), ("hard_cases", hard)) if diff.before != diff.after}
         shown["description"] = Diff(unmarked(about.before) or None, unmarked(about.after) or None)
-        if "labeling" in shown and shown["description"].before == shown["description"].after:
+        if kept and shown["description"].before == shown["description"].after:
             del shown["description"]
+        shown |= kept
     return shown
 
 

@@ -14,10 +14,13 @@ from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import lookup
 from sdk_scripts.hard_cases import HardCase, Reason, find_hard_cases
 from sdk_scripts.manifest import load_manifest
+from sdk_scripts.review_cases import CaseFacts
 from sdk_scripts.review_options import OTHER
 from sdk_scripts.review_project import MANIFEST
-from sdk_scripts.review_tasks import build_review_tasks
+from sdk_scripts.review_tasks import build_review_tasks, reseated
+from sdk_scripts.reviewers import Seat, case_of
 from sdk_scripts.sources import Dataset
+from sdk_scripts.standards import Standard
 
 LIVE = {
     "project": {
@@ -30,9 +33,12 @@ LIVE = {
 }
 
 
-def reviews(source: Dataset, opinions=None) -> list[dict]:
-    evidence = GivenEvidence(source, opinions)
-    return [item["data"] for item in build_review_tasks(source, evidence, find_hard_cases(source, evidence))]
+def reviews(source: Dataset, opinions=None, cases=None, **standard) -> list[dict]:
+    """A seat of each case, for anybody."""
+    facts = CaseFacts(GivenEvidence(source, opinions), Standard(**standard))
+    found = find_hard_cases(source, facts.evidence) if cases is None else cases
+    seats = [(case, Seat(facts.case(case), "", 1)) for case in found]
+    return [item["data"] for item in build_review_tasks(facts, seats)]
 
 
 @pytest.fixture
@@ -53,7 +59,7 @@ def test_every_field_that_the_config_shows_is_there(disputed) -> None:
 
 
 def test_it_knows_its_source_and_every_vote_with_its_annotation(disputed) -> None:
-    (data,) = reviews(dataset(disputed, **LIVE))
+    (data,) = reviews(dataset(disputed, **LIVE), blind=False)
     assert (data["source_project"], data["source_task"], data["control"]) == (12, 1, "sentiment")
     assert data["link"] == "http://studio.internal:8080/projects/12/data?task=1"
     assert '<a href="/projects/12/data?task=1"' in data["item"]
@@ -125,8 +131,8 @@ def test_whatever_is_asked_a_review_can_be_made_and_the_given_answer_chosen(name
     regions = kind.write(control, kind.example(control))
     source = dataset([task(1, "x" * 60, [annotation(1, 1, *regions)])], EVERY_KIND, **LIVE)
     case = HardCase(1, 0.5, (Reason("disagreement", 0.5, "why", name),))
-    (made,) = build_review_tasks(source, GivenEvidence(source), [case])
-    assert kind.key(kind.example(control)) in made["data"]["tiebreak"]["options"].values()
+    (data,) = reviews(source, cases=[case])
+    assert kind.key(kind.example(control)) in data["tiebreak"]["options"].values()
 
 
 def test_hostile_text_anywhere_stays_text() -> None:
@@ -143,6 +149,66 @@ def test_hostile_text_anywhere_stays_text() -> None:
     (data,) = reviews(dataset(tasks, xml, **live))
     for field in ("item", "reasons", "votes", "model", "precedents", "guideline"):
         assert "<script" not in data[field]
+
+
+NAMED = [("ann@example.com", "negative"), ("bob@example.com", "negative"), ("", "positive")]
+
+
+def named() -> list[dict]:
+    people = [
+        annotation(100 + n, {"id": n, "email": email} if email else None, choice("sentiment", label))
+        for n, (email, label) in enumerate(NAMED, start=1)
+    ]
+    return [task(1, "It broke.", people), voted(2, "It broke!", "negative", "negative")]
+
+
+def test_a_blind_review_names_nobody_and_its_votes_still_lead_to_their_annotations() -> None:
+    source = dataset(named(), **LIVE)
+    reason = Reason("disagreement", 0.5, "ANN@example.com says negative, bob@example.com too", "sentiment")
+    (data,) = reviews(source, cases=[HardCase(1, 0.5, (reason,))])
+    assert "@example.com" not in json.dumps(data).lower()
+    assert "an annotator says negative, an annotator too" in data["reasons"]
+    letters = [vote["annotator"] for vote in data["tiebreak"]["votes"]]
+    assert sorted(letters) == ["Annotator A", "Annotator B", "Annotator C"]
+    assert [vote["annotation"] for vote in data["tiebreak"]["votes"]] == [101, 102, 103]
+    assert data["votes"].index("Annotator A") < data["votes"].index("Annotator B") < data["votes"].index("Annotator C")
+    (again,) = reviews(source, cases=[HardCase(1, 0.5, (reason,))])
+    assert again == data
+
+
+def test_the_letters_of_a_blind_review_say_nothing_about_who() -> None:
+    people = [{"id": n, "email": f"{name}@example.com"} for n, name in enumerate(("ann", "bob"), start=1)]
+    tasks = [
+        task(id, "x" * id, [annotation(id * 10 + n, who, choice("sentiment", label))
+                            for n, (who, label) in enumerate(zip(people, ("negative", "positive"), strict=True))])
+        for id in range(1, 21)
+    ]  # fmt: skip
+    first = [data["tiebreak"]["votes"][0]["annotator"] for data in reviews(dataset(tasks, **LIVE))]
+    assert set(first) == {"Annotator A", "Annotator B"}
+
+
+def test_names_are_shown_where_the_standard_is_not_blind() -> None:
+    data = reviews(dataset(named(), **LIVE), blind=False)[0]
+    assert [vote["annotator"] for vote in data["tiebreak"]["votes"]][:2] == ["ann@example.com", "bob@example.com"]
+    assert "ann@example.com" in data["votes"]
+    assert "unnamed (annotation 103)" in data["votes"]
+
+
+def test_it_says_whose_seat_it_is_and_which_standard_it_met(disputed) -> None:
+    (data,) = reviews(dataset(disputed, **LIVE), name="2026-11", severity={"positive": 3})
+    assert (data["severity"], data["standard"]) == (3, "2026-11")
+    assert data["tiebreak"]["standard"]["fingerprint"] == Standard(name="2026-11", severity={"positive": 3}).fingerprint
+    assert data["tiebreak"]["labels"] == ["negative", "positive"]
+    case = case_of(data, ["ann@example.com"])
+    other = reseated(data, Seat(case, "bob@example.com", 3), round=2, seats=3)
+    assert (other["reviewer"], other["seat"], other["round"], other["tiebreak"]["seats"]) == (
+        "bob@example.com",
+        3,
+        2,
+        3,
+    )
+    assert {name for name in data if other[name] != data[name]} == {"reviewer", "seat", "round", "tiebreak"}
+    assert data["tiebreak"]["seats"] == 1
 
 
 def test_the_shipped_example_is_such_a_task(disputed) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from ml_backend.encoder import Encoder
 from ml_backend.labeling.config import parse
-from ml_backend.languages import note, unknown_languages
+from ml_backend.languages import language_of, note, unknown_languages
 from ml_backend.prelabelers import Inputs, start
 from tests.unit.learning.reviews import reviews
 
@@ -65,3 +65,21 @@ def test_without_labels_confidence_in_an_unknown_language_is_near_chance(encoder
     confidences = [opinion.confidence for opinion in opinions if opinion]
     assert all(1 / 3 <= confidence < 1 / 3 + 0.04 for confidence in confidences[:3])
     assert confidences[3] > 0.4
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("ของดีมากส่งเร็ว", "th"),
+        ("正品保证，七天无理由退货", "zh"),
+        ("Отличный телефон, рекомендую", "ru"),
+        ("The battery lasts all day and the screen is bright enough outside.", "en"),
+        ("Die Lieferung kam schnell an und alles war sehr gut verpackt.", "de"),
+        ("Giao hàng nhanh, đóng gói cẩn thận, sản phẩm rất đẹp và chắc chắn.", "vi"),
+        ("Great!", ""),
+        ("", ""),
+        ("12345 67890", ""),
+    ],
+)
+def test_the_language_of_a_text_is_told_by_its_code_or_not_at_all(text: str, code: str) -> None:
+    assert language_of(text) == code

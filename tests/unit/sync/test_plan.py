@@ -21,6 +21,7 @@ from sdk_scripts.plan_output import render
 from sdk_scripts.resources.backend import plan_backend, plan_webhook
 from sdk_scripts.resources.project import find_project, plan_project, same_config
 from sdk_scripts.resources.views import plan_views
+from sdk_scripts.standards import Standard, standard_of
 from sdk_scripts.sync import SyncOutcome
 
 URL = "http://backend:9090"
@@ -426,3 +427,44 @@ def test_what_is_labelled_next_is_kept_in_the_mark_and_shown_by_its_own_name(bar
     }
     remote.apply(draft)
     assert remote.plan(wanted, bare).changes == []
+
+
+def test_the_standard_of_hard_cases_is_kept_in_the_description_and_shown_as_yaml(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(description="About reviews."), bare))
+    wanted = {"name": "2026-11", "severity": {"spam": 3.0}, "reviewers": [{"email": "Ann@example.com"}]}
+    draft = remote.plan(manifest_of(description="About reviews.", hard_cases=wanted), bare)
+    [change] = draft.changes
+    says = "name: 2026-11\nreviewers:\n- email: ann@example.com\nseverity:\n  spam: 3.0"
+    assert {name: (diff.before, diff.after) for name, diff in change.fields.items()} == {"hard_cases": (None, says)}
+    assert "+  spam: 3.0" in render(SyncOutcome(tuple(draft.changes), False, {}))
+    remote.apply(draft)
+    assert remote.plan(manifest_of(description="About reviews.", hard_cases=wanted), bare).changes == []
+    assert remote.project is not None
+    assert standard_of(remote.project).name == "2026-11"
+
+
+def test_people_may_write_beside_the_standard_and_a_manifest_without_one_takes_it_away(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(hard_cases={"least_score": 0.5}), bare))
+    assert remote.project is not None
+    remote.project["description"] = "Ours.\r\n\r\n" + remote.project["description"].replace("\n", "\r\n")
+    assert remote.plan(manifest_of(hard_cases={"least_score": 0.5}), bare).changes == []
+    draft = remote.plan(manifest_of(), bare)
+    [change] = draft.changes
+    assert {name: (diff.before, diff.after) for name, diff in change.fields.items()} == {
+        "hard_cases": ("least_score: 0.5", None)
+    }
+    remote.apply(draft)
+    assert remote.project["description"] == "Ours.\n\ntiebreak: reviews"
+
+
+def test_a_standard_that_people_broke_is_written_anew(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(hard_cases={}), bare))
+    assert remote.project is not None
+    remote.project["description"] = remote.project["description"].replace("{}", "{oops")
+    draft = remote.plan(manifest_of(hard_cases={}), bare)
+    assert draft.changes[0].fields["hard_cases"].before == "{oops"
+    remote.apply(draft)
+    assert standard_of(remote.project) == Standard()

@@ -1,0 +1,115 @@
+"""What is known of a hard case besides its reasons: what distribution asks, and what the model thinks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
+from ml_backend.labeling.kinds import kind_of
+from ml_backend.labeling.results import Task, text_of
+from sdk_scripts.evidence import Evidence
+from sdk_scripts.reviewers import Case
+from sdk_scripts.standards import Standard, names_of
+
+if TYPE_CHECKING:
+    from ml_backend.prelabelers import Opinion
+    from sdk_scripts.hard_cases import HardCase
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """Facts of one dataset's cases, the dear ones worked out only for those that are asked for."""
+
+    evidence: Evidence
+    standard: Standard
+
+    def case(self, found: HardCase) -> Case:
+        task = self.evidence.tasks[found.task]
+        labels = self.labels(task)
+        severity = self.severity(task, labels)
+        disturbing = self.standard.disturbing
+        return Case(
+            task=task.id,
+            control=found.control,
+            labels=labels,
+            language=self.language(task),
+            severity=severity,
+            disturbing=bool(disturbing and labels.intersection(disturbing.labels)),
+            judged_by=judged_by(task),
+            seats=self.standard.seats(severity),
+        )
+
+    def labels(self, task: Task) -> frozenset[str]:
+        """What people or the model answered, to any control, by every name a standard may use."""
+        found = set(self._said.get(task.id, ()))
+        for control in self.evidence.config.answerable:
+            opinion, _ = self.opinion(control.name, task.id)
+            kind = kind_of(control)
+            if opinion is not None and kind is not None:
+                found.update(kind.labels(opinion.answer))
+        return names_of(found)
+
+    def severity(self, task: Task, labels: frozenset[str]) -> float:
+        text = text_of(task.data, self._fields).casefold()
+        found = [self.standard.severity[label] for label in labels if label in self.standard.severity]
+        found += [weight for word, weight in self.standard.risk_words.items() if word.casefold() in text]
+        return max(found, default=1.0)
+
+    def language(self, task: Task) -> str:
+        """Asked only where somebody's languages depend on it."""
+        if not any(reviewer.languages for reviewer in self.standard.reviewers):
+            return ""
+        from ml_backend.languages import language_of
+
+        return language_of(text_of(task.data, self._fields))
+
+    def judgements(self, found: HardCase) -> int:
+        """How many people answered the control in doubt."""
+        return self.evidence.annotators_of.get((found.control, found.task), 0)
+
+    def opinion(self, control: str, task: int) -> tuple[Opinion | None, str]:
+        """What the model thinks, preferably one that was not trained on the task; and which model that is."""
+        if opinion := self._held_out.get(control, {}).get(task):
+            return opinion, "A model that was not trained on this task."
+        if opinion := self._stored.get(control, {}).get(task):
+            return opinion, f"Model version {self.evidence.live_version}."
+        return None, ""
+
+    @cached_property
+    def _said(self) -> dict[int, set[str]]:
+        """Labels that people gave, by task."""
+        kinds = {control.name: kind_of(control) for control in self.evidence.config.answerable}
+        found: dict[int, set[str]] = {}
+        answers = self.evidence.judgements.select("task", "control", "answer").unique()
+        for task, control, key in answers.iter_rows():
+            if kind := kinds.get(control):
+                found.setdefault(task, set()).update(kind.labels(kind.from_key(key)))
+        return found
+
+    @cached_property
+    def _fields(self) -> list[str]:
+        """Of task data, those with text, as the screen shows them."""
+        fields = [self.evidence.config.text_fields(control) for control in self.evidence.config.answerable]
+        return list(dict.fromkeys(field for some in fields for field in some))
+
+    @cached_property
+    def _held_out(self) -> Mapping[str, Mapping[int, Opinion]]:
+        try:
+            return self.evidence.opinions
+        except (NotEnoughLabels, ModelUnavailable):
+            return {}
+
+    @cached_property
+    def _stored(self) -> Mapping[str, Mapping[int, Opinion]]:
+        try:
+            return self.evidence.stored
+        except ModelUnavailable:
+            return {}
+
+
+def judged_by(task: Task) -> frozenset[str]:
+    """Lower-cased e-mails of those who answered a task, decisions of earlier reviews included."""
+    return frozenset(one.annotator.lower() for one in task.annotations if one.annotator and not one.cancelled)
