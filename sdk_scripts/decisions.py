@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ml_backend.labeling.results import Annotation, finite, read_annotation, read_time, string
+from ml_backend.labeling.errors import InputError
+from ml_backend.labeling.kinds import finite, string
+from ml_backend.labeling.results import Annotation, read_annotation, read_time
 from sdk_scripts.review_options import OTHER
-from sdk_scripts.reviewers import reviewer_of
+from sdk_scripts.reviewers import Case, case_of, reviewer_of
 
 CAUSES = {
     "annotator_error": "annotator error",
@@ -172,6 +174,17 @@ def outcomes(decisions: Iterable[Decision]) -> Iterator[tuple[Mapping[str, float
         key = max(final, key=final.count)
         if first.was is not None and 2 * final.count(key) > len(final):
             yield first.reasons, key != first.was
+
+
+def distributed(review: Review, barred: Iterable[str], seated: Iterable[tuple[int, str]] = ()) -> Case:
+    """The review's case as distribution knows it; `barred`: e-mails of those who may not decide it. Raises InputError
+    for data that people have made unreadable."""
+    try:
+        return case_of({**review.data, "severity": review.severity}, barred, seated)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"The data of review task {review.task} cannot be read.", mend="Delete it, or have it made anew."
+        ) from None
 
 
 def _review(task: Mapping[str, Any]) -> Review | Unreadable:

@@ -124,11 +124,12 @@ class SourceTask:
             raise InputError(f"Nothing can read answers to {self.control!r}.")
         return kind
 
-    def _answer(self, annotation: Annotation) -> Answer | None:
+    def answer(self, annotation: Annotation) -> Answer | None:
+        """What an annotation says about the control."""
         return answers(self.config, annotation.regions, hidden=annotation.decided).get(self.control)
 
     def _says(self, annotation: Annotation, key: str) -> bool:
-        answer = self._answer(annotation)
+        answer = self.answer(annotation)
         try:
             return answer is not None and same_answer(self._kind, answer, self._kind.from_key(key))
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError):
@@ -157,7 +158,7 @@ class SourceTask:
             for one in self.annotations
             if one.ground_truth and not one.cancelled and not one.decided and self._since(one, seen)
         ]
-        said = [(one.id, answer) for one in since if (answer := self._answer(one)) is not None]
+        said = [(one.id, answer) for one in since if (answer := self.answer(one)) is not None]
         alike = {self._kind.key(answer) for _, answer in said}
         if len(alike) != 1 or same_answer(self._kind, said[0][1], decided.answer):
             return ""
@@ -174,7 +175,7 @@ class SourceTask:
 
     def _result(self, decided: Decided, record: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The regions to write. Where somebody gave the same answer it is theirs, with the text of its spans."""
-        given = (self._answer(one) for one in self.annotations if not one.cancelled)
+        given = (self.answer(one) for one in self.annotations if not one.cancelled)
         answer = next((it for it in given if it == decided.answer), decided.answer)
         meta = {"tiebreak": dict(record), "text": [_sentence(decided)]}
         return [{**region, "meta": meta} for region in write_answers(self.config, {self.control: answer})]
