@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioRefused
+from ml_backend.studio.payloads import differing
 from ml_backend.studio.snapshots import Snapshots
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,13 @@ class Tasks(Snapshots):
     def task(self, id: int) -> dict[str, Any]:
         """One task in full."""
         return self._get(f"/api/tasks/{id}/", {"resolve_uri": "false"}, what=f"task {id}")
+
+    def update_task_data(self, id: int, data: Mapping[str, Any]) -> None:
+        """Replaces the task's `data`. Raises StudioRefused where it was not stored as sent."""
+        self._call("PATCH", f"/api/tasks/{id}/", json={"data": dict(data)}, what=f"task {id}")
+        stored = self.task(id)["data"]
+        if differing(data, stored) or stored.keys() != data.keys():
+            raise StudioRefused(f"Label Studio at {self._shown} did not store the data of task {id} as it was sent.")
 
     def next_task(self, project: int) -> dict[str, Any] | None:
         """The task that this account would be served next, or None where none is left."""
