@@ -187,13 +187,13 @@ class _Appeal:
         data, kept, before = made["data"], made["data"]["tiebreak"], last.data["tiebreak"]
         data |= {name: last.data.get(name) or "" for name in _AS_BEFORE}
         kept |= {name: before.get(name) for name in (*_AS_BEFORE, "reasons")}
-        kept |= {"consensus": {"answer": self._standing, "confidence": 1.0}, "seats": len(seats)}
+        kept |= {"consensus": {"answer": self._standing, "confidence": 1.0}}
         if self._standing not in kept["options"].values():
             label = wording.show_key(self.config[self.control], self._standing, MAX_LABEL)
             if label not in kept["options"] and label != OTHER:
                 data["options"].insert(0, {"value": label, "hint": "the decision that is appealed"})
                 kept["options"][label] = self._standing
-        return [{"data": reseated(data, seat, round=last.round + 1)} for seat in seats]
+        return [{"data": reseated(data, seat, round=last.round + 1, seats=len(seats))} for seat in seats]
 
     @cached_property
     def _standing(self) -> str:

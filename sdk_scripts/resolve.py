@@ -9,16 +9,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ml_backend.cases import policy_version
+from ml_backend.cases import case_data, libraries_of, policy_version
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import InputError, StudioNotFound, StudioRefused
 from ml_backend.labeling.results import read_task
+from sdk_scripts.case_library import NewCase, add_cases
 from sdk_scripts.decisions import Seated, Unreadable, distributed, read_reviews
 from sdk_scripts.ground_truth import SourceTask, Standing, Write
+from sdk_scripts.resolution import Left, Resolution, Resolved
 from sdk_scripts.review_cases import judged_by
 from sdk_scripts.review_project import ReviewProject, is_review_project
 from sdk_scripts.review_tasks import reseated
@@ -31,92 +33,6 @@ if TYPE_CHECKING:
     from ml_backend.studio import Studio
 
 _UNIQUE = uuid.UUID("5d5a3a39-7d0b-4b3c-9d5b-6a3a0b6e1f55")
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A decision that was written, or would be."""
-
-    task: int
-    control: str
-    answer: str
-    """The kind's key, like `was`."""
-    was: str | None
-    """The consensus that the reviewers were shown; None where it was a tie or nobody had answered."""
-    reviewer: str
-    cause: str
-    clause: str
-    policy: str
-    review: str
-    annotation: int | None
-    """In the source task; None before it is written."""
-
-    @property
-    def overturned(self) -> bool:
-        return self.was is not None and self.was != self.answer
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "task": self.task,
-            "control": self.control,
-            "answer": self.answer,
-            "was": self.was,
-            "overturned": self.overturned,
-            "reviewer": self.reviewer,
-            "cause": self.cause,
-            "clause": self.clause,
-            "policy": self.policy,
-            "review": self.review,
-            "annotation": self.annotation,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """A case nothing was written for."""
-
-    task: int | None
-    control: str
-    why: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {"task": self.task, "control": self.control, "why": self.why}
-
-
-@dataclass
-class Resolution:
-    """What became of the cases looked at, in order of task and control."""
-
-    applied: bool
-    resolved: list[Resolved] = field(default_factory=list)
-    standing: int = 0
-    """Decisions that were there already."""
-    asked: list[Left] = field(default_factory=list)
-    """Cases that get a third reviewer."""
-    waiting: list[Left] = field(default_factory=list)
-    conflicts: list[Left] = field(default_factory=list)
-    """What only people can settle."""
-    outdated: list[Left] = field(default_factory=list)
-    """Decisions made under older guidelines than today's."""
-    kept: int = 0
-    """Decisions that became cases of the library."""
-
-    @property
-    def pending(self) -> bool:
-        return bool(self.conflicts or (not self.applied and (self.resolved or self.asked)))
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "resolved": [one.to_json() for one in self.resolved],
-            "overturned": sum(one.overturned for one in self.resolved),
-            "conflicts": [one.to_json() for one in self.conflicts],
-            "waiting": [one.to_json() for one in self.waiting],
-            "asked": [one.to_json() for one in self.asked],
-            "outdated": [one.to_json() for one in self.outdated],
-            "standing": self.standing,
-            "kept": self.kept,
-            "applied": self.applied,
-        }
 
 
 def resolve(
@@ -170,7 +86,7 @@ class _Run:
         decided = [task for (task, _), rows in cases.items() if any(row.decision or row.problem for row in rows)]
         sources = {task["id"]: task for task in self.studio.tasks(self.project["id"], ids=decided)}
         splits: list[tuple[Split, Mapping[str, Any]]] = []
-        keeping: list[Decided] = []
+        settled: list[tuple[Decided, bool]] = []
         for (task, control), rows in sorted(cases.items()):
             source = sources.get(task)
             if source is None and task in decided:
@@ -183,12 +99,12 @@ class _Run:
                 self.found.waiting.append(Left(task, control, said.why if isinstance(said, Waiting) else ""))
             elif isinstance(said, Split):
                 splits.append((said, source))
-            elif self._settle(said, source) and said.decision.keep:
-                keeping.append(said)
+            elif self._settle(said, source):
+                settled.append((said, any(row.decision.keep for row in rows if row.decision)))
         if splits:
             self._ask_third(splits)
-        if keeping and self.found.applied:
-            self._keep(keeping)
+        if settled and self.found.applied:
+            self._keep(settled)
 
     def _review_tasks(self, ids: Collection[int] | None, updated_after: datetime | None) -> list[dict[str, Any]]:
         """With their annotations: all, or those of the cases that some review tasks are about."""
@@ -283,15 +199,41 @@ class _Run:
             if isinstance(seat, Unplaced):
                 self.found.waiting.append(Left(*split.first.case, f"Its two reviewers differ. {seat.reason}"))
                 continue
-            kept = {**data["tiebreak"], "seats": MOST_SEATS}
-            made.append({"data": {**reseated(data, seat), "tiebreak": kept}, "created_at": now.isoformat()})
+            made.append({"data": reseated(data, seat, seats=MOST_SEATS), "created_at": now.isoformat()})
             why = f"Its two reviewers differ; the third is {seat.reviewer or 'anybody else'}."
             self.found.asked.append(Left(*split.first.case, why))
         if self.found.applied:
             self.reviews.add(self.review_project, [{"data": one["data"]} for one in made])
 
-    def _keep(self, keeping: Sequence[Decided]) -> None:
-        """In the case library."""
+    def _keep(self, settled: Sequence[tuple[Decided, bool]]) -> None:
+        """In the case library: what somebody on the case wants kept, and whatever is there, as it may have been decided
+        again."""
+        libraries = libraries_of(self.studio.projects(), self.project)
+        known = {
+            (about.get("source_task"), about.get("control"))
+            for library in libraries
+            for task in self.studio.tasks(library["id"], data_only=True)
+            if (about := case_data(task["data"]))
+        }
+        cases = [
+            NewCase(
+                task=decided.decision.review.source_task,
+                control=decided.decision.review.control,
+                key=decided.key,
+                severity=decided.decision.review.severity,
+                cause=decided.decision.cause,
+                clause=decided.decision.clause,
+                rationale=decided.decision.rationale,
+                policy=decided.decision.review.policy,
+                # a reviewer who changes their mind keeps the annotation
+                review=f"{decided.decision.name} {decided.decision.at or ''}".strip(),
+            )
+            for decided, keep in settled
+            if keep or decided.decision.review.case in known
+        ]
+        if cases:
+            added = add_cases(self.studio, self.project, cases, self.reviews.settings)
+            self.found.kept = added.created + added.updated
 
     def _conflict(self, task: int | None, control: str, why: str) -> None:
         self.found.conflicts.append(Left(task, control, why))

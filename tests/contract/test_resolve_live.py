@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from unit.analysis.exports import SENTIMENT, choice
 from unit.analysis.reviews import written
 
+from ml_backend.cases import libraries_of, read_cases
+from ml_backend.labeling.config import parse
 from ml_backend.labeling.consensus import consensus
 from ml_backend.labeling.errors import InputError, StudioUnreachable
 from ml_backend.labeling.judgements import judgements
@@ -60,12 +63,18 @@ class Desk:
     def reviews(self, review: int, task: int) -> list[dict[str, Any]]:
         return [it for it in self.studio.tasks(review) if it["data"]["source_task"] == task]
 
-    def decide(self, review_task: dict[str, Any], who: str, label: str, text: str = "", **more: Any) -> int:
+    def decide(self, review_task: dict[str, Any], who: str, label: str, text: str = "", *, keep: bool = False) -> int:
         result = [choice("decision", label, to_name="item"), choice("cause", "guideline_gap", to_name="item")]
         result += [written("rationale", "It <b>broke</b>."), written("policy_clause", "2.1")]
         result += [written("decision_text", text)] if text else []
-        fields = {"result": result, "completed_by": self.people[who], **more}
+        result += [choice("keep", "keep", to_name="item")] if keep else []
+        fields = {"result": result, "completed_by": self.people[who]}
         return int(self.studio.create_annotation(review_task["id"], fields)["id"])
+
+    def cases(self) -> list[tuple[int, Any, str]]:
+        """The case library: (source task, answer, policy version)."""
+        found = read_cases(self.studio, self.fields, parse(SENTIMENT), datetime.now(UTC))
+        return [(case.data["tiebreak_case"]["source_task"], case.answer, case.policy) for case in found]
 
     def change(self, annotation: int, label: str) -> None:
         result = [choice("decision", label, to_name="item"), choice("cause", "ambiguous_item", to_name="item")]
@@ -114,9 +123,10 @@ def make(studio: Studio, studio_settings: Settings) -> Iterator[Any]:
 
     yield desk
     for it in made:
-        for project in studio.projects():
-            if project["id"] == it.project or f"tiebreak: hard-cases-of-{it.project}" in (project["description"] or ""):
-                studio.delete_project(project["id"])
+        projects = studio.projects()
+        reviews = [one for one in projects if f"tiebreak: hard-cases-of-{it.project}" in (one["description"] or "")]
+        for project in (it.fields, *reviews, *libraries_of(projects, it.fields)):
+            studio.delete_project(project["id"])
 
 
 def named(*people: str) -> list[dict[str, str]]:
@@ -150,7 +160,10 @@ def test_a_decision_becomes_ground_truth_once_and_a_changed_mind_replaces_it(mak
     assert desk.annotations(task)[:3] == before
 
     again = desk.resolve()
-    assert (again.resolved, again.standing, again.pending) == ([], 1, False)
+    assert (again.resolved, again.standing, again.pending, again.outdated) == ([], 1, False, [])
+    desk.studio.update_project(desk.project, {"expert_instruction": "What breaks is bad, except zips."})
+    outdated = desk.resolve()
+    assert ([one.task for one in outdated.outdated], outdated.resolved, outdated.pending) == ([task], [], False)
 
     desk.change(first, "positive")
     assert desk.resolve().resolved[0].answer == '["positive"]'
@@ -168,11 +181,29 @@ def test_only_what_changed_is_looked_at_where_a_time_or_ids_are_given(make) -> N
         desk.decide(it, "rev", "neutral")
     found = desk.resolve(ids=[asked[0]["id"]])
     assert [one.task for one in found.resolved] == [asked[0]["data"]["source_task"]]
-    (latest,) = {max(it["updated_at"] for it in desk.studio.tasks(review))}
-    from datetime import datetime
+    first = desk.studio.task(asked[0]["id"])["updated_at"]
+    last = desk.studio.task(asked[-1]["id"])["updated_at"]
+    assert desk.resolve(updated_after=datetime.fromisoformat(last)).resolved == []
+    found = desk.resolve(updated_after=datetime.fromisoformat(first))
+    assert [one.task for one in found.resolved] == [it["data"]["source_task"] for it in asked[1:]]
 
-    assert desk.resolve(updated_after=datetime.fromisoformat(latest)).to_json()["standing"] == 0
-    assert len(desk.resolve().resolved) == len(asked) - 1
+
+def test_a_decision_worth_keeping_is_a_case_and_follows_what_is_decided_later(make) -> None:
+    desk = make()
+    review = desk.mine()
+    (kept, other) = list(desk.studio.tasks(review))[:2]
+    task = kept["data"]["source_task"]
+    annotation = desk.decide(kept, "rev", "neutral", keep=True)
+    desk.decide(other, "rev", "neutral")
+    assert desk.resolve(apply=False).kept == 0
+    found = desk.resolve()
+    assert found.kept == 1
+    assert desk.cases() == [(task, ("neutral",), kept["data"]["tiebreak"]["policy"])]
+    assert desk.resolve().kept == 0
+    desk.change(annotation, "positive")  # which ticks "keep" no more
+    assert desk.resolve().kept == 1
+    assert [answer for _, answer, _ in desk.cases()] == [("positive",)]
+    assert desk.resolve().kept == 0
 
 
 def test_what_people_changed_since_is_a_conflict_and_stays(make) -> None:
@@ -203,7 +234,7 @@ def test_a_review_task_cannot_be_made_to_write_into_another_project(make) -> Non
         data = {**it["data"], "source_project": project, "source_task": target}
         source = {**data["tiebreak"]["source"], "project": project, "task": target}
         data["tiebreak"] = {**data["tiebreak"], "source": source}
-        desk.studio._call("PATCH", f"/api/tasks/{it['id']}/", json={"data": data})
+        desk.studio.update_task_data(it["id"], data)
         desk.decide(it, "rev", "neutral")
     before = victim.annotations(target)
     found = desk.resolve()
