@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -30,20 +30,23 @@ def mine(
     *,
     budget: int | None = None,
     apply: bool = False,
+    evidence: Evidence | None = None,
+    only: Collection[int] | None = None,
     report: Report = lambda message: None,
 ) -> HardCases:
     """Rank by the project's standard, say what could not be looked at, and with `apply` make review tasks of the cases.
 
     `budget` is used instead of the standard's budget of a run. Without `apply` the outcome says what would be made, and
-    for whom, where the dataset is a project that can have reviews. Raises InputError for `apply` on a file, ConfigError
-    for a standard that cannot be read, StudioError where Label Studio does not take the review tasks.
+    for whom, where the dataset is a project that can have reviews. With `only`, those tasks alone can be hard, and
+    `evidence` may have been gathered from more or less than the dataset. Raises InputError for `apply` on a file,
+    ConfigError for a standard that cannot be read, StudioError where Label Studio does not take the review tasks.
     """
     if apply:
         review_source(dataset)  # said before minutes of work, not after
     standard = standard_of(dataset.project or {})
-    evidence = Evidence.collect(dataset, settings)
+    evidence = evidence or Evidence.collect(dataset, settings)
     found = find_hard_cases(dataset, evidence)
-    hard = [case for case in found if case.score >= standard.least_score]
+    hard = [case for case in found if case.score >= standard.least_score and (only is None or case.task in only)]
     found = replace(found, items=hard, total=len(hard))
     for name, why in found.dropped.items():
         report(f"Without the signal {name}: {why}")
@@ -51,17 +54,23 @@ def mine(
     if dataset.project is not None and not is_review_project(dataset.project):
         facts = CaseFacts(evidence, standard)
         act = _push if apply else _look
-        found = replace(found, review=act(dataset, settings, facts, found.items, most, report))
+        found = replace(found, review=act(dataset, settings, facts, found.items, most, only, report))
     return replace(found, items=found.items[: most if apply else budget])
 
 
 def _look(
-    dataset: Dataset, settings: Settings, facts: CaseFacts, ranked: Sequence[HardCase], budget: int, report: Report
+    dataset: Dataset,
+    settings: Settings,
+    facts: CaseFacts,
+    ranked: Sequence[HardCase],
+    budget: int,
+    only: Collection[int] | None,
+    report: Report,
 ) -> Pushed:
     """What a push would do."""
     reviews = _reviews(dataset, settings, facts)
     now = datetime.now(UTC)
-    there = reviews.tasks()
+    there = reviews.tasks(only, now)
     old = set(to_take_back(there, facts.standard, now))
     plan = _plan(dataset, facts, ranked, budget, [task for task in there if task["id"] not in old], now)
     _tell(plan, report)
@@ -69,14 +78,20 @@ def _look(
 
 
 def _push(
-    dataset: Dataset, settings: Settings, facts: CaseFacts, ranked: Sequence[HardCase], budget: int, report: Report
+    dataset: Dataset,
+    settings: Settings,
+    facts: CaseFacts,
+    ranked: Sequence[HardCase],
+    budget: int,
+    only: Collection[int] | None,
+    report: Report,
 ) -> Pushed:
     studio, _ = review_source(dataset)
     reviews = _reviews(dataset, settings, facts)
     now = datetime.now(UTC)
     with reviews.alone():
         expired = reviews.take_back(now)
-        plan = _plan(dataset, facts, ranked, budget, reviews.tasks(), now)
+        plan = _plan(dataset, facts, ranked, budget, reviews.tasks(only, now), now)
         project, doubled = reviews.find(), 0
         if project is not None or plan.new or plan.more:
             project = reviews.sync()
