@@ -64,7 +64,7 @@ def _look(
     there = reviews.tasks()
     old = set(to_take_back(there, facts.standard, now))
     plan = _plan(dataset, facts, ranked, budget, [task for task in there if task["id"] not in old], now)
-    _tell(plan, report)
+    _tell(plan, facts, report)
     return Pushed(reviews.find(), plan, expired=len(old), applied=False)
 
 
@@ -75,8 +75,9 @@ def _push(
     reviews = _reviews(dataset, settings, facts)
     now = datetime.now(UTC)
     with reviews.alone():
-        expired = reviews.take_back(now)
-        plan = _plan(dataset, facts, ranked, budget, reviews.tasks(), now)
+        there = reviews.tasks()
+        expired = reviews.take_back(there, now)
+        plan = _plan(dataset, facts, ranked, budget, [task for task in there if task["id"] not in expired], now)
         project, doubled = reviews.find(), 0
         if project is not None or plan.new or plan.more:
             project = reviews.sync()
@@ -85,15 +86,13 @@ def _push(
     for one in plan.one_more:
         if one.raised:
             studio.raise_overlap(one.task, one.overlap)
-    pushed = Pushed(project, plan, expired, doubled, url=studio.data_manager(project) if project is not None else "")
-    _tell(plan, report)
+    pushed = Pushed(
+        project, plan, len(expired), doubled, url=studio.data_manager(project) if project is not None else ""
+    )
+    _tell(plan, facts, report)
     report(f"{pushed.created} review tasks made, {pushed.existing} cases had theirs already: {pushed.url}")
     if expired:
-        report(f"{expired} review tasks were taken back: too old, or for somebody who is no longer a reviewer.")
-    accounts = {email.lower() for email in studio.annotators().values()}
-    for reviewer in facts.standard.reviewers:
-        if reviewer.email not in accounts:
-            report(f"Label Studio has no account {reviewer.email}: nobody sees that queue until there is one.")
+        report(f"{len(expired)} review tasks were taken back: too old, or for somebody who is no longer a reviewer.")
     return pushed
 
 
@@ -124,7 +123,12 @@ def _plan(
     ).plan(ranked, budget)
 
 
-def _tell(plan: ReviewPlan, report: Report) -> None:
+def _tell(plan: ReviewPlan, facts: CaseFacts, report: Report) -> None:
+    studio = facts.evidence.dataset.studio
+    accounts = {email.lower() for email in studio.annotators().values()} if studio else set()
+    for reviewer in facts.standard.reviewers:
+        if reviewer.email not in accounts:
+            report(f"Label Studio has no account {reviewer.email}: nobody sees that queue until there is one.")
     if plan.too_few:
         report(f"{plan.too_few} cases have fewer judgements than the standard asks for before a review.")
     if plan.day_is_full:

@@ -15,7 +15,7 @@ from sdk_scripts.manifest import Manifest, load_manifest
 from sdk_scripts.manifest_schema import Filter, View
 from sdk_scripts.marks import read_mark
 from sdk_scripts.resources.project import find_project
-from sdk_scripts.review_plan import ReviewPlan, doubles, to_take_back
+from sdk_scripts.review_plan import ReviewPlan, doubles, to_take_back, twice
 from sdk_scripts.standards import Standard
 from sdk_scripts.sync import sync_manifests
 
@@ -108,22 +108,25 @@ class ReviewProject:
         project = self.find()
         return [] if project is None else list(self.studio.tasks(project))
 
-    def take_back(self, now: datetime) -> int:
-        """Delete what `review_plan.to_take_back` says; returns how many."""
+    def take_back(self, tasks: Sequence[Mapping[str, Any]], now: datetime) -> set[int]:
+        """Delete those of the project's tasks that `review_plan.to_take_back` says; returns their ids."""
         project = self.find()
-        old = to_take_back(self.tasks(), self.standard, now)
+        old = to_take_back(tasks, self.standard, now)
         if project is None or not old:
-            return 0
-        fresh = self.studio.tasks(project, ids=old)  # somebody may have begun one since
-        return self.studio.delete_tasks(project, to_take_back(fresh, self.standard, now))
+            return set()
+        fresh = to_take_back(self.studio.tasks(project, ids=old), self.standard, now)  # one may have been begun since
+        self.studio.delete_tasks(project, fresh)
+        return set(fresh)
 
     def add(self, project: int, tasks: Sequence[Mapping[str, Any]]) -> int:
         """Import review tasks; returns how many were deleted again, because another machine made the same meanwhile."""
         if not tasks:
             return 0
         self.studio.import_tasks(project, tasks)
-        twice = doubles(self.studio.tasks(project), self.source["id"])
-        return self.studio.delete_tasks(project, twice) if twice else 0
+        several = twice(self.studio.tasks(project, data_only=True), self.source["id"])
+        if not several:
+            return 0
+        return self.studio.delete_tasks(project, doubles(self.studio.tasks(project, ids=several)))
 
     @contextmanager
     def alone(self) -> Iterator[None]:

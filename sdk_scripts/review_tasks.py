@@ -55,7 +55,7 @@ def reseated(
 ) -> dict[str, Any]:
     """A review task's data for another seat of the same case, or for another round of it. `seats`: how many decide it
     from now on (3 once two have not agreed)."""
-    kept = data["tiebreak"] if seats is None else {**data["tiebreak"], "seats": seats}
+    kept = {**(data.get("tiebreak") or {}), **({} if seats is None else {"seats": seats})}
     where = {"reviewer": seat.reviewer, "seat": seat.number, "round": round or data.get("round") or 1}
     return {**data, **where, "tiebreak": kept}
 
@@ -108,12 +108,12 @@ class _Builder:
             "round": 1,
             "severity": distributed.severity,
             "standard": self.facts.standard.name,
-            "link": self.dataset.link(case.task) or "",
+            "link": "" if self.facts.standard.blind else self.dataset.link(case.task) or "",
             "item": panel(
                 "item",
                 parts=parts_of(self.evidence.config, task.data),
                 task=case.task,
-                link=self._path(case.task),
+                link="" if self.facts.standard.blind else self._path(case.task),  # names are one click away there
             ),
             "reasons": panel("reasons", reasons=reasons),
             "votes": self._votes_panel(control, votes),

@@ -13,7 +13,7 @@ from unit.analysis.given import GivenEvidence
 from sdk_scripts.another_label import AnotherLabel, OneMore
 from sdk_scripts.hard_cases import find_hard_cases
 from sdk_scripts.review_cases import CaseFacts
-from sdk_scripts.review_plan import Planner, ReviewPlan, doubles, rounds_of, to_take_back
+from sdk_scripts.review_plan import Planner, ReviewPlan, doubles, rounds_of, to_take_back, twice
 from sdk_scripts.review_tasks import build_review_tasks, reseated
 from sdk_scripts.standards import Standard
 
@@ -251,10 +251,12 @@ def test_the_queue_of_a_reviewer_who_leaves_is_taken_back_and_given_to_others() 
 def test_doubles_of_two_machines_go_and_what_was_begun_stays() -> None:
     desk = Desk(standard(*PEOPLE))
     desk.carry_out(desk.plan(2))
+    assert twice(desk.tasks, SOURCE) == []
     desk.carry_out(ReviewPlan(new=Desk(desk.facts.standard).plan(2).new))
-    assert doubles(desk.tasks, SOURCE) == [3, 4]
+    assert sorted(twice(desk.tasks, SOURCE)) == [1, 2, 3, 4]
+    assert twice(desk.tasks, SOURCE + 1) == []
+    assert doubles(desk.tasks) == [3, 4]
     desk.tasks[2]["annotations"] = [ANSWERED]
-    assert doubles(desk.tasks, SOURCE) == [1, 4]
+    assert doubles(desk.tasks) == [1, 4]
     desk.tasks[0]["annotations"] = [ANSWERED]
-    assert doubles(desk.tasks, SOURCE) == [4]
-    assert doubles(desk.tasks, SOURCE + 1) == []
+    assert doubles(desk.tasks) == [4]
