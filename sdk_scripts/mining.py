@@ -78,7 +78,7 @@ def _push(
         there = reviews.tasks()
         expired = reviews.take_back(there, now)
         plan = _plan(dataset, facts, ranked, budget, [task for task in there if task["id"] not in expired], now)
-        project, doubled = reviews.find(), 0
+        project, doubled = reviews.find(), tuple[str, ...]()
         if project is not None or plan.new or plan.more:
             project = reviews.sync()
             tasks = [{"data": reseated(data, seat)} for data, seat in plan.more]

@@ -61,14 +61,6 @@ class ReviewPlan:
     day_is_full: bool = False
     """Whether the budget of the day left some out."""
 
-    @property
-    def by_reviewer(self) -> dict[str, int]:
-        """Seats by e-mail; "" are those for anybody."""
-        found: dict[str, int] = {}
-        for _, seat in (*self.more, *self.new):
-            found[seat.reviewer] = found.get(seat.reviewer, 0) + 1
-        return dict(sorted(found.items()))
-
 
 def rounds_of(review_tasks: Iterable[ReviewTask], source: int) -> dict[Key, Round]:
     """The cases of a source project, by its id, in a review project's tasks. Others than ours are passed over."""
@@ -232,14 +224,13 @@ def twice(review_tasks: Iterable[ReviewTask], source: int) -> list[int]:
     return [id for ids in found.values() if len(ids) > 1 for id in ids]
 
 
-def doubles(review_tasks: Iterable[ReviewTask]) -> list[int]:
-    """Of those, read with their annotations, the ids that can go: all but the first of each seat, if nobody has touched
-    them."""
+def doubles(review_tasks: Iterable[ReviewTask]) -> list[ReviewTask]:
+    """Of those, read with their annotations, what can go: all but the first of each seat, if nobody has touched it."""
     kept: set[tuple[Any, ...]] = set()
     found = []
     for task in sorted(review_tasks, key=lambda task: (untouched(task), task["id"])):
         if (key := _seat_key(task)) in kept and untouched(task):
-            found.append(task["id"])
+            found.append(task)
         kept.add(key)
     return found
 

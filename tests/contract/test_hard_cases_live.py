@@ -283,7 +283,7 @@ def test_what_two_machines_make_at_once_is_there_once(project, studio, studio_se
     source = studio.project(project)
     there = ReviewProject(studio, source, standard_of(source), studio_settings)
     before = list(studio.tasks(review))
-    assert there.add(review, [{"data": task["data"]} for task in before]) == 2
+    assert there.add(review, [{"data": task["data"]} for task in before]) == ("", "")
     assert [task["id"] for task in studio.tasks(review)] == [task["id"] for task in before]
 
 
