@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import Task, text_of
+from ml_backend.labeling.results import Task, regions_by_control, text_of
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.reviewers import Case
 from sdk_scripts.standards import Standard, names_of
@@ -43,8 +43,9 @@ class CaseFacts:
         )
 
     def labels(self, task: Task) -> frozenset[str]:
-        """What people or the model answered, to any control, by every name a standard may use."""
-        found = set(self._said.get(task.id, ()))
+        """What people or the model answered, to any control, by every name a standard may use; and what people told in
+        the feedback panel ("the content is disturbing")."""
+        found = {*self._said.get(task.id, ()), *self._told(task)}
         for control in self.evidence.config.answerable:
             opinion, _ = self.opinion(control.name, task.id)
             kind = kind_of(control)
@@ -77,6 +78,18 @@ class CaseFacts:
         if opinion := self._stored.get(control, {}).get(task):
             return opinion, f"Model version {self.evidence.live_version}."
         return None, ""
+
+    def _told(self, task: Task) -> Iterator[str]:
+        panels = [control for control in self.evidence.config.controls if control.feedback]
+        for annotation in task.annotations if panels else ():
+            regions = regions_by_control(self.evidence.config, annotation.regions)
+            for control in panels:
+                kind = kind_of(control)
+                answer = (
+                    kind.read(control, regions.get(control.name, ())) if kind and not annotation.cancelled else None
+                )
+                if kind and answer is not None:
+                    yield from kind.labels(answer)
 
     @cached_property
     def _said(self) -> dict[int, set[str]]:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from unit.analysis.exports import dataset, voted
+from unit.analysis.exports import SENTIMENT, choice, dataset, voted
 from unit.analysis.given import GivenEvidence
 
 from sdk_scripts.another_label import AnotherLabel, OneMore
-from sdk_scripts.hard_cases import find_hard_cases
+from sdk_scripts.hard_cases import HardCase, Reason, find_hard_cases
 from sdk_scripts.review_cases import CaseFacts
 from sdk_scripts.review_plan import Planner, ReviewPlan, doubles, rounds_of, to_take_back, twice
 from sdk_scripts.review_project import Pushed
@@ -196,6 +196,19 @@ def test_severity_and_disturbing_content_follow_labels_and_words() -> None:
     found = {seat.case.task: seat.case for _, seat in desk.plan().new}
     assert (found[1].severity, found[1].seats, found[1].disturbing) == (5, 2, False)
     assert (found[2].severity, found[2].seats, found[2].disturbing) == (1, 1, True)
+
+
+def test_content_is_disturbing_where_annotators_say_so_in_the_feedback_panel() -> None:
+    xml = SENTIMENT.replace(
+        "</View>",
+        """<Choices name="feedback" toName="text" tiebreak="feedback"><Choice value="Disturbing" alias="bad"/></Choices>
+        </View>""",
+    )
+    told = voted(1, "x", "negative", "positive")
+    told["annotations"][0]["result"].append(choice("feedback", "bad"))
+    facts = CaseFacts(GivenEvidence(dataset([told], xml)), standard(disturbing={"labels": ["bad"]}))
+    case = facts.case(HardCase(1, 0.5, (Reason("disagreement", 0.5, "why", "sentiment"),)))
+    assert (case.disturbing, case.labels) == (True, {"negative", "positive", "bad"})
 
 
 def test_too_few_judgements_are_no_case_yet_unless_the_standard_says_so() -> None:
