@@ -15,7 +15,6 @@ from sdk_scripts.review_cases import CaseFacts
 from sdk_scripts.review_plan import Planner, ReviewPlan, to_take_back
 from sdk_scripts.review_project import Pushed, ReviewProject, is_review_project, review_source
 from sdk_scripts.review_tasks import build_review_tasks, reseated
-from sdk_scripts.standards import standard_of
 
 if TYPE_CHECKING:
     from ml_backend.settings import Settings
@@ -40,16 +39,13 @@ def mine(
     """
     if apply:
         review_source(dataset)  # said before minutes of work, not after
-    standard = standard_of(dataset.project or {})
     evidence = Evidence.collect(dataset, settings)
     found = find_hard_cases(dataset, evidence)
-    hard = [case for case in found if case.score >= standard.least_score]
-    found = replace(found, items=hard, total=len(hard))
     for name, why in found.dropped.items():
         report(f"Without the signal {name}: {why}")
-    most = budget or standard.budget.a_run
+    most = budget or evidence.standard.budget.a_run
     if dataset.project is not None and not is_review_project(dataset.project):
-        facts = CaseFacts(evidence, standard)
+        facts = CaseFacts(evidence, found.weights)
         act = _push if apply else _look
         found = replace(found, review=act(dataset, settings, facts, found.items, most, report))
     return replace(found, items=found.items[: most if apply else budget])

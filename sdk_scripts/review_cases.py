@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import Task, regions_by_control, text_of
+from ml_backend.labeling.results import Task, regions_by_control
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.reviewers import Case
 from sdk_scripts.standards import Standard, names_of
@@ -24,12 +24,17 @@ class CaseFacts:
     """Facts of one dataset's cases, the dear ones worked out only for those that are asked for."""
 
     evidence: Evidence
-    standard: Standard
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Of the signals that ranked the cases."""
+
+    @property
+    def standard(self) -> Standard:
+        return self.evidence.standard
 
     def case(self, found: HardCase) -> Case:
         task = self.evidence.tasks[found.task]
         labels = self.labels(task)
-        severity = self.severity(task, labels)
+        severity = self.evidence.severity_of(task.id)
         disturbing = self.standard.disturbing
         return Case(
             task=task.id,
@@ -53,19 +58,13 @@ class CaseFacts:
                 found.update(kind.labels(opinion.answer))
         return names_of(found)
 
-    def severity(self, task: Task, labels: frozenset[str]) -> float:
-        text = text_of(task.data, self._fields).casefold()
-        found = [self.standard.severity[label] for label in labels if label in self.standard.severity]
-        found += [weight for word, weight in self.standard.risk_words.items() if word.casefold() in text]
-        return max(found, default=1.0)
-
     def language(self, task: Task) -> str:
         """Asked only where somebody's languages depend on it."""
         if not any(reviewer.languages for reviewer in self.standard.reviewers):
             return ""
         from ml_backend.languages import language_of
 
-        return language_of(text_of(task.data, self._fields))
+        return language_of(self.evidence.texts.get(task.id, ""))
 
     def judgements(self, found: HardCase) -> int:
         """How many people answered the control in doubt."""
@@ -101,12 +100,6 @@ class CaseFacts:
             if kind := kinds.get(control):
                 found.setdefault(task, set()).update(kind.labels(kind.from_key(key)))
         return found
-
-    @cached_property
-    def _fields(self) -> list[str]:
-        """Of task data, those with text, as the screen shows them."""
-        fields = [self.evidence.config.text_fields(control) for control in self.evidence.config.answerable]
-        return list(dict.fromkeys(field for some in fields for field in some))
 
     @cached_property
     def _held_out(self) -> Mapping[str, Mapping[int, Opinion]]:

@@ -24,7 +24,6 @@ from sdk_scripts.review_cases import CaseFacts
 from sdk_scripts.review_html import panel, parts_of
 from sdk_scripts.review_options import as_choices, on_screen, options
 from sdk_scripts.reviewers import Case, Seat
-from sdk_scripts.signals import SIGNALS
 
 if TYPE_CHECKING:
     from ml_backend.prelabelers import Opinion
@@ -102,6 +101,7 @@ class _Builder:
             "source_project": self.dataset.project_id,
             "source_task": case.task,
             "score": round(case.score, 4),
+            "harm": round(case.harm, 4),
             "control": control.name,
             "reviewer": "",
             "seat": 1,
@@ -259,7 +259,7 @@ class _Builder:
             "label_config": self.evidence.config.fingerprint,
             "guidelines": hashlib.sha256(self._instruction.encode()).hexdigest()[:16] if self._instruction else None,
             "consensus": {name: found.method for name, found in self.evidence.consensus.controls.items()},
-            "signals": {name: signal.weight for name, signal in SIGNALS.items()},
+            "signals": {name: round(weight, 6) for name, weight in self.facts.weights.items()},
             "name": self.facts.standard.name,
             "fingerprint": self.facts.standard.fingerprint,
         }

@@ -35,8 +35,8 @@ class Desk:
 
     def __init__(self, given: Standard, tasks=SIX) -> None:
         project = {"id": SOURCE, "title": "Reviews", "created_at": "2026-01-01T00:00:00Z"}
-        evidence = GivenEvidence(dataset(tasks, project=project))
-        self.facts = CaseFacts(evidence, given)
+        evidence = GivenEvidence(dataset(tasks, project=project), standard=given)
+        self.facts = CaseFacts(evidence)
         self.ranked = list(find_hard_cases(evidence.dataset, evidence))
         self.tasks: list[dict[str, Any]] = []
         self.now = NOW
@@ -206,7 +206,7 @@ def test_content_is_disturbing_where_annotators_say_so_in_the_feedback_panel() -
     )
     told = voted(1, "x", "negative", "positive")
     told["annotations"][0]["result"].append(choice("feedback", "bad"))
-    facts = CaseFacts(GivenEvidence(dataset([told], xml)), standard(disturbing={"labels": ["bad"]}))
+    facts = CaseFacts(GivenEvidence(dataset([told], xml), standard=standard(disturbing={"labels": ["bad"]})))
     case = facts.case(HardCase(1, 0.5, (Reason("disagreement", 0.5, "why", "sentiment"),)))
     assert (case.disturbing, case.labels) == (True, {"negative", "positive", "bad"})
 
