@@ -44,6 +44,7 @@ from ml_backend.logs import set_up_logs
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.predictor import REQUEST_SECONDS, Predictor, Written
 from ml_backend.project_state import project_id_of
+from ml_backend.roles import role_of
 from ml_backend.settings import Settings, load_settings
 
 log = structlog.stdlib.get_logger()
@@ -216,7 +217,7 @@ class _Face:
         labels = changed_labels(body.action, body.annotation, body.annotations, body.tasks)
         if labels is None:
             return StrictJSON({"accepted": False, "note": "Nothing is done on this action."})
-        accepted = await self.hints.labels_changed(key, id, labels)
+        accepted = await self.hints.labels_changed(role_of(body.project), key, id, labels)
         note = {} if accepted else {"note": "The queue does not answer; the reconciler will count the labels."}
         return StrictJSON({"accepted": accepted, **note}, 202)
 

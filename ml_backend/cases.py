@@ -1,12 +1,18 @@
-"""The case library: settled hard cases that every model version is tried on and none is trained on.
+"""The case library: settled hard cases. They are precedents for whoever decides the next one, gold questions for
+annotators, and a regression set that every model version is tried on and none is trained on.
 
 It is a project of Label Studio like any other, whose description has the line
 
     tiebreak cases: <name of the source project>
 
-the name being that of the source's own line `tiebreak: <name>`. Each of its tasks has a source task's data and one
-ground-truth annotation in the same controls; `data.tiebreak_case` may say `{"severity": …, "expires": "2027-01-31",
-"policy": …}`.
+the name being that of the source's own line `tiebreak: <name>`, or `#<id>` where it has none. Each of its tasks has a
+source task's data and one ground-truth annotation in the same controls. `data.tiebreak_case` may say
+
+    {"source_task": 7, "control": "verdict", "severity": 3, "cause": …, "policy": …, "reviews": […],
+     "expires": "2027-01-31"}
+
+and the annotation may use the controls of PANEL, which people edit there; what it says counts before the data. A task
+of more than one ground truth counts by the one changed last.
 """
 
 from __future__ import annotations
@@ -14,19 +20,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import structlog
 
 from ml_backend.images import Look
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.kinds import Answer, kind_of
-from ml_backend.labeling.results import answers, read_task, read_time, string
+from ml_backend.labeling.kinds import Answer, Region, kind_of, values
+from ml_backend.labeling.results import Annotation, answers, read_task, read_time, regions_by_control, string
 from ml_backend.prelabelers import group_key, readings_of
 
 if TYPE_CHECKING:
@@ -34,9 +40,19 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger()
 
+Use = Literal["precedent", "gold", "regression"]
+State = Literal["holds", "stale", "expired"]
+
 DATA_KEY = "tiebreak_case"
-_NAME = r"(?P<name>[a-z0-9][a-z0-9_.-]{0,62})"
-_SOURCE = re.compile(rf"^[ \t]*tiebreak: {_NAME}(?: \([^()\n]*\))?[ \t]*$", re.MULTILINE)
+USES: tuple[Use, ...] = ("precedent", "gold", "regression")
+UNSAID: tuple[Use, ...] = ("precedent", "regression")
+"""The uses of a case of which nothing is said."""
+USE, CLAUSE, RATIONALE, EXPIRES = PANEL = ("tiebreak_use", "tiebreak_clause", "tiebreak_rationale", "tiebreak_expires")
+"""Names of the controls that a library has beside its source's."""
+MAX_WORDS = 2_000
+"""Characters of a rationale or clause: annotators' words, shown to others."""
+_NAME = r"(?P<name>[a-z0-9][a-z0-9_.-]{0,62}|#[0-9]{1,18})"
+_SOURCE = re.compile(r"^[ \t]*tiebreak: (?P<name>[a-z0-9][a-z0-9_.-]{0,62})(?: \([^()\n]*\))?[ \t]*$", re.MULTILINE)
 _LIBRARY = re.compile(rf"^[ \t]*tiebreak cases: {_NAME}[ \t]*$", re.MULTILINE)
 _TAG = re.compile(r"<[^>]*>")
 
@@ -56,25 +72,68 @@ class Case:
     """From then on it is no case any more. None: never."""
     policy: str = ""
     """The policy version it was settled under."""
+    stale: bool = False
+    """The policy has changed since; it is used for nothing until somebody renews it."""
+    uses: tuple[Use, ...] = UNSAID
+    rationale: str = ""
+    clause: str = ""
+    """Of the guidelines."""
+    cause: str = ""
+    source_task: int | None = None
+    annotation: int = 0
+    """The ground truth's id in the library."""
 
     @property
     def place(self) -> str:
         """As in the address of the task in Label Studio."""
         return f"projects/{self.project}/data?task={self.task}"
 
+    def state(self, now: datetime) -> State:
+        if self.expires is not None and self.expires <= now:
+            return "expired"
+        return "stale" if self.stale else "holds"
+
 
 def read_cases(studio: Studio, project: Mapping[str, Any], config: LabelConfig, now: datetime) -> list[Case]:
-    """The project's cases that hold at `now`, in order of task; none where it has no library.
+    """The project's cases that have not expired at `now`, stale ones among them, in order of task; none where it has no
+    library.
 
     `project` is the source as Label Studio's API returns it, `config` its label config. Tasks without a readable
     ground-truth annotation are passed over. Raises StudioError.
     """
-    name = _last(_SOURCE, project.get("description"))
-    if name is None:
-        return []
-    libraries = [it["id"] for it in studio.projects() if _last(_LIBRARY, it.get("description")) == name]
-    found = [case for id in libraries for task in studio.tasks(id) for case in _cases(id, task, config)]
-    return [case for case in found if case.expires is None or case.expires > now]
+    return [case for case in all_cases(studio, project, config) if case.state(now) != "expired"]
+
+
+def all_cases(studio: Studio, project: Mapping[str, Any], config: LabelConfig) -> list[Case]:
+    """The same with those that have expired."""
+    policy = policy_version(project)
+    return [
+        case
+        for library in libraries_of(studio.projects(), project)
+        for task in studio.tasks(library["id"])
+        for case in cases_of(library["id"], task, config, policy)
+    ]
+
+
+def usable(cases: Iterable[Case], use: Use) -> list[Case]:
+    """Those to be used so: promoted to it and not stale."""
+    return [case for case in cases if use in case.uses and not case.stale]
+
+
+def libraries_of(projects: Iterable[Mapping[str, Any]], source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The source's libraries among Label Studio's projects."""
+    names = {_last(_SOURCE, source.get("description")), f"#{source.get('id')}"}
+    return [it for it in projects if (name := library_of(it)) is not None and name in names]
+
+
+def library_of(project: Mapping[str, Any]) -> str | None:
+    """The name of the source whose cases a project holds; None where it is no library."""
+    return _last(_LIBRARY, project.get("description"))
+
+
+def source_name(project: Mapping[str, Any]) -> str:
+    """What a library calls its source."""
+    return _last(_SOURCE, project.get("description")) or f"#{project['id']}"
 
 
 def cases_fingerprint(cases: Iterable[Case], config: LabelConfig, look: Look | None = None) -> str:
@@ -95,27 +154,79 @@ def policy_version(project: Mapping[str, Any]) -> str:
     return hashlib.sha256(" ".join(words).encode(errors="replace")).hexdigest()[:12] if words else ""
 
 
-def _cases(library: int, json_task: Mapping[str, Any], config: LabelConfig) -> Iterable[Case]:
+def cases_of(library: int, json_task: Mapping[str, Any], config: LabelConfig, policy: str) -> Iterable[Case]:
+    """The cases of a library's task, as Label Studio's API returns it, under the policy version of today."""
     task = read_task(json_task)
-    settled = [it for it in task.annotations if it.ground_truth and not it.cancelled]
-    if not settled:
+    newest = settled(task.annotations)
+    if newest is None:
         return
-    newest = max(settled, key=lambda it: (it.updated_at or datetime.min.replace(tzinfo=UTC), it.id))
-    about = _about(task.data.get(DATA_KEY))
-    expires = read_time(about.get("expires"))
-    if about.get("expires") and expires is None:
+    about = case_data(task.data)
+    expires = _said(newest.regions, EXPIRES) or about.get("expires")
+    until = read_time(expires)
+    if expires and until is None:
         log.warning("a case's expiry is no date, so it does not expire", project=library, task=task.id)
-    for control, answer in answers(config, newest.regions).items():
+    settled_under = str(about.get("policy") or "")
+    source = about.get("source_task")
+    of_task = source if isinstance(source, int) and not isinstance(source, bool) else None
+    for name, answer in _answers(config, newest.regions, about.get("control")).items():
         yield Case(
             project=library,
             task=task.id,
             data=task.data,
-            control=control,
+            control=name,
             answer=answer,
             severity=str(about.get("severity") or ""),
-            expires=expires,
-            policy=str(about.get("policy") or ""),
+            expires=until,
+            policy=settled_under,
+            stale=bool(settled_under) and settled_under != policy,
+            uses=_uses(newest.regions, unsaid=UNSAID if of_task is None else ()),
+            rationale=_said(newest.regions, RATIONALE),
+            clause=_said(newest.regions, CLAUSE),
+            cause=str(about.get("cause") or "")[:MAX_WORDS],
+            source_task=of_task,
+            annotation=newest.id,
         )
+
+
+def settled(annotations: Iterable[Annotation]) -> Annotation | None:
+    """The ground truth that counts."""
+    settled = [it for it in annotations if it.ground_truth and not it.cancelled]
+    oldest = datetime.min.replace(tzinfo=UTC)
+    return max(settled, key=lambda it: (it.updated_at or oldest, it.id), default=None)
+
+
+def case_data(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the data of a library's task says of its case."""
+    return _about(data.get(DATA_KEY))
+
+
+def _answers(config: LabelConfig, regions: Sequence[Region], control: object) -> dict[str, Answer]:
+    """What is settled: the one control that the case is about, shown or not, as the answers that would bring it on the
+    screen need not be there; else all."""
+    if not isinstance(control, str):
+        return answers(config, regions)
+    kind = kind_of(config[control]) if control in config else None
+    answer = kind.read(config[control], regions_by_control(config, regions).get(control, [])) if kind else None
+    return {} if answer is None else {control: answer}
+
+
+def _uses(regions: Sequence[Region], unsaid: tuple[Use, ...]) -> tuple[Use, ...]:
+    """Label Studio stores no region where nothing is picked: in a case made as code that says: for nothing."""
+    own = [region for region in regions if region.get("from_name") == USE]
+    picked = {item for value in values(own) for item in _list(value.get("choices")) if isinstance(item, str)}
+    return tuple(use for use in USES if use in picked) if own else unsaid
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _said(regions: Sequence[Region], control: str) -> str:
+    """The words in a TextArea or DateTime."""
+    for value in values([region for region in regions if region.get("from_name") == control]):
+        lines = map(string, _list(value.get("text", value.get("datetime"))))
+        return "\n".join(filter(None, lines)).strip()[:MAX_WORDS]
+    return ""
 
 
 def _about(value: Any) -> Mapping[str, Any]:

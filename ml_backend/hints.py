@@ -12,6 +12,7 @@ import structlog
 
 from ml_backend.labeling.errors import QueueUnavailable, TiebreakError
 from ml_backend.queues import Jobs
+from ml_backend.roles import Role
 from ml_backend.settings import Settings
 
 log = structlog.stdlib.get_logger()
@@ -73,13 +74,15 @@ class Hints:
         """The reconciler looks after the project from now on. Returns at once."""
         self._pool.submit(self._try, lambda: self._jobs.remember(project_key))
 
-    async def labels_changed(self, project_key: str, project_id: int, n: int) -> bool:
-        """False where the queue does not answer in time."""
+    async def labels_changed(self, role: Role, project_key: str, project_id: int, n: int) -> bool:
+        """False where the queue does not answer in time. `n` is 0 where somebody only skipped a task."""
+
+        def tell() -> None:
+            self._jobs.remember(project_key)
+            self._jobs.project_changed(role, project_key, project_id, n)
+
         try:
-            if n:
-                await self._tell(HINT_SECONDS, lambda: self._jobs.labels_changed(project_key, project_id, n))
-            else:
-                await self._tell(HINT_SECONDS, lambda: self._jobs.remember(project_key))
+            await self._tell(HINT_SECONDS, tell)
         except QueueUnavailable as error:
             log.warning("a hint is lost", project=project_key, why=error.what)
             return False

@@ -12,7 +12,6 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import FrameType
@@ -29,6 +28,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy
 
 from ml_backend.allocator import return_large_blocks
+from ml_backend.changes import Newest
 from ml_backend.encoder import imports
 from ml_backend.labeling.errors import InputError, NotEnoughLabels, QueueUnavailable, StudioNotFound, TiebreakError
 from ml_backend.logs import set_up_logs
@@ -66,7 +66,7 @@ def train_job(project_key: str, project_id: int, generation: int) -> dict[str, A
     settings = job_settings()
     with Jobs(settings) as jobs:
         state = jobs.state(project_key)
-        with state.training() as ours:
+        with state.working() as ours:  # promotion is atomic: a second training does no harm
             if not ours:
                 return BUSY
             state.take(generation)
@@ -85,21 +85,22 @@ def train_job(project_key: str, project_id: int, generation: int) -> dict[str, A
 
 
 def reconcile_job() -> None:
-    """Plan trainings for labels whose webhook was lost or never sent. Errors wait for the next time."""
+    """Plan what lost webhooks should have planned. Errors wait for the next time."""
+    from ml_backend.reconciler import reconcile
     from ml_backend.studio import Studio
 
     settings = job_settings()
     try:
         with Jobs(settings) as jobs:
-            for project_key, missed in jobs.reconcile(Studio.connect(settings)).items():
+            for project_key, missed in reconcile(jobs, Studio.connect(settings)).items():
                 if missed:
-                    log.info("labels without a webhook", project=project_key, labels=missed)
+                    log.info("changes without a webhook", project=project_key, changes=missed)
     except TiebreakError as error:
         log.warning("cannot reconcile", why=str(error))
 
 
 def _train(settings: Settings, state: ProjectState, project_key: str, project_id: int) -> dict[str, Any]:
-    from ml_backend.cases import policy_version, read_cases
+    from ml_backend.cases import policy_version, read_cases, usable
     from ml_backend.encoder import load_encoder
     from ml_backend.labeling.config import parse
     from ml_backend.labeling.results import project_key as key_of
@@ -118,9 +119,9 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
         )
     seen = Seen(count_labels(project), began)
     state.record(seen)
-    newest = [""]
+    newest = Newest()
     annotators = studio.annotators()
-    tasks = [read_task(task, annotators) for task in _noting(studio.tasks(project_id), newest)]
+    tasks = [read_task(task, annotators) for task in newest.of(studio.tasks(project_id))]
     settled = False
     try:
         config = parse(project["label_config"])
@@ -130,7 +131,7 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
             tasks,
             load_encoder(settings),
             ModelRegistry(settings.models),
-            cases=read_cases(studio, project, config, datetime.now(UTC)),
+            cases=usable(read_cases(studio, project, config, datetime.now(UTC)), "regression"),
             policy_version=policy_version(project),
         )
         settled = True
@@ -138,7 +139,7 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
         settled = True
         raise
     finally:
-        state.record(Seen(seen.labels, began, newest[0], settled))
+        state.record(Seen(seen.labels, began, newest.stamp, settled))
     return {
         "version": outcome.version,
         "labels": outcome.labels,
@@ -146,13 +147,6 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
         "promoted": outcome.promoted,
         "reason": outcome.reason,
     }
-
-
-def _noting(tasks: Iterator[dict[str, Any]], newest: list[str]) -> Iterator[dict[str, Any]]:
-    """Pass tasks on, keeping the latest `updated_at` (ISO 8601 of one clock and zone sorts as text)."""
-    for task in tasks:
-        newest[0] = max(newest[0], str(task.get("updated_at") or ""))
-        yield task
 
 
 def _refusal(error: TiebreakError) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from ml_backend.model_registry import ModelRegistry
 from ml_backend.predictor import REQUEST_SECONDS, Predictor
 from ml_backend.project_state import project_id_of
 from ml_backend.queues import Jobs
+from ml_backend.roles import role_of
 from ml_backend.settings import Settings, load_settings
 
 log = structlog.stdlib.get_logger()
@@ -61,8 +62,8 @@ class TiebreakModel(LabelStudioMLBase):
             if event == "START_TRAINING":
                 return {"job": jobs.request_training(key, project_id_of(key)).id}
             labels = changed_labels(event, data.get("annotation"), data.get("annotations"), data.get("tasks"))
-            if labels:
-                jobs.labels_changed(key, project_id_of(key), labels)
+            if labels is not None:
+                jobs.project_changed(role_of(project), key, project_id_of(key), labels)
         return {}
 
     def _project_key(self, given: object, tasks: Sequence[Mapping[str, Any]]) -> str:

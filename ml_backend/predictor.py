@@ -24,8 +24,9 @@ import structlog
 from ml_backend.encoder import Encoder, look_of
 from ml_backend.images import Look
 from ml_backend.labeling.config import TEXT_TAGS, Control, LabelConfig
+from ml_backend.labeling.errors import ModelUnavailable
 from ml_backend.labeling.kinds import Answer
-from ml_backend.labeling.results import on_screen, write_answers
+from ml_backend.labeling.results import Task, on_screen, write_answers
 from ml_backend.live_models import LiveModels
 from ml_backend.model_registry import Model, ModelRegistry
 from ml_backend.prelabelers import (
@@ -39,6 +40,7 @@ from ml_backend.prelabelers import (
     readings_of,
     signature,
     start,
+    text_hash,
 )
 
 log = structlog.stdlib.get_logger()
@@ -111,6 +113,7 @@ class Predictor:
 
     def __init__(self, registry: ModelRegistry, encoder: Encoder, *, image_seconds: float = math.inf) -> None:
         """`image_seconds` are those that one call may spend on fetching and reading images."""
+        self._registry = registry
         self._encoder = encoder
         self._image_seconds = image_seconds
         self._models = LiveModels(registry, encoder.id)
@@ -217,6 +220,29 @@ class Predictor:
             if some:
                 vectors[[i for i, _ in some]] = Inputs([reading for _, reading in some], self._encoder).vectors
         return Doubts(plan.version, confidence, doubt, vectors)
+
+    def opinions(self, project: str, config: LabelConfig, tasks: Sequence[Task]) -> dict[str, dict[int, Opinion]]:
+        """Control -> task id -> what the live version thinks, of the tasks whose texts it has not learned from: where
+        they are labelled by now, it does not know. Raises ModelUnavailable where no version is trained yet."""
+        model = self._models.live(project)
+        if model is None:
+            raise ModelUnavailable("No version is trained yet.", mend="Label more tasks, or run `tiebreak train`.")
+        learned_from = self._registry.load(project, model.info.version).learned_from  # the one that serves goes without
+        look = look_of(self._encoder, self._image_seconds)
+        found: dict[str, dict[int, Opinion]] = {}
+        for name, (_, head) in self._plan(project, config).heads.items():
+            learned = learned_from.get(name, np.zeros(0, np.uint64))
+            readings = _readings(config, config[name], [task.data for task in tasks], look)
+            new = [
+                (task.id, reading)
+                for task, reading in zip(tasks, readings, strict=True)
+                if reading and not np.isin(np.uint64(text_hash(reading.key)), learned)
+            ]
+            opinions = head.opinions(Inputs([reading for _, reading in new], self._encoder)) if new else []
+            known = {task: it for (task, _), it in zip(new, opinions, strict=True) if it is not None}
+            if known:
+                found[name] = known
+        return found
 
     def _found_for(
         self, plan: Plan, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]

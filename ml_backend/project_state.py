@@ -1,11 +1,10 @@
 """What Redis remembers of a project between jobs: labels not yet trained on, what training saw last, who trains now.
 
     tiebreak:projects           the known projects: key -> when it was last heard of
-    tiebreak:project:<key>      pending      labels that changed since the last training began
-                                since        when the first of them did (Unix seconds)
-                                generation   number of the training job that will take them
-                                last         JSON of Seen: what the last training saw
+    tiebreak:project:<key>      `changes.Changes` of its training, and last: JSON of Seen, what the last training saw
     tiebreak:training:<key>     a lease, held while a training of the project runs
+    tiebreak:mine:<key>         `changes.Changes` of finding its hard cases
+    tiebreak:resolve:<key>      the same of resolving them, of the review project
 
 All of it can be lost: Label Studio is the source of truth, and the reconciler counts the labels there.
 """
@@ -14,33 +13,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import redis
 
+from ml_backend.changes import Changes, Pending
 from ml_backend.labeling.errors import InputError
-from ml_backend.leases import lease
 
 PROJECTS = "tiebreak:projects"
-
-_ADVANCE = """
-local generation = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
-if generation ~= tonumber(ARGV[1]) then return 0 end
-redis.call('HSET', KEYS[1], 'generation', generation + 1)
-if ARGV[2] == 'take' then redis.call('HDEL', KEYS[1], 'pending', 'since') end
-return 1
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    labels: int
-    since: float
-    """Unix seconds."""
-    generation: int
+MINE, RESOLVE = CASE_WORK = ("mine", "resolve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +58,13 @@ def count_labels(project: Mapping[str, Any]) -> int:
     return value if isinstance(value, int) else 0
 
 
-class ProjectState:
+class ProjectState(Changes):
+    """What training has yet to look at, and what it saw last."""
+
     def __init__(self, connection: redis.Redis, project_key: str) -> None:
         project_id_of(project_key)
-        self._redis = connection
-        self._lock_key = f"tiebreak:training:{project_key}"
+        super().__init__(connection, f"tiebreak:project:{project_key}", f"tiebreak:training:{project_key}")
         self.project_key = project_key
-        self.key = f"tiebreak:project:{project_key}"
 
     def remember(self) -> None:
         self._redis.zadd(PROJECTS, {self.project_key: time.time()})
@@ -89,31 +73,12 @@ class ProjectState:
         """The project is gone from Label Studio."""
         with self._redis.pipeline() as pipe:
             pipe.zrem(PROJECTS, self.project_key)
-            pipe.delete(self.key)
+            pipe.delete(self.key, *(changes_key(work, self.project_key) for work in CASE_WORK))
             pipe.execute()
 
     def add(self, labels: int) -> Pending:
-        """Count `labels` more changed labels."""
-        with self._redis.pipeline() as pipe:
-            pipe.zadd(PROJECTS, {self.project_key: time.time()})
-            pipe.hincrby(self.key, "pending", labels)
-            pipe.hsetnx(self.key, "since", repr(time.time()))
-            pipe.hmget(self.key, "pending", "since", "generation")
-            return _pending(pipe.execute()[-1])
-
-    def pending(self) -> Pending:
-        return _pending(cast("list[bytes | None]", self._redis.hmget(self.key, "pending", "since", "generation")))
-
-    def take(self, generation: int) -> bool:
-        """A training begins: what is pending is its own; the next change is the next generation's.
-
-        False where that happened before: the training is tried anew.
-        """
-        return bool(self._redis.eval(_ADVANCE, 1, self.key, generation, "take"))
-
-    def skip(self, generation: int) -> None:
-        """The job of this generation died before it began; what is pending is the next one's."""
-        self._redis.eval(_ADVANCE, 1, self.key, generation, "leave")
+        self.remember()
+        return super().add(labels)
 
     def last(self) -> Seen | None:
         raw = cast("bytes | None", self._redis.hget(self.key, "last"))
@@ -125,19 +90,19 @@ class ProjectState:
         self._redis.hset(self.key, "last", json.dumps(asdict(seen)))
 
     def is_training(self) -> bool:
-        return bool(self._redis.exists(self._lock_key))
+        return bool(self._redis.exists(self._lease_key))
 
-    @contextmanager
-    def training(self) -> Iterator[bool]:
-        """Hold the project's training lease; yields False where another training holds it."""
-        with lease(self._redis, self._lock_key) as ours:  # promotion is atomic: a second training does no harm
-            yield ours
+
+def case_changes(connection: redis.Redis, work: str, project_key: str) -> Changes:
+    """What finding or resolving hard cases (CASE_WORK) has yet to look at in a project."""
+    project_id_of(project_key)
+    key = changes_key(work, project_key)
+    return Changes(connection, key, f"{key}:lease")
+
+
+def changes_key(work: str, project_key: str) -> str:
+    return f"tiebreak:{work}:{project_key}"
 
 
 def known_projects(connection: redis.Redis) -> list[str]:
     return [key.decode() for key in cast("list[bytes]", connection.zrange(PROJECTS, 0, -1))]
-
-
-def _pending(fields: list[bytes | None]) -> Pending:
-    labels, since, generation = fields
-    return Pending(int(labels or 0), float(since or time.time()), int(generation or 0))

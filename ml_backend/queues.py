@@ -3,17 +3,18 @@
 A changed label plans its project's next training: at once when `train_after_labels` have changed, else
 `train_after_seconds` after the first of them. The id of the planned job is the project and a generation number, which
 the training advances when it begins: so at most one training of a project waits, and labels that change while one runs
-plan exactly one more. A lock lets at most one of a project run. Webhooks can be lost, so the reconciler compares the
-labels counted in Label Studio with what the last training saw.
+plan exactly one more. A lock lets at most one of a project run. Finding and resolving hard cases are planned likewise,
+`cases_after_seconds` after the first change. Webhooks can be lost, so there is the `reconciler`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -23,28 +24,39 @@ from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from ml_backend.changes import Changes, Pending
 from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
 from ml_backend.prelabel_state import Shard
-from ml_backend.project_state import Pending, ProjectState, count_labels, known_projects
+from ml_backend.project_state import MINE, RESOLVE, ProjectState, case_changes
+from ml_backend.roles import Role
 from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
 
-if TYPE_CHECKING:
-    from ml_backend.studio import Studio
-
 TRAIN_QUEUE = "tiebreak-train"
 WORK_QUEUE = "tiebreak-work"
-TRAIN_JOB = "ml_backend.jobs.train_job"
 RECONCILE_JOB = "ml_backend.jobs.reconcile_job"
 PRELABEL_JOB = "sdk_scripts.prelabel_jobs.prelabel_job"
 SHARD_JOB = "sdk_scripts.prelabel_jobs.shard_job"
 TIDY_JOB = "sdk_scripts.prelabel_jobs.tidy_job"
 
+
+@dataclass(frozen=True, slots=True)
+class Coalesced:
+    """Work on the changes of a project, of which at most one job waits."""
+
+    name: str
+    queue: str
+    function: str
+    """Called with the project's key, its id, and the number of the job (`Changes.take`)."""
+
+
+TRAINING = Coalesced("train", TRAIN_QUEUE, "ml_backend.jobs.train_job")
+MINING = Coalesced(MINE, WORK_QUEUE, "sdk_scripts.case_jobs.mine_job")
+RESOLVING = Coalesced(RESOLVE, WORK_QUEUE, "sdk_scripts.case_jobs.resolve_job")
+
 JOB_SECONDS = 2 * 3600
 KEPT_SECONDS = 24 * 3600  # results and failures, to be looked up
 RETRIES = (10, 60, 300)  # seconds until the next try
-FAILED_WAIT_SECONDS = 3600.0  # a training that keeps failing on the same labels is not planned more often
-EDITS_EVERY = 10  # changed answers do not change the counts and cost a query a project: looked for every tenth time
 
 _WAITING = (JobStatus.CREATED, JobStatus.QUEUED, JobStatus.SCHEDULED, JobStatus.DEFERRED)
 
@@ -113,18 +125,38 @@ class Jobs:
         with reaching():
             self.state(project_key).remember()
 
+    def changes(self, work: Coalesced, project_key: str) -> Changes:
+        if work is TRAINING:
+            return self.state(project_key)
+        return case_changes(self.redis, work.name, project_key)
+
+    def project_changed(self, role: Role, project_key: str, project_id: int, n: int = 1) -> None:
+        """`n` labels of a project came, changed or went: plan what its role asks for."""
+        if role.learns and n:
+            self.labels_changed(project_key, project_id, n)
+        if role.automatic and role.learns:
+            self.cases_changed(MINING, project_key, project_id)
+        if role.reviews_of is not None:
+            self.cases_changed(RESOLVING, project_key, project_id)
+
     def labels_changed(self, project_key: str, project_id: int, n: int = 1) -> None:
         """`n` labels came, changed or went: plan the project's next training."""
         with reaching():
             pending = self.state(project_key).add(n)
-            self._plan(project_key, project_id, pending, self._due(pending))
+            self.plan(TRAINING, project_key, project_id, pending)
+
+    def cases_changed(self, work: Coalesced, project_key: str, project_id: int) -> None:
+        """Something changed that hard cases are found by, or resolved from: plan that."""
+        with reaching():
+            self.state(project_key).remember()
+            self.plan(work, project_key, project_id, self.changes(work, project_key).add(1))
 
     def request_training(self, project_key: str, project_id: int) -> Job:
         """Train as soon as a worker is free; where a training waits already, it is that one."""
         with reaching():
             state = self.state(project_key)
             state.remember()
-            return self._plan(project_key, project_id, state.pending(), time.time())
+            return self.plan(TRAINING, project_key, project_id, state.pending(), at_once=True)
 
     def wait(self, job: Job, *, worker_seconds: float = 30.0) -> dict[str, Any]:
         """Block until the training ends: `{version, labels, metrics, promoted, reason}`.
@@ -190,65 +222,14 @@ class Jobs:
                 return False
             return self._enqueue_once(RECONCILE_JOB, "reconcile")
 
-    def reconcile(self, studio: Studio) -> dict[str, int]:
-        """Compare every known project with Label Studio; plan what is missing, forget what is gone there."""
-        from ml_backend.labeling.results import project_key
-
-        known = set(known_projects(self.redis))
-        if not known:
-            return {}
-        found = {project_key(project): project for project in studio.projects()}
-        for key in known - found.keys():
-            self.state(key).forget()
-        return {key: self.reconcile_project(key, found[key], studio) for key in sorted(known & found.keys())}
-
-    def reconcile_project(self, project_key: str, project: Mapping[str, Any], studio: Studio) -> int:
-        """Plan a training for the labels that Label Studio has and no webhook told of; returns how many."""
-        with reaching():
-            state, now = self.state(project_key), time.time()
-            last, pending, labels = state.last(), state.pending(), count_labels(project)
-            if last is not None and not last.settled and labels == last.labels and not pending.labels:
-                missed = labels if now - last.at > FAILED_WAIT_SECONDS else 0
-            else:
-                missed = abs(labels - (last.labels if last else 0)) - pending.labels
-                if missed <= 0 and last is not None and not pending.labels:
-                    missed = self._edits(state, int(project["id"]), studio)
-            if missed > 0:
-                self.labels_changed(project_key, int(project["id"]), missed)
-            elif pending.labels:  # their job may have been lost
-                self._plan(project_key, int(project["id"]), pending, self._due(pending))
-            return max(missed, 0)
-
-    # ------------------------------------------------------------------------------------------------------------------
-
-    def _edits(self, state: ProjectState, project_id: int, studio: Studio) -> int:
-        """Answers changed since the last training, which the counts do not show."""
-        from dataclasses import replace
-
-        from ml_backend.labeling.results import read_time
-
-        last, now = state.last(), time.time()
-        until = read_time(last.until) if last else None
-        if last is None or until is None:
-            return 0
-        if now - max(last.at, last.edits_checked) < EDITS_EVERY * self.settings.reconcile_seconds:
-            return 0
-        edited = 0
-        for task in studio.tasks(project_id, updated_after=until):
-            for annotation in task.get("annotations") or ():
-                changed = read_time(annotation.get("updated_at"))
-                edited += changed is not None and changed > until
-        state.record(replace(last, edits_checked=now))
-        return edited
-
-    def _due(self, pending: Pending) -> float:
-        full = pending.labels >= self.settings.train_after_labels
-        return time.time() if full else pending.since + self.settings.train_after_seconds
-
-    def _plan(self, project_key: str, project_id: int, pending: Pending, due: float) -> Job:
-        queue, state, generation = self.queue(TRAIN_QUEUE), self.state(project_key), pending.generation
+    def plan(
+        self, work: Coalesced, project_key: str, project_id: int, pending: Pending, *, at_once: bool = False
+    ) -> Job:
+        """The job that will take what is pending: made, or brought forward, unless it runs already."""
+        queue, changes, generation = self.queue(work.queue), self.changes(work, project_key), pending.generation
+        due = time.time() if at_once else self._due(work, pending)
         while True:
-            job_id = _job_id("train", project_key, str(generation))
+            job_id = _job_id(work.name, project_key, str(generation))
             job: dict[str, Any] = {
                 "args": (project_key, project_id, generation),
                 "job_id": job_id,
@@ -256,12 +237,12 @@ class Jobs:
                 "retry": Retry(max=len(RETRIES), interval=list(RETRIES)),
                 "result_ttl": KEPT_SECONDS,
                 "failure_ttl": KEPT_SECONDS,
-                "description": f"train project {project_key}",
+                "description": f"{work.name} project {project_key}",
             }
             try:
                 if due <= time.time():
-                    return queue.enqueue(TRAIN_JOB, **job)
-                return queue.enqueue_at(datetime.fromtimestamp(due, UTC), TRAIN_JOB, **job)
+                    return queue.enqueue(work.function, **job)
+                return queue.enqueue_at(datetime.fromtimestamp(due, UTC), work.function, **job)
             except DuplicateJobError:
                 pass
             try:
@@ -273,8 +254,16 @@ class Jobs:
                 self.redis.zadd(queue.scheduled_job_registry.key, {job_id: int(due)}, xx=True, lt=True)
             if status in (*_WAITING, JobStatus.STARTED):
                 return waiting
-            state.skip(generation)
-            generation = state.pending().generation
+            changes.skip(generation)
+            generation = changes.pending().generation
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _due(self, work: Coalesced, pending: Pending) -> float:
+        if work is not TRAINING:
+            return pending.since + self.settings.cases_after_seconds
+        full = pending.labels >= self.settings.train_after_labels
+        return time.time() if full else pending.since + self.settings.train_after_seconds
 
     def _enqueue_once(self, function: str, job_id: str, *args: int | str | bool) -> bool:
         """False where that job waits or runs. One that died before its time is replaced."""

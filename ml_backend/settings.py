@@ -55,6 +55,9 @@ class Settings(BaseSettings):
 
     train_after_labels: int = Field(20, ge=1, description="train once that many new labels have come …")
     train_after_seconds: float = Field(60.0, ge=0, description="… or that long after the first of them")
+    cases_after_seconds: float = Field(
+        30.0, ge=0, description="how long after a change hard cases are looked for or resolved, where that is automatic"
+    )
     reconcile_seconds: float = Field(60.0, gt=0, description="how often labels without a webhook are looked for")
 
     @field_validator("studio_url", "studio_public_url", "backend_url")

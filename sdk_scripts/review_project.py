@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError
+from ml_backend.studio.tasks import IDS_A_CALL, condition
 from sdk_scripts import wording
 from sdk_scripts.manifest import Manifest, load_manifest
-from sdk_scripts.manifest_schema import Filter, View
+from sdk_scripts.manifest_schema import Filter, View, Webhook
 from sdk_scripts.marks import read_mark
 from sdk_scripts.resources.project import find_project
 from sdk_scripts.review_plan import ReviewPlan, doubles, to_take_back, twice
@@ -31,6 +32,9 @@ MAX_TITLE = 50
 """Label Studio's limit."""
 WAIT_SECONDS = 600.0
 """For another push to the same project to finish."""
+
+UNDECIDED = condition("total_annotations", "equal", 0, "Number")
+"""Skips do not count."""
 
 QUEUE_OF = "Queue of "
 ANYBODY = "Anybody"
@@ -112,10 +116,27 @@ class ReviewProject:
         made = sync_manifests([manifest], self.settings, studio=self.studio, apply=True, prune=True)
         return made.projects[manifest.name]
 
-    def tasks(self) -> list[dict[str, Any]]:
-        """In full; empty where there is no project."""
+    def tasks(self, about: Collection[int] | None = None, day: datetime | None = None) -> list[dict[str, Any]]:
+        """In full, in order of id; empty where there is no project.
+
+        With `about`, those of these source tasks, the undecided ones, and those made on that `day` (UTC): all that
+        placing these cases depends on, at a cost that does not grow with what was decided before.
+        """
         project = self.find()
-        return [] if project is None else list(self.studio.tasks(project))
+        if project is None:
+            return []
+        if about is None:
+            return list(self.studio.tasks(project))
+        found = {task["id"]: task for task in self.studio.tasks(project, where=[UNDECIDED])}
+        if day is not None:
+            midnight = day.astimezone(UTC).strftime("%Y-%m-%dT00:00:00.000000Z")
+            since = condition("created_at", "greater", midnight, "Datetime")
+            found |= {task["id"]: task for task in self.studio.tasks(project, where=[since])}
+        wanted = sorted(about)
+        for start in range(0, len(wanted), IDS_A_CALL):
+            some = condition("data.source_task", "in_list", wanted[start : start + IDS_A_CALL], "List")
+            found |= {task["id"]: task for task in self.studio.tasks(project, where=[some])}
+        return [found[id] for id in sorted(found)]
 
     def take_back(self, tasks: Sequence[Mapping[str, Any]], now: datetime) -> set[int]:
         """Delete those of the project's tasks that `review_plan.to_take_back` says; returns their ids."""
@@ -132,10 +153,9 @@ class ReviewProject:
         if not tasks:
             return ()
         self.studio.import_tasks(project, tasks)
-        several = twice(self.studio.tasks(project, data_only=True), self.source["id"])
-        if not several:
-            return ()
-        gone = doubles(self.studio.tasks(project, ids=several))
+        there = self.tasks({task["data"]["source_task"] for task in tasks})
+        several = set(twice(there, self.source["id"]))
+        gone = doubles(task for task in there if task["id"] in several)
         self.studio.delete_tasks(project, [task["id"] for task in gone])
         return tuple(reviewer_of(task["data"]) for task in gone)
 
@@ -185,6 +205,7 @@ def _manifest(source: Mapping[str, Any], standard: Standard) -> Manifest:
         "name": f"{_NAME}{source['id']}",
         "description": about,
         "views": (*manifest.project.views, *queues(hardest, standard)),
+        "webhook": Webhook.model_validate({}) if standard.automatic else None,
     }
     return _retitled(replace(manifest, project=manifest.project.model_copy(update=fields)), title)
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
+from ml_backend.cases import policy_version
 from ml_backend.labeling.config import Control
 from ml_backend.labeling.kinds import kind_of
 from sdk_scripts import wording
@@ -136,6 +137,7 @@ class _Builder:
                 "language": distributed.language,
                 "disturbing": distributed.disturbing,
                 "seats": distributed.seats,
+                "policy": policy_version(self.dataset.project or {}),
                 "standard": self._standard,
             },
         }

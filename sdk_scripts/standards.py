@@ -91,6 +91,9 @@ class Standard(Section):
         default=False,
         description="raise a task's overlap instead of a review, where another label is expected to settle it",
     )
+    automatic: bool = Field(
+        default=False, description="found and resolved as labels change, by workers; otherwise by the commands only"
+    )
     disturbing: Disturbing | None = None
     expires_days: int | None = Field(
         default=None, ge=1, le=3650, description="review tasks that nobody decided in that time are taken back"

@@ -18,7 +18,7 @@ from ml_backend.encoder import Encoder
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.plugins import Registry
-from ml_backend.prelabelers._folds import group_key
+from ml_backend.prelabelers._folds import group_key, text_hash
 from ml_backend.prelabelers._inputs import Inputs, Reading, readings_of
 from ml_backend.prelabelers._options import Option, options
 
@@ -43,6 +43,7 @@ __all__ = [
     "register",
     "signature",
     "start",
+    "text_hash",
 ]
 
 

@@ -16,6 +16,11 @@ def group_key(text: str) -> bytes:
     return hashlib.sha256(" ".join(text.lower().split()).encode(errors="replace")).digest()
 
 
+def text_hash(text: str) -> int:
+    """64 bits of `group_key`: by which a model knows the texts it learned from."""
+    return int.from_bytes(group_key(text)[:8])
+
+
 def folds(texts: Sequence[str], classes: Sequence[int], count: int = FOLDS) -> np.ndarray:
     """The fold (0 … count-1) of each example (n,), the same whatever their order.
 

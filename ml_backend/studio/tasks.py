@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioRefused
+from ml_backend.studio.payloads import differing
 from ml_backend.studio.snapshots import Snapshots
 
 log = structlog.get_logger(__name__)
@@ -32,25 +33,24 @@ class Tasks(Snapshots):
         updated_after: datetime | None = None,
         unpredicted: bool = False,
         data_only: bool = False,
+        where: Iterable[Filter] = (),
     ) -> Iterator[dict[str, Any]]:
         """Tasks in order of id, each once, with `data`, `meta`, `annotations` and `predictions` in full.
 
         Every condition is Label Studio's to apply, so that the cost is that of the tasks that match:
         `ids` (those no longer there are left out); `updated_after`, a time (UTC where it has no zone) after which an
         annotation was made, changed or deleted, or the task was changed (predictions imported in bulk do not count);
-        `unpredicted`, that no model has predicted them. With `data_only` tasks have their `id`, `data` and `meta` only,
-        at a fifth of the cost.
+        `unpredicted`, that no model has predicted them; `where`, further filters (`condition`). With `data_only` tasks
+        have their `id`, `data` and `meta` only, at a fifth of the cost.
 
         Pages are asked for by id rather than by number, so tasks that come or go meanwhile shift nothing; a large
         project is read whole through a snapshot, where that works. Memory is that of one page. Storage addresses in
         the data stay as they are. Raises StudioNotFound for a project that is not there, and StudioError where a page
         lacks tasks.
         """
-        conditions: list[Filter] = []
+        conditions: list[Filter] = list(where)
         if updated_after is not None:
-            time = updated_after.replace(tzinfo=UTC) if updated_after.tzinfo is None else updated_after.astimezone(UTC)
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            conditions.append(condition("updated_at", "greater", stamp, "Datetime"))
+            conditions.append(_changed_after(updated_after))
         if unpredicted:
             conditions.append(condition("total_predictions", "equal", 0, "Number"))
         if not conditions and ids is None and not data_only and (total := self.task_count(project)) >= SNAPSHOT_FROM:
@@ -67,14 +67,35 @@ class Tasks(Snapshots):
             some = condition("id", "in_list", wanted[start : start + IDS_A_CALL], "List")
             yield from self._matching(project, [*conditions, some], data_only=data_only)
 
-    def task_count(self, project: int, *, predicted: bool = False) -> int:
-        """How many tasks the project has, or how many of them have a prediction."""
+    def task_count(self, project: int, *, predicted: bool = False, updated_after: datetime | None = None) -> int:
+        """How many tasks the project has; of them, those with a prediction, or changed after that time (`tasks`)."""
         conditions = [condition("total_predictions", "greater", 0, "Number")] if predicted else []
+        conditions += [_changed_after(updated_after)] if updated_after is not None else []
         return self._page(project, conditions, size=1, data_only=True)["total"]
+
+    def last_labelled(self, project: int, most: int) -> list[dict[str, Any]]:
+        """Up to `most` tasks with an annotation, in full, of those changed last."""
+        labelled = [condition("total_annotations", "greater", 0, "Number")]
+        found: dict[int, dict[str, Any]] = {}
+        for page in range(1, -(-most // PAGE) + 1):
+            some = self._page(
+                project, labelled, size=PAGE, page=page, data_only=False, ordering=("-tasks:updated_at", "-tasks:id")
+            )
+            found |= {task["id"]: task for task in some["tasks"]}
+            if page * PAGE >= some["total"]:
+                break
+        return list(found.values())[:most]
 
     def task(self, id: int) -> dict[str, Any]:
         """One task in full."""
         return self._get(f"/api/tasks/{id}/", {"resolve_uri": "false"}, what=f"task {id}")
+
+    def update_task_data(self, id: int, data: Mapping[str, Any]) -> None:
+        """Replaces the task's `data`. Raises StudioRefused where it was not stored as sent."""
+        self._call("PATCH", f"/api/tasks/{id}/", json={"data": dict(data)}, what=f"task {id}")
+        stored = self.task(id)["data"]
+        if differing(data, stored) or stored.keys() != data.keys():
+            raise StudioRefused(f"Label Studio at {self._shown} did not store the data of task {id} as it was sent.")
 
     def next_task(self, project: int) -> dict[str, Any] | None:
         """The task that this account would be served next, or None where none is left."""
@@ -170,3 +191,8 @@ class Tasks(Snapshots):
 def condition(column: str, operator: str, value: Any, type: str) -> Filter:
     """One filter of the Data Manager."""
     return {"filter": f"filter:tasks:{column}", "operator": operator, "type": type, "value": value}
+
+
+def _changed_after(time: datetime) -> Filter:
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return condition("updated_at", "greater", time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "Datetime")

@@ -357,3 +357,21 @@ def test_written_items_and_prepared_configs_keep_within_their_bytes(
     monkeypatch.setattr("ml_backend.predictor.CONFIG_BYTES", 1)
     predictor.write(PROJECT, parse(SENTIMENT.xml.replace("happy", "delighted")), asked(POSITIVE))
     assert len(predictor._zero_shot_plans) == 1
+
+
+def test_opinions_are_of_texts_the_live_version_has_not_learned_from(
+    predictor: Predictor, registry: ModelRegistry, encoder: Encoder
+) -> None:
+    known = labelled(40)
+    new = [
+        task(1001, {"text": POSITIVE}),
+        task(1002, {"text": known[0].data["text"].upper()}),
+        task(1003, {"text": ""}),
+    ]
+    with pytest.raises(ModelUnavailable, match="No version is trained yet"):
+        predictor.opinions(PROJECT, SENTIMENT, new)
+    train(PROJECT, SENTIMENT, known, encoder, registry)
+    found = predictor.opinions(PROJECT, SENTIMENT, [*known, *new])["sentiment"]
+    assert set(found) == {1001}
+    assert found[1001].answer == ("positive",)
+    assert found[1001].probabilities["positive"] > 0.5

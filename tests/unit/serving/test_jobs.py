@@ -23,6 +23,7 @@ from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.results import project_key
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.queues import RETRIES, TRAIN_QUEUE, WORK_QUEUE, Jobs
+from ml_backend.reconciler import reconcile, reconcile_project
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
@@ -110,7 +111,7 @@ def test_too_few_labels_are_told_with_numbers_and_not_tried_again(
     with pytest.raises(NotEnoughLabels, match=r"\d"):
         jobs.wait(job)
     assert jobs.queue(TRAIN_QUEUE).job_ids == []
-    assert jobs.reconcile_project(project_key(project), studio.project(project["id"]), studio) == 0
+    assert reconcile_project(jobs, project_key(project), studio.project(project["id"]), studio) == 0
 
 
 def test_a_project_that_is_gone_is_forgotten(
@@ -124,7 +125,7 @@ def test_a_project_that_is_gone_is_forgotten(
     assert jobs.state(key).last() is None
     jobs.remember(key)
     jobs.remember(project_key(project))
-    assert set(jobs.reconcile(studio)) == {project_key(project)}
+    assert set(reconcile(jobs, studio)) == {project_key(project)}
 
 
 def test_imported_annotations_are_found_by_the_reconciler(
@@ -154,7 +155,7 @@ def test_changed_answers_are_found_though_no_count_changed(
     httpx.patch(url, json={"result": changed}, headers=headers, timeout=60, trust_env=False).raise_for_status()
     often = everything.model_copy(update={"reconcile_seconds": 0.001})
     with Jobs(often) as looking:
-        assert looking.reconcile_project(key, studio.project(id), studio) == 1
+        assert reconcile_project(looking, key, studio.project(id), studio) == 1
     assert jobs.state(key).pending().labels == 1
 
 

@@ -14,7 +14,8 @@ from rq.job import Job, JobStatus
 
 from ml_backend.labeling.errors import InputError, QueueUnavailable
 from ml_backend.project_state import Seen, known_projects
-from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs
+from ml_backend.queues import MINING, RESOLVING, TRAIN_QUEUE, WORK_QUEUE, Jobs
+from ml_backend.roles import role_of
 from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
 
@@ -165,10 +166,61 @@ def test_what_a_training_saw_survives_a_round_trip(jobs: Jobs) -> None:
 
 
 def test_one_training_of_a_project_runs_at_a_time(jobs: Jobs) -> None:
-    with jobs.state(KEY).training() as first, jobs.state(KEY).training() as second:
+    with jobs.state(KEY).working() as first, jobs.state(KEY).working() as second:
         assert (first, second) == (True, False)
-        with jobs.state("8.1").training() as other:
+        with jobs.state("8.1").working() as other:
             assert other
-    with jobs.state(KEY).training() as again:
+    with jobs.state(KEY).working() as again:
         assert again
     assert not jobs.state(KEY).is_training()
+
+
+AUTOMATIC = {"description": 'Reviews.\n\ntiebreak hard cases: {"automatic": true}\ntiebreak: reviews'}
+REVIEWS = {"description": "Second looks.\r\n\r\ntiebreak: hard-cases-of-7"}
+LIBRARY = {"description": "Settled.\n\ntiebreak cases: reviews\ntiebreak: reviews-cases"}
+
+
+@pytest.mark.parametrize(
+    ("project", "planned"),
+    [
+        ({}, {"train"}),
+        ({"description": 'tiebreak hard cases: {"automatic": false}'}, {"train"}),
+        ({"description": "tiebreak hard cases: {torn"}, {"train"}),
+        (AUTOMATIC, {"train", "mine"}),
+        (REVIEWS, {"resolve"}),
+        (LIBRARY, set()),
+    ],
+)
+def test_what_a_change_plans_depends_on_what_the_project_is(jobs: Jobs, project: dict, planned: set[str]) -> None:
+    jobs.project_changed(role_of(project), KEY, 7, 1)
+    registries = [jobs.queue(name).scheduled_job_registry for name in (TRAIN_QUEUE, WORK_QUEUE)]
+    assert {id.split("-")[0] for registry in registries for id in registry.get_job_ids()} == planned
+
+
+def test_a_skip_is_looked_at_but_teaches_nothing(jobs: Jobs) -> None:
+    jobs.project_changed(role_of(AUTOMATIC), KEY, 7, 0)
+    assert scheduled(jobs) == []
+    assert jobs.queue(WORK_QUEUE).scheduled_job_registry.get_job_ids() == ["mine-7_1795381865-0"]
+
+
+def test_changes_that_come_while_cases_are_looked_for_plan_exactly_one_more(jobs: Jobs) -> None:
+    for _ in range(20):
+        jobs.cases_changed(MINING, KEY, 7)
+    changes = jobs.changes(MINING, KEY)
+    assert changes.pending().labels == 20
+    assert changes.take(0)
+    changes.done_until("2026-11-26T08:00:00Z")
+    for _ in range(20):
+        jobs.cases_changed(MINING, KEY, 7)
+    waiting = jobs.queue(WORK_QUEUE).scheduled_job_registry.get_job_ids()
+    assert sorted(waiting) == ["mine-7_1795381865-0", "mine-7_1795381865-1"]
+    assert changes.until() == "2026-11-26T08:00:00Z"
+    assert jobs.changes(RESOLVING, KEY).pending().labels == 0
+
+
+def test_a_project_that_is_gone_leaves_nothing_behind(jobs: Jobs) -> None:
+    jobs.labels_changed(KEY, 7)
+    jobs.cases_changed(MINING, KEY, 7)
+    jobs.cases_changed(RESOLVING, KEY, 7)
+    jobs.state(KEY).forget()
+    assert not [key for key in jobs.redis.keys("tiebreak:*") if KEY.encode() in key]

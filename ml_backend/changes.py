@@ -1,0 +1,94 @@
+"""Changes of a project that some kind of work has yet to look at, counted in Redis so that a storm plans one job.
+
+pending      changes since the last job began
+since        when the first of them came (Unix seconds)
+generation   number of the job that will take them
+until        the newest change that a job has done with: ISO 8601, in Label Studio's clock
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+
+from ml_backend.leases import lease
+
+_ADVANCE = """
+local generation = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
+if generation ~= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'generation', generation + 1)
+if ARGV[2] == 'take' then redis.call('HDEL', KEYS[1], 'pending', 'since') end
+return 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    labels: int
+    since: float
+    """Unix seconds."""
+    generation: int
+
+
+class Changes:
+    def __init__(self, connection: redis.Redis, key: str, lease_key: str) -> None:
+        self._redis = connection
+        self._lease_key = lease_key
+        self.key = key
+
+    def add(self, labels: int) -> Pending:
+        """Count `labels` more changed labels."""
+        with self._redis.pipeline() as pipe:
+            pipe.hincrby(self.key, "pending", labels)
+            pipe.hsetnx(self.key, "since", repr(time.time()))
+            pipe.hmget(self.key, "pending", "since", "generation")
+            return _pending(pipe.execute()[-1])
+
+    def pending(self) -> Pending:
+        return _pending(cast("list[bytes | None]", self._redis.hmget(self.key, "pending", "since", "generation")))
+
+    def take(self, generation: int) -> bool:
+        """A job begins: what is pending is its own; the next change is the next generation's.
+
+        False where that happened before: the job is tried anew.
+        """
+        return bool(self._redis.eval(_ADVANCE, 1, self.key, generation, "take"))
+
+    def skip(self, generation: int) -> None:
+        """The job of this generation died before it began; what is pending is the next one's."""
+        self._redis.eval(_ADVANCE, 1, self.key, generation, "leave")
+
+    def until(self) -> str:
+        """Empty before the first job."""
+        return (cast("bytes | None", self._redis.hget(self.key, "until")) or b"").decode()
+
+    def done_until(self, moment: str) -> None:
+        self._redis.hset(self.key, "until", moment)
+
+    @contextmanager
+    def working(self) -> Iterator[bool]:
+        """Hold the lease of this work; yields False where another job holds it."""
+        with lease(self._redis, self._lease_key) as ours:
+            yield ours
+
+
+class Newest:
+    """The latest `updated_at` of the tasks that pass (ISO 8601 of one clock and zone sorts as text)."""
+
+    def __init__(self) -> None:
+        self.stamp = ""
+
+    def of(self, tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for task in tasks:
+            self.stamp = max(self.stamp, str(task.get("updated_at") or ""))
+            yield task
+
+
+def _pending(fields: list[bytes | None]) -> Pending:
+    labels, since, generation = fields
+    return Pending(int(labels or 0), float(since or time.time()), int(generation or 0))

@@ -1,0 +1,96 @@
+"""Webhooks can be lost: what Label Studio has is compared with what the last jobs saw, and missing jobs are planned.
+
+A training is due for labels that no webhook told of; finding and resolving hard cases, for tasks that changed after the
+newest change the last such job had done with.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ml_backend.labeling.results import project_key, read_time
+from ml_backend.project_state import ProjectState, count_labels, known_projects
+from ml_backend.queues import MINING, RESOLVING, TRAINING, Coalesced, Jobs, reaching
+from ml_backend.roles import role_of
+
+if TYPE_CHECKING:
+    from ml_backend.studio import Studio
+
+FAILED_WAIT_SECONDS = 3600.0
+"""A training that keeps failing on the same labels is not planned more often."""
+EDITS_EVERY = 10
+"""Changed answers do not change the counts and cost a query a project: looked for every tenth time."""
+
+
+def reconcile(jobs: Jobs, studio: Studio) -> dict[str, int]:
+    """Compare every known project with Label Studio; plan what is missing, forget what is gone there.
+
+    Returns the changes of each that no webhook told of."""
+    known = set(known_projects(jobs.redis))
+    if not known:
+        return {}
+    found = {project_key(project): project for project in studio.projects()}
+    for key in known - found.keys():
+        jobs.state(key).forget()
+    return {key: reconcile_project(jobs, key, found[key], studio) for key in sorted(known & found.keys())}
+
+
+def reconcile_project(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: Studio) -> int:
+    """Plan what the project's role asks for; returns how many changes no webhook told of."""
+    role, missed = role_of(project), 0
+    with reaching():
+        if role.learns:
+            missed += _training(jobs, project_key, project, studio)
+        if role.learns and role.automatic:
+            missed += _cases(jobs, MINING, project_key, int(project["id"]), studio)
+        if role.reviews_of is not None:
+            missed += _cases(jobs, RESOLVING, project_key, int(project["id"]), studio)
+    return missed
+
+
+def _training(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: Studio) -> int:
+    state, now = jobs.state(project_key), time.time()
+    last, pending, labels = state.last(), state.pending(), count_labels(project)
+    if last is not None and not last.settled and labels == last.labels and not pending.labels:
+        missed = labels if now - last.at > FAILED_WAIT_SECONDS else 0
+    else:
+        missed = abs(labels - (last.labels if last else 0)) - pending.labels
+        if missed <= 0 and last is not None and not pending.labels:
+            missed = _edits(jobs, state, int(project["id"]), studio)
+    if missed > 0:
+        jobs.labels_changed(project_key, int(project["id"]), missed)
+    elif pending.labels:  # their job may have been lost
+        jobs.plan(TRAINING, project_key, int(project["id"]), pending)
+    return max(missed, 0)
+
+
+def _cases(jobs: Jobs, work: Coalesced, project_key: str, project_id: int, studio: Studio) -> int:
+    changes = jobs.changes(work, project_key)
+    pending, until = changes.pending(), read_time(changes.until())
+    if pending.labels:  # their job may have been lost
+        jobs.plan(work, project_key, project_id, pending)
+        return 0
+    missed = studio.task_count(project_id, updated_after=until)
+    if missed:
+        jobs.cases_changed(work, project_key, project_id)
+    return missed
+
+
+def _edits(jobs: Jobs, state: ProjectState, project_id: int, studio: Studio) -> int:
+    """Answers changed since the last training, which the counts do not show."""
+    last, now = state.last(), time.time()
+    until = read_time(last.until) if last else None
+    if last is None or until is None:
+        return 0
+    if now - max(last.at, last.edits_checked) < EDITS_EVERY * jobs.settings.reconcile_seconds:
+        return 0
+    edited = 0
+    for task in studio.tasks(project_id, updated_after=until):
+        for annotation in task.get("annotations") or ():
+            changed = read_time(annotation.get("updated_at"))
+            edited += changed is not None and changed > until
+    state.record(replace(last, edits_checked=now))
+    return edited

@@ -1,0 +1,54 @@
+"""What a project of Label Studio is to Tiebreak, read off the lines it keeps in the project's description.
+
+tiebreak: hard-cases-of-12                  the review project of project 12
+tiebreak cases: product_reviews             a case library
+tiebreak hard cases: {"automatic": true}    a source project whose hard cases are found and resolved by themselves
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+REVIEWS_OF = "hard-cases-of-"
+"""Names of review projects begin with it; the source project's id follows."""
+
+_REVIEW = re.compile(rf"^[ \t]*tiebreak: {REVIEWS_OF}(?P<id>[1-9]\d{{0,17}})(?: \([^()\n]*\))?[ \t]*$", re.MULTILINE)
+_LIBRARY = re.compile(r"^[ \t]*tiebreak cases: \S+[ \t]*$", re.MULTILINE)
+_STANDARD = re.compile(r"^[ \t]*tiebreak hard cases: (?P<json>\{.*\})[ \t]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    reviews_of: int | None = None
+    """The project whose hard cases it holds."""
+    library: bool = False
+    automatic: bool = False
+
+    @property
+    def learns(self) -> bool:
+        """Whether people label it for a model to learn from."""
+        return self.reviews_of is None and not self.library
+
+
+def role_of(project: Mapping[str, Any]) -> Role:
+    """Of a project as Label Studio's API or a webhook shows it."""
+    text = str(project.get("description") or "").replace("\r\n", "\n")
+    reviews = list(_REVIEW.finditer(text))
+    return Role(
+        reviews_of=int(reviews[-1]["id"]) if reviews else None,
+        library=bool(_LIBRARY.search(text)),
+        automatic=_automatic(text),
+    )
+
+
+def _automatic(text: str) -> bool:
+    found = list(_STANDARD.finditer(text))
+    try:
+        said = json.loads(found[-1]["json"]) if found else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and said.get("automatic") is True
