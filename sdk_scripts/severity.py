@@ -1,8 +1,8 @@
 """How bad it would be to have a task wrong: by the labels it was given, and the risk words in it.
 
 The standard gives labels and words a severity; a label it does not name has 1. A label of a taxonomy has the severity
-of those above it, where that is greater. A task has the greatest severity of the labels that people or the model gave
-it, and of its risk words.
+of those above it, where that is greater, by any of its names (`standards.names_of`). A task has the greatest severity
+of the labels that people or the model gave it, and of its risk words.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ml_backend.labeling.config import PATH_SEPARATOR
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
 from sdk_scripts.risk_words import risk_words
+from sdk_scripts.standards import names_of
 
 if TYPE_CHECKING:
     from sdk_scripts.evidence import Evidence
@@ -53,6 +53,4 @@ def _most(labels: tuple[str, ...], severity: Mapping[str, float]) -> float:
 
 
 def _of_label(label: str, severity: Mapping[str, float]) -> float:
-    parts = label.split(PATH_SEPARATOR)
-    above = (PATH_SEPARATOR.join(parts[:depth]) for depth in range(1, len(parts) + 1))
-    return max((severity[name] for name in above if name in severity), default=1.0)
+    return max((severity[name] for name in names_of([label]) if name in severity), default=1.0)
