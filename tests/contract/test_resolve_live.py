@@ -221,7 +221,25 @@ def test_what_people_changed_since_is_a_conflict_and_stays(make) -> None:
     assert [one.task for one in found.resolved] == [other["data"]["source_task"]]
     assert desk.truths(edited["data"]["source_task"]) == []
 
-    desk.studio.delete_tasks(desk.project, [edited["data"]["source_task"]])
+    task = edited["data"]["source_task"]
+    desk.reopen(task, why="An annotator changed their mind.")
+    again = next(it for it in desk.reviews(review, task) if it["data"]["round"] == 2)
+    assert again["data"]["tiebreak"]["votes"][0]["answer"] == '["positive"]'
+    desk.decide(again, "sue", "negative")
+    assert [one.answer for one in desk.resolve().resolved] == ['["negative"]']
+
+    ours = max(desk.annotations(task), key=lambda it: it["id"])
+    result = [{**ours["result"][0], "value": {"choices": ["positive"]}}]
+    desk.studio.update_annotation(ours["id"], {"result": result})
+    assert f"Annotation {ours['id']}, the decision, was edited" in desk.resolve().conflicts[0].why
+    desk.reopen(task, why="Somebody edited it.")
+    again = next(it for it in desk.reviews(review, task) if it["data"]["round"] == 3)
+    assert "decided to be negative, and was changed to positive since" in again["data"]["reasons"]
+    desk.decide(again, "tom", "neutral")
+    assert [one.answer for one in desk.resolve().resolved] == ['["neutral"]']
+    assert desk.truths(task) == [("positive", False), ("neutral", True)]
+
+    desk.studio.delete_tasks(desk.project, [task])
     assert "not there any more" in desk.resolve().conflicts[0].why
 
 
@@ -318,6 +336,8 @@ def test_an_appeal_is_decided_by_somebody_else_and_the_old_decision_is_kept(make
     first = asked["data"]["reviewer"].split("@")[0]
     (second,) = {"rev", "sue"} - {first}
     desk.decide(asked, first, "neutral")
+    with pytest.raises(InputError, match="--apply` first"):
+        desk.reopen(task)
     desk.resolve()
 
     dry = desk.reopen(task, apply=False)
