@@ -197,7 +197,7 @@ class _Appeal:
             project=dict(self.project),
             url=self.studio.data_manager(self.project["id"]),
         )
-        (made,) = build_review_tasks(CaseFacts(Evidence(dataset), self.standard), [(hard, seats[0])])
+        (made,) = build_review_tasks(CaseFacts(Evidence(dataset)), [(hard, seats[0])])
         data, kept, before = made["data"], made["data"]["tiebreak"], last.data["tiebreak"]
         data |= {name: last.data.get(name) or "" for name in _AS_BEFORE}
         kept |= {name: before.get(name) for name in (*_AS_BEFORE, "reasons")}

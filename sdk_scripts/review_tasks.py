@@ -25,7 +25,6 @@ from sdk_scripts.review_cases import CaseFacts
 from sdk_scripts.review_html import panel, parts_of
 from sdk_scripts.review_options import as_choices, on_screen, options
 from sdk_scripts.reviewers import Case, Seat
-from sdk_scripts.signals import SIGNALS
 
 if TYPE_CHECKING:
     from ml_backend.prelabelers import Opinion
@@ -56,7 +55,7 @@ def reseated(
 ) -> dict[str, Any]:
     """A review task's data for another seat of the same case, or for another round of it. `seats`: how many decide it
     from now on (3 once two have not agreed)."""
-    kept = data["tiebreak"] if seats is None else {**data["tiebreak"], "seats": seats}
+    kept = {**(data.get("tiebreak") or {}), **({} if seats is None else {"seats": seats})}
     where = {"reviewer": seat.reviewer, "seat": seat.number, "round": round or data.get("round") or 1}
     return {**data, **where, "tiebreak": kept}
 
@@ -103,18 +102,19 @@ class _Builder:
             "source_project": self.dataset.project_id,
             "source_task": case.task,
             "score": round(case.score, 4),
+            "harm": round(case.harm, 4),
             "control": control.name,
             "reviewer": "",
             "seat": 1,
             "round": 1,
             "severity": distributed.severity,
             "standard": self.facts.standard.name,
-            "link": self.dataset.link(case.task) or "",
+            "link": "" if self.facts.standard.blind else self.dataset.link(case.task) or "",
             "item": panel(
                 "item",
                 parts=parts_of(self.evidence.config, task.data),
                 task=case.task,
-                link=self._path(case.task),
+                link="" if self.facts.standard.blind else self._path(case.task),  # names are one click away there
             ),
             "reasons": panel("reasons", reasons=reasons),
             "votes": self._votes_panel(control, votes),
@@ -230,21 +230,22 @@ class _Builder:
         return {name: precedents(self.evidence, name, tasks, hard) for name, tasks in by_control.items()}
 
     def _precedent(self, control: Control, found: Precedent) -> dict[str, Any]:
-        agreed = (
-            "one annotator" if found.judgements == 1 else f"{found.judgements} annotators, {found.confidence:.0%} sure"
-        )
+        if found.case is not None:
+            agreed = wording.short(f"settled case {found.case}" + "".join(f"; {it}" for it in found.reasons), 600)
+        elif found.judgements == 1:
+            agreed = "one annotator"
+        else:
+            agreed = f"{found.judgements} annotators, {found.confidence:.0%} sure"
         return {
             "answer": wording.show_key(control, found.answer),
             "who": agreed,
             "text": wording.short(found.text, 300),
             "task": found.task,
-            "link": self._path(found.task),
+            "link": _path(found.link) if found.case is not None else self._path(found.task),
         }
 
     def _path(self, task: int) -> str:
-        """The task's address without scheme and host: people may reach Label Studio under another name than we do."""
-        link = self.dataset.link(task)
-        return "" if link is None else urlsplit(link)._replace(scheme="", netloc="").geturl()
+        return _path(self.dataset.link(task) or "")
 
     @cached_property
     def _instruction(self) -> str:
@@ -261,7 +262,7 @@ class _Builder:
             "label_config": self.evidence.config.fingerprint,
             "guidelines": hashlib.sha256(self._instruction.encode()).hexdigest()[:16] if self._instruction else None,
             "consensus": {name: found.method for name, found in self.evidence.consensus.controls.items()},
-            "signals": {name: signal.weight for name, signal in SIGNALS.items()},
+            "signals": {name: round(weight, 6) for name, weight in self.facts.weights.items()},
             "name": self.facts.standard.name,
             "fingerprint": self.facts.standard.fingerprint,
         }
@@ -270,6 +271,11 @@ class _Builder:
 def _letters(place: int) -> str:
     """A to Z, then AA, AB, …"""
     return (_letters(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)
+
+
+def _path(link: str) -> str:
+    """An address without scheme and host: people may reach Label Studio under another name than we do."""
+    return urlsplit(link)._replace(scheme="", netloc="").geturl()
 
 
 def _shares(control: Control, opinion: Opinion | None) -> list[tuple[str, float]]:
