@@ -9,10 +9,10 @@ until        the newest change that a job has done with: ISO 8601, in Label Stud
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import redis
 
@@ -75,6 +75,18 @@ class Changes:
         """Hold the lease of this work; yields False where another job holds it."""
         with lease(self._redis, self._lease_key) as ours:
             yield ours
+
+
+class Newest:
+    """The latest `updated_at` of the tasks that pass (ISO 8601 of one clock and zone sorts as text)."""
+
+    def __init__(self) -> None:
+        self.stamp = ""
+
+    def of(self, tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for task in tasks:
+            self.stamp = max(self.stamp, str(task.get("updated_at") or ""))
+            yield task
 
 
 def _pending(fields: list[bytes | None]) -> Pending:

@@ -12,7 +12,6 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import FrameType
@@ -29,6 +28,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy
 
 from ml_backend.allocator import return_large_blocks
+from ml_backend.changes import Newest
 from ml_backend.encoder import imports
 from ml_backend.labeling.errors import InputError, NotEnoughLabels, QueueUnavailable, StudioNotFound, TiebreakError
 from ml_backend.logs import set_up_logs
@@ -119,9 +119,9 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
         )
     seen = Seen(count_labels(project), began)
     state.record(seen)
-    newest = [""]
+    newest = Newest()
     annotators = studio.annotators()
-    tasks = [read_task(task, annotators) for task in _noting(studio.tasks(project_id), newest)]
+    tasks = [read_task(task, annotators) for task in newest.of(studio.tasks(project_id))]
     settled = False
     try:
         config = parse(project["label_config"])
@@ -139,7 +139,7 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
         settled = True
         raise
     finally:
-        state.record(Seen(seen.labels, began, newest[0], settled))
+        state.record(Seen(seen.labels, began, newest.stamp, settled))
     return {
         "version": outcome.version,
         "labels": outcome.labels,
@@ -147,13 +147,6 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
         "promoted": outcome.promoted,
         "reason": outcome.reason,
     }
-
-
-def _noting(tasks: Iterator[dict[str, Any]], newest: list[str]) -> Iterator[dict[str, Any]]:
-    """Pass tasks on, keeping the latest `updated_at` (ISO 8601 of one clock and zone sorts as text)."""
-    for task in tasks:
-        newest[0] = max(newest[0], str(task.get("updated_at") or ""))
-        yield task
 
 
 def _refusal(error: TiebreakError) -> dict[str, Any]:

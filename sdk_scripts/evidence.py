@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
-from ml_backend.labeling.judgements import judgements, latest
-from ml_backend.labeling.results import Prediction, Task, answers
+from ml_backend.labeling.judgements import decisions, judgements, latest, of_annotators
+from ml_backend.labeling.results import Prediction, Task, answers, lookup
+from sdk_scripts.standards import Standard, standard_of
 
 if TYPE_CHECKING:
     from ml_backend.cases import Case
@@ -23,22 +24,28 @@ if TYPE_CHECKING:
     from ml_backend.labeling.consensus import Consensus
     from ml_backend.prelabelers import Opinion
     from ml_backend.settings import Settings
+    from sdk_scripts.neighbourhood import Neighbourhood
     from sdk_scripts.sources import Dataset
 
 Opinions = Mapping[str, Mapping[int, "Opinion"]]
 """Control name -> task id -> what a model thinks."""
+_AT = pl.coalesce("updated_at", "created_at")
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Lazily computed views of one dataset, shared by all signals.
 
-    Nothing in it depends on the order of the dataset's tasks.
+    Nothing in it depends on the order of the dataset's tasks. A few tasks of a project are a dataset, too: what only
+    the whole project tells is then given from outside.
     """
 
     dataset: Dataset
     load_encoder: Callable[[], Encoder] | None = None
     """How to get the encoder, asked only when a signal wants the model's out-of-fold opinions; None: without one."""
+    given_opinions: Opinions | None = None
+    """Instead of those worked out from the dataset."""
+    given_consensus: Consensus | None = None
 
     @classmethod
     def collect(cls, dataset: Dataset, settings: Settings) -> Evidence:
@@ -54,6 +61,11 @@ class Evidence:
         return self.dataset.config
 
     @cached_property
+    def standard(self) -> Standard:
+        """The project's; the default for a file. Raises ConfigError where it cannot be read."""
+        return standard_of(self.dataset.project or {})
+
+    @cached_property
     def tasks(self) -> dict[int, Task]:
         """By id, in order of id."""
         return {task.id: task for task in sorted(self.dataset.tasks, key=lambda task: task.id)}
@@ -66,9 +78,54 @@ class Evidence:
         return self.load_encoder()
 
     @cached_property
+    def texts(self) -> dict[int, str]:
+        """Task id -> all the text on its screen, without markup; tasks without text have none."""
+        from ml_backend.prelabelers import readings_of
+
+        asked = next(iter(self.config.answerable or self.config.controls), None)
+        if asked is None:
+            return {}
+        readings = readings_of(self.config, asked, [task.data for task in self.tasks.values()])
+        return {task: reading.text for task, reading in zip(self.tasks, readings, strict=True) if reading.text}
+
+    @cached_property
+    def same_items(self) -> pl.DataFrame:
+        """[task, item, likeness], a row a task with text: `item` is the same for tasks whose texts are nearly the same
+        and whose images are, `likeness` (0–1) how alike they are (see `same_texts`)."""
+        from sdk_scripts.same_texts import same_texts
+
+        group, likeness = same_texts(list(self.texts.values()))
+        columns = {"task": list(self.texts), "text": group, "likeness": likeness, "images": self._images(self.texts)}
+        rows = pl.DataFrame(columns, schema_overrides={"task": pl.Int64, "images": pl.String})
+        item = pl.struct("text", "images").rank("dense").cast(pl.Int64).alias("item")
+        return rows.with_columns(item).select("task", "item", "likeness")
+
+    def _images(self, tasks: Iterable[int]) -> list[str]:
+        fields = sorted(
+            {source.field for source in self.config.sources if source.tag.lower() == "image"} - {None}, key=str
+        )
+        if not fields:
+            return [""] * len(list(tasks))
+        return [repr([lookup(self.tasks[task].data, str(field)) for field in fields]) for task in tasks]
+
+    @cached_property
+    def all_judgements(self) -> pl.DataFrame:
+        """Every row of `labeling.judgements.SCHEMA`: people's earlier judgements and decisions of reviews, too."""
+        return judgements(self.tasks.values(), self.config)
+
+    @cached_property
     def judgements(self) -> pl.DataFrame:
         """Each annotator's last judgement of each control of each task (`labeling.judgements.SCHEMA`)."""
-        return latest(judgements(self.tasks.values(), self.config))
+        return latest(of_annotators(self.all_judgements))
+
+    @cached_property
+    def settled(self) -> frozenset[tuple[str, int]]:
+        """The (control, task) pairs that a review decided, and that nobody answered otherwise since."""
+        decided = decisions(self.all_judgements).select("control", "task", "answer", at=_AT)
+        since = self.judgements.join(decided, on=["control", "task"], suffix="_decided")
+        against = since.filter((pl.col("answer") != pl.col("answer_decided")) & (pl.col("at") < _AT))
+        settled = decided.join(against, on=["control", "task"], how="anti").select("control", "task")
+        return frozenset(settled.iter_rows())
 
     @cached_property
     def annotators_of(self) -> dict[tuple[str, int], int]:
@@ -92,7 +149,7 @@ class Evidence:
     def consensus(self) -> Consensus:
         from ml_backend.labeling.consensus import consensus
 
-        return consensus(self.judgements, self.config)
+        return self.given_consensus or consensus(self.all_judgements, self.config)
 
     @cached_property
     def cases(self) -> list[Case]:
@@ -119,10 +176,33 @@ class Evidence:
     def _out_of_fold(self) -> Opinions | NotEnoughLabels | ModelUnavailable:
         from ml_backend.training import out_of_fold
 
+        if self.given_opinions is not None:
+            return self.given_opinions
         try:
             return out_of_fold(self.config, list(self.tasks.values()), self.encoder)
         except (NotEnoughLabels, ModelUnavailable) as missing:  # kept: the next signal need not train to hear it again
             return missing
+
+    @cached_property
+    def neighbourhoods(self) -> Mapping[str, Neighbourhood]:
+        """Control -> where the texts stand among those labelled; controls with too few labels have none.
+
+        Raises ModelUnavailable.
+        """
+        from sdk_scripts.neighbourhood import neighbourhood
+
+        found = {control.name: neighbourhood(self, control) for control in self.config.answerable}
+        return {name: it for name, it in found.items() if it is not None}
+
+    def severity_of(self, task: int) -> float:
+        """How bad it would be to have the task wrong, by the project's standard (see `severity`); 1 is usual."""
+        return self._severities.get(task, 1.0)
+
+    @cached_property
+    def _severities(self) -> dict[int, float]:
+        from sdk_scripts.severity import severities
+
+        return severities(self)
 
     @cached_property
     def live_version(self) -> str | None:
@@ -139,6 +219,14 @@ class Evidence:
         return newest.model_version if newest else None
 
     @cached_property
+    def read_by_model(self) -> frozenset[int]:
+        """The tasks that have a prediction of the live version."""
+        live = self.live_version
+        return frozenset(
+            task.id for task in self.tasks.values() if any(it.model_version == live for it in task.predictions)
+        )
+
+    @cached_property
     def stored(self) -> Opinions:
         """What the live version predicted, as stored with the tasks; its probabilities are not stored.
 
@@ -149,11 +237,11 @@ class Evidence:
         return _stored(self.config, self.tasks.values(), self.live_version)
 
 
-def _stored(config: LabelConfig, tasks: object, version: str) -> Opinions:
+def _stored(config: LabelConfig, tasks: Iterable[Task], version: str) -> Opinions:
     from ml_backend.prelabelers import Opinion
 
     found: dict[str, dict[int, Opinion]] = {}
-    for task in tasks:  # type: ignore[attr-defined]
+    for task in tasks:
         mine = [prediction for prediction in task.predictions if prediction.model_version == version]
         if not mine:
             continue

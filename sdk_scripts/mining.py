@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from sdk_scripts.review_cases import CaseFacts
 from sdk_scripts.review_plan import Planner, ReviewPlan, to_take_back
 from sdk_scripts.review_project import Pushed, ReviewProject, is_review_project, review_source
 from sdk_scripts.review_tasks import build_review_tasks, reseated
+from sdk_scripts.signal_weights import learn_weights
+from sdk_scripts.signals import SIGNALS
 from sdk_scripts.standards import standard_of
 
 if TYPE_CHECKING:
@@ -30,54 +32,82 @@ def mine(
     *,
     budget: int | None = None,
     apply: bool = False,
+    evidence: Evidence | None = None,
+    only: Collection[int] | None = None,
     report: Report = lambda message: None,
 ) -> HardCases:
     """Rank by the project's standard, say what could not be looked at, and with `apply` make review tasks of the cases.
 
     `budget` is used instead of the standard's budget of a run. Without `apply` the outcome says what would be made, and
-    for whom, where the dataset is a project that can have reviews. Raises InputError for `apply` on a file, ConfigError
-    for a standard that cannot be read, StudioError where Label Studio does not take the review tasks.
+    for whom, where the dataset is a project that can have reviews. With `only`, those tasks alone can be hard, and
+    `evidence` may have been gathered from more or less than the dataset. Raises InputError for `apply` on a file,
+    ConfigError for a standard that cannot be read, StudioError where Label Studio does not take the review tasks.
     """
     if apply:
         review_source(dataset)  # said before minutes of work, not after
-    standard = standard_of(dataset.project or {})
-    evidence = Evidence.collect(dataset, settings)
-    found = find_hard_cases(dataset, evidence)
-    hard = [case for case in found if case.score >= standard.least_score]
-    found = replace(found, items=hard, total=len(hard))
+    evidence = evidence or Evidence.collect(dataset, settings)
+    learned = learned_weights(dataset, settings) if only is None else {}
+    found = find_hard_cases(dataset, evidence, learned=learned)
+    if only is not None:
+        chosen = [case for case in found if case.task in only]
+        found = replace(found, items=chosen, total=len(chosen))
     for name, why in found.dropped.items():
         report(f"Without the signal {name}: {why}")
-    most = budget or standard.budget.a_run
+    most = budget or evidence.standard.budget.a_run
     if dataset.project is not None and not is_review_project(dataset.project):
-        facts = CaseFacts(evidence, standard)
+        facts = CaseFacts(evidence, found.weights)
         act = _push if apply else _look
-        found = replace(found, review=act(dataset, settings, facts, found.items, most, report))
+        found = replace(found, review=act(dataset, settings, facts, found.items, most, only, report))
     return replace(found, items=found.items[: most if apply else budget])
 
 
+def learned_weights(dataset: Dataset, settings: Settings) -> dict[str, float]:
+    """Signal -> weight, as the decisions of the project's reviews teach it; empty where there are none."""
+    from sdk_scripts.decisions import outcomes, read_decisions
+
+    if dataset.studio is None or dataset.project is None or is_review_project(dataset.project):
+        return {}
+    reviews = ReviewProject(dataset.studio, dataset.project, standard_of(dataset.project), settings).tasks()
+    decided = read_decisions(reviews, dataset.studio.annotators()) if reviews else []
+    return learn_weights(outcomes(decided), {name: signal.weight for name, signal in SIGNALS.items()})
+
+
 def _look(
-    dataset: Dataset, settings: Settings, facts: CaseFacts, ranked: Sequence[HardCase], budget: int, report: Report
+    dataset: Dataset,
+    settings: Settings,
+    facts: CaseFacts,
+    ranked: Sequence[HardCase],
+    budget: int,
+    only: Collection[int] | None,
+    report: Report,
 ) -> Pushed:
     """What a push would do."""
     reviews = _reviews(dataset, settings, facts)
     now = datetime.now(UTC)
-    there = reviews.tasks()
+    there = reviews.tasks(only, now)
     old = set(to_take_back(there, facts.standard, now))
     plan = _plan(dataset, facts, ranked, budget, [task for task in there if task["id"] not in old], now)
-    _tell(plan, report)
+    _tell(plan, facts, report)
     return Pushed(reviews.find(), plan, expired=len(old), applied=False)
 
 
 def _push(
-    dataset: Dataset, settings: Settings, facts: CaseFacts, ranked: Sequence[HardCase], budget: int, report: Report
+    dataset: Dataset,
+    settings: Settings,
+    facts: CaseFacts,
+    ranked: Sequence[HardCase],
+    budget: int,
+    only: Collection[int] | None,
+    report: Report,
 ) -> Pushed:
     studio, _ = review_source(dataset)
     reviews = _reviews(dataset, settings, facts)
     now = datetime.now(UTC)
     with reviews.alone():
-        expired = reviews.take_back(now)
-        plan = _plan(dataset, facts, ranked, budget, reviews.tasks(), now)
-        project, doubled = reviews.find(), 0
+        there = reviews.tasks(only, now)
+        expired = reviews.take_back(there, now)
+        plan = _plan(dataset, facts, ranked, budget, [task for task in there if task["id"] not in expired], now)
+        project, doubled = reviews.find(), tuple[str, ...]()
         if project is not None or plan.new or plan.more:
             project = reviews.sync()
             tasks = [{"data": reseated(data, seat)} for data, seat in plan.more]
@@ -85,15 +115,13 @@ def _push(
     for one in plan.one_more:
         if one.raised:
             studio.raise_overlap(one.task, one.overlap)
-    pushed = Pushed(project, plan, expired, doubled, url=studio.data_manager(project) if project is not None else "")
-    _tell(plan, report)
+    pushed = Pushed(
+        project, plan, len(expired), doubled, url=studio.data_manager(project) if project is not None else ""
+    )
+    _tell(plan, facts, report)
     report(f"{pushed.created} review tasks made, {pushed.existing} cases had theirs already: {pushed.url}")
     if expired:
-        report(f"{expired} review tasks were taken back: too old, or for somebody who is no longer a reviewer.")
-    accounts = {email.lower() for email in studio.annotators().values()}
-    for reviewer in facts.standard.reviewers:
-        if reviewer.email not in accounts:
-            report(f"Label Studio has no account {reviewer.email}: nobody sees that queue until there is one.")
+        report(f"{len(expired)} review tasks were taken back: too old, or for somebody who is no longer a reviewer.")
     return pushed
 
 
@@ -124,7 +152,12 @@ def _plan(
     ).plan(ranked, budget)
 
 
-def _tell(plan: ReviewPlan, report: Report) -> None:
+def _tell(plan: ReviewPlan, facts: CaseFacts, report: Report) -> None:
+    studio = facts.evidence.dataset.studio
+    accounts = {email.lower() for email in studio.annotators().values()} if studio else set()
+    for reviewer in facts.standard.reviewers:
+        if reviewer.email not in accounts:
+            report(f"Label Studio has no account {reviewer.email}: nobody sees that queue until there is one.")
     if plan.too_few:
         report(f"{plan.too_few} cases have fewer judgements than the standard asks for before a review.")
     if plan.day_is_full:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import Task, text_of
+from ml_backend.labeling.results import Task, regions_by_control
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.reviewers import Case
 from sdk_scripts.standards import Standard, names_of
@@ -24,12 +24,17 @@ class CaseFacts:
     """Facts of one dataset's cases, the dear ones worked out only for those that are asked for."""
 
     evidence: Evidence
-    standard: Standard
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Of the signals that ranked the cases."""
+
+    @property
+    def standard(self) -> Standard:
+        return self.evidence.standard
 
     def case(self, found: HardCase) -> Case:
         task = self.evidence.tasks[found.task]
         labels = self.labels(task)
-        severity = self.severity(task, labels)
+        severity = self.evidence.severity_of(task.id)
         disturbing = self.standard.disturbing
         return Case(
             task=task.id,
@@ -43,8 +48,9 @@ class CaseFacts:
         )
 
     def labels(self, task: Task) -> frozenset[str]:
-        """What people or the model answered, to any control, by every name a standard may use."""
-        found = set(self._said.get(task.id, ()))
+        """What people or the model answered, to any control, by every name a standard may use; and what people told in
+        the feedback panel ("the content is disturbing")."""
+        found = {*self._said.get(task.id, ()), *self._told(task)}
         for control in self.evidence.config.answerable:
             opinion, _ = self.opinion(control.name, task.id)
             kind = kind_of(control)
@@ -52,19 +58,13 @@ class CaseFacts:
                 found.update(kind.labels(opinion.answer))
         return names_of(found)
 
-    def severity(self, task: Task, labels: frozenset[str]) -> float:
-        text = text_of(task.data, self._fields).casefold()
-        found = [self.standard.severity[label] for label in labels if label in self.standard.severity]
-        found += [weight for word, weight in self.standard.risk_words.items() if word.casefold() in text]
-        return max(found, default=1.0)
-
     def language(self, task: Task) -> str:
         """Asked only where somebody's languages depend on it."""
         if not any(reviewer.languages for reviewer in self.standard.reviewers):
             return ""
         from ml_backend.languages import language_of
 
-        return language_of(text_of(task.data, self._fields))
+        return language_of(self.evidence.texts.get(task.id, ""))
 
     def judgements(self, found: HardCase) -> int:
         """How many people answered the control in doubt."""
@@ -78,6 +78,18 @@ class CaseFacts:
             return opinion, f"Model version {self.evidence.live_version}."
         return None, ""
 
+    def _told(self, task: Task) -> Iterator[str]:
+        panels = [control for control in self.evidence.config.controls if control.feedback]
+        for annotation in task.annotations if panels else ():
+            regions = regions_by_control(self.evidence.config, annotation.regions)
+            for control in panels:
+                kind = kind_of(control)
+                answer = (
+                    kind.read(control, regions.get(control.name, ())) if kind and not annotation.cancelled else None
+                )
+                if kind and answer is not None:
+                    yield from kind.labels(answer)
+
     @cached_property
     def _said(self) -> dict[int, set[str]]:
         """Labels that people gave, by task."""
@@ -88,12 +100,6 @@ class CaseFacts:
             if kind := kinds.get(control):
                 found.setdefault(task, set()).update(kind.labels(kind.from_key(key)))
         return found
-
-    @cached_property
-    def _fields(self) -> list[str]:
-        """Of task data, those with text, as the screen shows them."""
-        fields = [self.evidence.config.text_fields(control) for control in self.evidence.config.answerable]
-        return list(dict.fromkeys(field for some in fields for field in some))
 
     @cached_property
     def _held_out(self) -> Mapping[str, Mapping[int, Opinion]]:

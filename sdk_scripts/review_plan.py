@@ -61,14 +61,6 @@ class ReviewPlan:
     day_is_full: bool = False
     """Whether the budget of the day left some out."""
 
-    @property
-    def by_reviewer(self) -> dict[str, int]:
-        """Seats by e-mail; "" are those for anybody."""
-        found: dict[str, int] = {}
-        for _, seat in (*self.more, *self.new):
-            found[seat.reviewer] = found.get(seat.reviewer, 0) + 1
-        return dict(sorted(found.items()))
-
 
 def rounds_of(review_tasks: Iterable[ReviewTask], source: int) -> dict[Key, Round]:
     """The cases of a source project, by its id, in a review project's tasks. Others than ours are passed over."""
@@ -223,20 +215,29 @@ def untouched(task: ReviewTask) -> bool:
     return not task.get("annotations") and not task.get("drafts")
 
 
-def doubles(review_tasks: Iterable[ReviewTask], source: int) -> list[int]:
-    """Ids of review tasks that are there twice, as two machines at once make them: all but the first of each seat, if
-    nobody has touched them."""
-    first: set[tuple[Any, ...]] = set()
+def twice(review_tasks: Iterable[ReviewTask], source: int) -> list[int]:
+    """Ids of review tasks that sit on the same seat of a source's case, as two machines at once make them."""
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for task in review_tasks:
+        if task["data"].get("source_project") == source:
+            found.setdefault(_seat_key(task), []).append(task["id"])
+    return [id for ids in found.values() if len(ids) > 1 for id in ids]
+
+
+def doubles(review_tasks: Iterable[ReviewTask]) -> list[ReviewTask]:
+    """Of those, read with their annotations, what can go: all but the first of each seat, if nobody has touched it."""
+    kept: set[tuple[Any, ...]] = set()
     found = []
     for task in sorted(review_tasks, key=lambda task: (untouched(task), task["id"])):
-        data = task["data"]
-        if data.get("source_project") != source or "source_task" not in data:
-            continue
-        key = (data["source_task"], data.get("control"), round_of(data), seat_of(data))
-        if key in first and untouched(task):
-            found.append(task["id"])
-        first.add(key)
+        if (key := _seat_key(task)) in kept and untouched(task):
+            found.append(task)
+        kept.add(key)
     return found
+
+
+def _seat_key(task: ReviewTask) -> tuple[Any, ...]:
+    data = task["data"]
+    return data.get("source_task"), data.get("control"), round_of(data), seat_of(data)
 
 
 def _newest(rounds: Mapping[int, list[ReviewTask]]) -> Round:

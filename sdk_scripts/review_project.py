@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError
+from ml_backend.studio.tasks import IDS_A_CALL, condition
 from sdk_scripts import wording
 from sdk_scripts.manifest import Manifest, load_manifest
-from sdk_scripts.manifest_schema import Filter, View
+from sdk_scripts.manifest_schema import Filter, View, Webhook
 from sdk_scripts.marks import read_mark
 from sdk_scripts.resources.project import find_project
-from sdk_scripts.review_plan import ReviewPlan, doubles, to_take_back
+from sdk_scripts.review_plan import ReviewPlan, doubles, to_take_back, twice
+from sdk_scripts.reviewers import reviewer_of
 from sdk_scripts.standards import Standard
 from sdk_scripts.sync import sync_manifests
 
@@ -29,6 +32,9 @@ MAX_TITLE = 50
 """Label Studio's limit."""
 WAIT_SECONDS = 600.0
 """For another push to the same project to finish."""
+
+UNDECIDED = condition("total_annotations", "equal", 0, "Number")
+"""Skips do not count."""
 
 QUEUE_OF = "Queue of "
 ANYBODY = "Anybody"
@@ -46,15 +52,22 @@ class Pushed:
     plan: ReviewPlan
     expired: int = 0
     """Review tasks that were taken back, because they were too old or their reviewer is no longer named."""
-    doubled: int = 0
-    """Of those made, how many another machine had made at the same time; they are deleted again."""
+    doubled: tuple[str, ...] = ()
+    """Reviewers of the seats that another machine had made at the same time; those review tasks are deleted again."""
     applied: bool = True
     url: str = ""
 
     @property
     def created(self) -> int:
         """Review tasks, one a seat."""
-        return len(self.plan.new) + len(self.plan.more) - self.doubled
+        return sum(self.by_reviewer.values())
+
+    @property
+    def by_reviewer(self) -> dict[str, int]:
+        """Review tasks by e-mail; "" are those for anybody."""
+        seats = Counter(seat.reviewer for _, seat in (*self.plan.more, *self.plan.new))
+        seats.subtract(self.doubled)
+        return {who: n for who, n in sorted(seats.items()) if n > 0}
 
     @property
     def existing(self) -> int:
@@ -68,7 +81,7 @@ class Pushed:
             "existing": self.existing,
             "project": self.project,
             "url": self.url,
-            "by_reviewer": self.plan.by_reviewer,
+            "by_reviewer": self.by_reviewer,
             "unplaced": [{"task": one.case.task, "why": one.reason} for one in self.plan.unplaced],
             "one_more": [one.to_json() for one in self.plan.one_more],
             "too_few": self.plan.too_few,
@@ -103,27 +116,48 @@ class ReviewProject:
         made = sync_manifests([manifest], self.settings, studio=self.studio, apply=True, prune=True)
         return made.projects[manifest.name]
 
-    def tasks(self) -> list[dict[str, Any]]:
-        """In full; empty where there is no project."""
-        project = self.find()
-        return [] if project is None else list(self.studio.tasks(project))
+    def tasks(self, about: Collection[int] | None = None, day: datetime | None = None) -> list[dict[str, Any]]:
+        """In full, in order of id; empty where there is no project.
 
-    def take_back(self, now: datetime) -> int:
-        """Delete what `review_plan.to_take_back` says; returns how many."""
+        With `about`, those of these source tasks, the undecided ones, and those made on that `day` (UTC): all that
+        placing these cases depends on, at a cost that does not grow with what was decided before.
+        """
         project = self.find()
-        old = to_take_back(self.tasks(), self.standard, now)
+        if project is None:
+            return []
+        if about is None:
+            return list(self.studio.tasks(project))
+        found = {task["id"]: task for task in self.studio.tasks(project, where=[UNDECIDED])}
+        if day is not None:
+            midnight = day.astimezone(UTC).strftime("%Y-%m-%dT00:00:00.000000Z")
+            since = condition("created_at", "greater", midnight, "Datetime")
+            found |= {task["id"]: task for task in self.studio.tasks(project, where=[since])}
+        wanted = sorted(about)
+        for start in range(0, len(wanted), IDS_A_CALL):
+            some = condition("data.source_task", "in_list", wanted[start : start + IDS_A_CALL], "List")
+            found |= {task["id"]: task for task in self.studio.tasks(project, where=[some])}
+        return [found[id] for id in sorted(found)]
+
+    def take_back(self, tasks: Sequence[Mapping[str, Any]], now: datetime) -> set[int]:
+        """Delete those of the project's tasks that `review_plan.to_take_back` says; returns their ids."""
+        project = self.find()
+        old = to_take_back(tasks, self.standard, now)
         if project is None or not old:
-            return 0
-        fresh = self.studio.tasks(project, ids=old)  # somebody may have begun one since
-        return self.studio.delete_tasks(project, to_take_back(fresh, self.standard, now))
+            return set()
+        fresh = to_take_back(self.studio.tasks(project, ids=old), self.standard, now)  # one may have been begun since
+        self.studio.delete_tasks(project, fresh)
+        return set(fresh)
 
-    def add(self, project: int, tasks: Sequence[Mapping[str, Any]]) -> int:
-        """Import review tasks; returns how many were deleted again, because another machine made the same meanwhile."""
+    def add(self, project: int, tasks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        """Import review tasks. Those that another machine made meanwhile are deleted again; returns their reviewers."""
         if not tasks:
-            return 0
+            return ()
         self.studio.import_tasks(project, tasks)
-        twice = doubles(self.studio.tasks(project), self.source["id"])
-        return self.studio.delete_tasks(project, twice) if twice else 0
+        there = self.tasks({task["data"]["source_task"] for task in tasks})
+        several = set(twice(there, self.source["id"]))
+        gone = doubles(task for task in there if task["id"] in several)
+        self.studio.delete_tasks(project, [task["id"] for task in gone])
+        return tuple(reviewer_of(task["data"]) for task in gone)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -171,6 +205,7 @@ def _manifest(source: Mapping[str, Any], standard: Standard) -> Manifest:
         "name": f"{_NAME}{source['id']}",
         "description": about,
         "views": (*manifest.project.views, *queues(hardest, standard)),
+        "webhook": Webhook.model_validate({}) if standard.automatic else None,
     }
     return _retitled(replace(manifest, project=manifest.project.model_copy(update=fields)), title)
 

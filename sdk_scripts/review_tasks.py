@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
+from ml_backend.cases import policy_version
 from ml_backend.labeling.config import Control
 from ml_backend.labeling.kinds import kind_of
 from sdk_scripts import wording
@@ -24,7 +25,6 @@ from sdk_scripts.review_cases import CaseFacts
 from sdk_scripts.review_html import panel, parts_of
 from sdk_scripts.review_options import as_choices, on_screen, options
 from sdk_scripts.reviewers import Case, Seat
-from sdk_scripts.signals import SIGNALS
 
 if TYPE_CHECKING:
     from ml_backend.prelabelers import Opinion
@@ -55,7 +55,7 @@ def reseated(
 ) -> dict[str, Any]:
     """A review task's data for another seat of the same case, or for another round of it. `seats`: how many decide it
     from now on (3 once two have not agreed)."""
-    kept = data["tiebreak"] if seats is None else {**data["tiebreak"], "seats": seats}
+    kept = {**(data.get("tiebreak") or {}), **({} if seats is None else {"seats": seats})}
     where = {"reviewer": seat.reviewer, "seat": seat.number, "round": round or data.get("round") or 1}
     return {**data, **where, "tiebreak": kept}
 
@@ -102,18 +102,19 @@ class _Builder:
             "source_project": self.dataset.project_id,
             "source_task": case.task,
             "score": round(case.score, 4),
+            "harm": round(case.harm, 4),
             "control": control.name,
             "reviewer": "",
             "seat": 1,
             "round": 1,
             "severity": distributed.severity,
             "standard": self.facts.standard.name,
-            "link": self.dataset.link(case.task) or "",
+            "link": "" if self.facts.standard.blind else self.dataset.link(case.task) or "",
             "item": panel(
                 "item",
                 parts=parts_of(self.evidence.config, task.data),
                 task=case.task,
-                link=self._path(case.task),
+                link="" if self.facts.standard.blind else self._path(case.task),  # names are one click away there
             ),
             "reasons": panel("reasons", reasons=reasons),
             "votes": self._votes_panel(control, votes),
@@ -136,6 +137,7 @@ class _Builder:
                 "language": distributed.language,
                 "disturbing": distributed.disturbing,
                 "seats": distributed.seats,
+                "policy": policy_version(self.dataset.project or {}),
                 "standard": self._standard,
             },
         }
@@ -260,7 +262,7 @@ class _Builder:
             "label_config": self.evidence.config.fingerprint,
             "guidelines": hashlib.sha256(self._instruction.encode()).hexdigest()[:16] if self._instruction else None,
             "consensus": {name: found.method for name, found in self.evidence.consensus.controls.items()},
-            "signals": {name: signal.weight for name, signal in SIGNALS.items()},
+            "signals": {name: round(weight, 6) for name, weight in self.facts.weights.items()},
             "name": self.facts.standard.name,
             "fingerprint": self.facts.standard.fingerprint,
         }

@@ -131,3 +131,23 @@ def hard_cases(document: Mapping[str, Any]) -> None:
         queues = [{"reviewer": who or "anybody", "cases": n} for who, n in review["by_reviewer"].items()]
         if any(review["by_reviewer"]):
             print_table(queues, ["reviewer", "cases"])
+
+
+def resolution(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    resolved, written = document["resolved"], "written" if document["applied"] else "to be written"
+    columns = ["task", "control", "answer", "was", "reviewer", "cause", "clause"]
+    print_table(resolved, columns, title=f"{len(resolved)} decisions {written}, {document['overturned']} overturned")
+    titles = {
+        "asked": "A third reviewer is asked" if document["applied"] else "A third reviewer is to be asked",
+        "waiting": "Waiting",
+        "conflicts": "For people to settle",
+        "outdated": "Decided under older guidelines",
+    }
+    for name, title in titles.items():
+        if document[name]:
+            typer.echo()
+            print_table(document[name], ["task", "control", "why"], title=title)
+    if document["standing"]:
+        typer.echo(f"{document['standing']} decisions were there already.")

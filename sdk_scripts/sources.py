@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,9 +121,14 @@ def load_export(path: Path, label_config: Path | None) -> Dataset:
 
 def read_project(studio: Studio, project: Mapping[str, Any]) -> Dataset:
     """The dataset of a project, as its API fields name it. Raises StudioError, or ConfigError for its label config."""
+    return dataset_of(studio, project, studio.tasks(project["id"]))
+
+
+def dataset_of(studio: Studio, project: Mapping[str, Any], json_tasks: Iterable[Mapping[str, Any]]) -> Dataset:
+    """The dataset of some tasks of a project. Raises as `read_project`."""
     config = parse(project["label_config"])
     annotators = studio.annotators()
-    tasks = [read_task(task, annotators) for task in studio.tasks(project["id"])]
+    tasks = [read_task(task, annotators) for task in json_tasks]
     return Dataset(
         name=str(project.get("title") or project["id"]),
         config=config,

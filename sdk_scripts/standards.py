@@ -91,6 +91,9 @@ class Standard(Section):
         default=False,
         description="raise a task's overlap instead of a review, where another label is expected to settle it",
     )
+    automatic: bool = Field(
+        default=False, description="found and resolved as labels change, by workers; otherwise by the commands only"
+    )
     disturbing: Disturbing | None = None
     expires_days: int | None = Field(
         default=None, ge=1, le=3650, description="review tasks that nobody decided in that time are taken back"
@@ -170,10 +173,11 @@ def problems(standard: Standard, config: LabelConfig) -> Iterator[tuple[tuple[st
         )
     for name in sorted(standard.signals.keys() - set(SIGNALS)):
         yield ("signals", name), f"is no signal; known: {', '.join(SIGNALS)}"
-    if any(control.open and control.tag.lower() not in _FREE for control in config.answerable):
+    asked = [control for control in config.controls if not control.per_region]
+    if any(control.open and control.tag.lower() not in _FREE for control in asked):
         return  # people may pick labels that the config does not list
-    known = names_of(PATH_SEPARATOR.join(label.path) for control in config.answerable for label in control.labels)
-    known |= {str(n) for it in config.answerable if it.tag.lower() == "rating" for n in range(1, most_stars(it) + 1)}
+    known = names_of(PATH_SEPARATOR.join(label.path) for control in asked for label in control.labels)
+    known |= {str(n) for it in asked if it.tag.lower() == "rating" for n in range(1, most_stars(it) + 1)}
     named: list[tuple[tuple[str | int, ...], Iterable[str]]] = [
         *((("reviewers", place, "labels"), one.labels) for place, one in enumerate(standard.reviewers)),
         (("severity",), standard.severity),

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ml_backend.labeling.config import Control, LabelConfig
-from ml_backend.labeling.kinds import Answer, kind_of
+from ml_backend.labeling.kinds import Answer, kind_of, one_line
 
 MAX_ANSWER = 60
 """Characters; a longer answer is cut."""
 
 
 def short(text: str, length: int = MAX_ANSWER) -> str:
-    """One line of at most `length` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+    """One line of at most `length` characters, none of them a control character."""
+    return one_line(text, length)
+
+
+def quoted(text: str, length: int = MAX_ANSWER) -> str:
+    """Somebody's words between quotation marks, on one line."""
+    inner = text.replace("“", "'").replace("”", "'")
+    return f"“{short(inner, length)}”"
 
 
 def show(control: Control, answer: Answer, length: int = MAX_ANSWER) -> str:
@@ -46,6 +51,11 @@ def votes(control: Control, counts: Mapping[str, int], most: int = 3) -> str:
         answers = len(ranked) - most
         parts.append(f"{rest} {'gives' if rest == 1 else 'give'} {answers} other answer{'s' if answers > 1 else ''}")
     return ", ".join(parts)
+
+
+def of_people(n: int, total: int, verb: str) -> str:
+    """ "2 of 3 people skipped it" for the verb "skipped it"; "the only annotator …" where there is one."""
+    return f"the only annotator {verb}" if n == total == 1 else f"{n} of {total} people {verb}"
 
 
 def people_said(n: int, *, unanimous: bool) -> str:

@@ -42,7 +42,8 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
         for annotation in task.annotations:
             if annotation.cancelled:
                 continue
-            given, decided = answers(config, annotation.regions), annotation.decided
+            decided = annotation.decided
+            given = answers(config, annotation.regions, hidden=decided)
             changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, config)
             for name, answer in given.items():
                 known = keys[name]
@@ -102,9 +103,9 @@ def latest(table: pl.DataFrame) -> pl.DataFrame:
     nobody = pl.when(pl.col("annotator") == "").then(pl.int_range(pl.len()))
     return (
         _by_age(table)
-        .with_columns(nobody.alias("nobody"), _DECIDED.alias("review"))
-        .unique(["task", "control", "annotator", "nobody", "review"], keep="last", maintain_order=True)
-        .drop("nobody", "review")
+        .with_columns(nobody.alias("nobody"), _DECIDED.alias("review"), _STANDING.alias("standing"))
+        .unique(["task", "control", "annotator", "nobody", "review", "standing"], keep="last", maintain_order=True)
+        .drop("nobody", "review", "standing")
     )
 
 
@@ -114,12 +115,16 @@ def of_annotators(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def decisions(table: pl.DataFrame) -> pl.DataFrame:
-    """The newest decision of each control of each task: at most a row for each, in order of task and control."""
-    decided = _by_age(table.filter(_DECIDED))
+    """The newest decision of each control of each task: at most a row for each, in order of task and control.
+
+    One that is no ground truth was replaced by a later one, or is somebody's copy of it.
+    """
+    decided = _by_age(table.filter(_STANDING))
     return decided.unique(["task", "control"], keep="last", maintain_order=True).sort("task", "control")
 
 
 _DECIDED = pl.col("decided").fill_null(False)
+_STANDING = _DECIDED & pl.col("ground_truth").fill_null(False)
 
 
 def _by_age(table: pl.DataFrame) -> pl.DataFrame:

@@ -116,11 +116,12 @@ def _annotator(who: Any, annotators: Mapping[int, str]) -> str:
     return "" if user is None else annotators.get(user) or str(user)
 
 
-def answers(config: LabelConfig, regions: Iterable[Region]) -> dict[str, Answer]:
+def answers(config: LabelConfig, regions: Iterable[Region], *, hidden: bool = False) -> dict[str, Answer]:
     """What a `result` list answers: control name -> answer.
 
     Controls asked per region have no answer of their own, and a control that the other answers hide (`visibleWhen`)
-    has none, whatever the regions say: nobody saw the question.
+    has none, whatever the regions say: nobody saw the question. With `hidden` it has: a decision answers one control
+    alone.
     """
     by_control = regions_by_control(config, regions)
     found: dict[str, Answer] = {}
@@ -130,7 +131,7 @@ def answers(config: LabelConfig, regions: Iterable[Region]) -> dict[str, Answer]
         answer = kind.read(control, by_control[control.name])
         if answer is not None:
             found[control.name] = answer
-    return on_screen(config, found)
+    return found if hidden else on_screen(config, found)
 
 
 def regions_by_control(config: LabelConfig, regions: Iterable[Region]) -> dict[str, list[Region]]:

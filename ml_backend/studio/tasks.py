@@ -33,21 +33,22 @@ class Tasks(Snapshots):
         updated_after: datetime | None = None,
         unpredicted: bool = False,
         data_only: bool = False,
+        where: Iterable[Filter] = (),
     ) -> Iterator[dict[str, Any]]:
         """Tasks in order of id, each once, with `data`, `meta`, `annotations` and `predictions` in full.
 
         Every condition is Label Studio's to apply, so that the cost is that of the tasks that match:
         `ids` (those no longer there are left out); `updated_after`, a time (UTC where it has no zone) after which an
         annotation was made, changed or deleted, or the task was changed (predictions imported in bulk do not count);
-        `unpredicted`, that no model has predicted them. With `data_only` tasks have their `id`, `data` and `meta` only,
-        at a fifth of the cost.
+        `unpredicted`, that no model has predicted them; `where`, further filters (`condition`). With `data_only` tasks
+        have their `id`, `data` and `meta` only, at a fifth of the cost.
 
         Pages are asked for by id rather than by number, so tasks that come or go meanwhile shift nothing; a large
         project is read whole through a snapshot, where that works. Memory is that of one page. Storage addresses in
         the data stay as they are. Raises StudioNotFound for a project that is not there, and StudioError where a page
         lacks tasks.
         """
-        conditions: list[Filter] = []
+        conditions: list[Filter] = list(where)
         if updated_after is not None:
             conditions.append(_changed_after(updated_after))
         if unpredicted:

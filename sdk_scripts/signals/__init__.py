@@ -7,13 +7,13 @@ NotEnoughLabels or ModelUnavailable, and the ranking goes on without it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ml_backend.labeling.plugins import Registry
 from sdk_scripts.evidence import Evidence
 
-__all__ = ["SIGNALS", "Evidence", "Signal", "Suspicion", "keep_strongest", "register"]
+__all__ = ["SIGNALS", "Evidence", "Findings", "Signal", "Suspicion", "register"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,23 @@ SIGNALS: Registry[Signal] = Registry("hard-case signal", __name__)
 register = SIGNALS.register_class
 
 
-def keep_strongest(found: dict[int, Suspicion], task: int, suspicion: Suspicion) -> None:
+@dataclass(frozen=True)
+class Findings:
+    """A signal's suspicions as they are found. What a review has settled is out of suspicion."""
+
+    evidence: Evidence
+    strongest: dict[int, Suspicion] = field(default_factory=dict)
     """A task with several controls is as suspicious as its most suspicious one; the earlier control wins a tie."""
-    if task not in found or suspicion.score > found[task].score:
-        found[task] = suspicion
+
+    def add(self, task: int, score: float, detail: str, control: str) -> None:
+        known = self.strongest.get(task)
+        if score > (known.score if known else 0.0) and (control, task) not in self.evidence.settled:
+            self.strongest[task] = Suspicion(min(1.0, score), detail, control)
+
+    def add_item(self, task: int, score: float, detail: str) -> None:
+        """Where the item itself is suspicious, whatever is asked about it: its first control is in doubt that is not
+        settled."""
+        settled = self.evidence.settled
+        control = next((it.name for it in self.evidence.config.answerable if (it.name, task) not in settled), None)
+        if control is not None:
+            self.add(task, score, detail, control)

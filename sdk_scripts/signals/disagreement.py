@@ -6,16 +6,20 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations, groupby
 from operator import itemgetter
 
+import polars as pl
+
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import Kind, kind_of
 from sdk_scripts import wording
-from sdk_scripts.signals import Evidence, Suspicion, keep_strongest, register
+from sdk_scripts.signals import Evidence, Findings, Suspicion, register
 
 
 @register("disagreement")
 class Disagreement:
-    """The mean distance between two annotators' answers to the task, by the distance of the control's kind.
+    """The mean distance between two annotators' answers to the task, by the distance of the control's kind: labels
+    equal or not (sets of them by Jaccard), paths of a taxonomy by the ancestors they share, stars and numbers by how
+    far apart they are, spans and boxes by how they overlap and whether they are labelled alike.
 
     0: all answers are equal; 1: no two have anything in common. A task with several controls counts with the one most
     disagreed about. Free text counts only where nothing else is asked: people who agree still write different
@@ -25,27 +29,22 @@ class Disagreement:
     ambiguous, the guidelines have a gap, or somebody erred; training on such a label teaches noise.
     """
 
-    weight = 0.9
+    weight = 0.5
 
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
-        found: dict[int, Suspicion] = {}
-        overlap = False
-        for name, kind in _compared(evidence.config):
-            control = evidence.config[name]
-            distances = _Distances(kind)
-            for task, counts in _counts(evidence, name):
-                n = sum(counts.values())
-                if n < 2:
-                    continue
-                overlap = True
-                if len(counts) > 1 and (score := distances.mean(counts)) > 0:
-                    detail = wording.about(evidence.config, name, wording.votes(control, counts))
-                    keep_strongest(found, task, Suspicion(score, detail, name))
-        if not overlap:
+        found = Findings(evidence)
+        if not any(n > 1 for n in evidence.annotators_of.values()):
             raise NotEnoughLabels(
                 "No task was answered by two annotators.", mend="Give some tasks an overlap of 2 or more."
             )
-        return found
+        for name, kind in _compared(evidence.config):
+            control = evidence.config[name]
+            distances = _Distances(kind)
+            for task, counts in _split(evidence, name):
+                if (score := distances.mean(counts)) > 0:
+                    detail = wording.about(evidence.config, name, wording.votes(control, counts))
+                    found.add(task, score, detail, name)
+        return found.strongest
 
 
 def _compared(config: LabelConfig) -> Iterator[tuple[str, Kind]]:
@@ -54,11 +53,10 @@ def _compared(config: LabelConfig) -> Iterator[tuple[str, Kind]]:
     return ((name, kind) for name, kind in kinds if only_text or kind.name != "text")
 
 
-def _counts(evidence: Evidence, control: str) -> Iterator[tuple[int, dict[str, int]]]:
-    """For each task, how many people gave each answer (by key)."""
-    rows: Iterable[tuple[int, str, int]] = (
-        evidence.judgements.filter(control=control).group_by("task", "answer").len().sort("task", "answer").iter_rows()
-    )
+def _split(evidence: Evidence, control: str) -> Iterator[tuple[int, dict[str, int]]]:
+    """For each task that people answered differently, how many gave each answer (by key)."""
+    counted = evidence.judgements.filter(control=control).group_by("task", "answer").len()
+    rows: Iterable[tuple[int, str, int]] = counted.filter(pl.len().over("task") > 1).sort("task", "answer").iter_rows()
     for task, group in groupby(rows, key=itemgetter(0)):
         yield task, {answer: n for _, answer, n in group}
 

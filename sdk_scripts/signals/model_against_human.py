@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ml_backend.labeling.kinds import Answer, Kind, kind_of
 from sdk_scripts import wording
-from sdk_scripts.signals import Evidence, Suspicion, keep_strongest, register
+from sdk_scripts.signals import Evidence, Findings, Suspicion, register
 
 if TYPE_CHECKING:
     from ml_backend.prelabelers import Opinion
@@ -30,7 +30,7 @@ class ModelAgainstHuman:
 
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
         opinions = evidence.opinions
-        found: dict[int, Suspicion] = {}
+        found = Findings(evidence)
         columns = ["task", "answer", "tied", "judgements"]
         for control in evidence.config.answerable:
             kind = kind_of(control)
@@ -45,9 +45,8 @@ class ModelAgainstHuman:
                     people = wording.people_said(n, unanimous=(control.name, task) not in evidence.split)
                     says, said = wording.show(control, opinion.answer), wording.show(control, human)
                     detail = f"the model gives {opinion.confidence:.2f} to {says}, {people} {said}"
-                    detail = wording.about(evidence.config, control.name, detail)
-                    keep_strongest(found, task, Suspicion(score, detail, control.name))
-        return found
+                    found.add(task, score, wording.about(evidence.config, control.name, detail), control.name)
+        return found.strongest
 
 
 def _margin(opinion: Opinion, kind: Kind, human: Answer) -> float:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from sdk_scripts import wording
 from sdk_scripts.evidence import Opinions
-from sdk_scripts.signals import Evidence, Suspicion, keep_strongest, register
+from sdk_scripts.signals import Evidence, Findings, Suspicion, register
 
 
 @register("uncertainty")
@@ -40,7 +40,7 @@ class Uncertainty:
         if not stored and not held_out:
             raise ModelUnavailable(" ".join(missing) or "The model has no opinion on any task.")
 
-        found: dict[int, Suspicion] = {}
+        found = Findings(evidence)
         for control in evidence.config.answerable:
             by_task = {}
             for task in evidence.tasks:
@@ -59,6 +59,5 @@ class Uncertainty:
                 who = "one annotator has" if n == 1 else "nobody has"
                 answer = wording.show(control, opinion.answer)
                 detail = f"the model gives {opinion.confidence:.2f} to {answer} and {who} answered"
-                detail = wording.about(evidence.config, control.name, detail)
-                keep_strongest(found, task, Suspicion(score, detail, control.name))
-        return found
+                found.add(task, score, wording.about(evidence.config, control.name, detail), control.name)
+        return found.strongest

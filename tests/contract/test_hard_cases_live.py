@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from unit.analysis.exports import SENTIMENT, annotation, choice, predicted
 
@@ -13,8 +17,10 @@ from ml_backend.labeling.results import answers, read_task
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from sdk_scripts.mining import mine
-from sdk_scripts.review_project import MANIFEST
+from sdk_scripts.resources.project import find_project as by_mark
+from sdk_scripts.review_project import MANIFEST, Pushed, ReviewProject
 from sdk_scripts.sources import find_project, load_source, read_label_config
+from sdk_scripts.standards import Standard, standard_of
 from sdk_scripts.sync import sync
 
 VOTES = [
@@ -134,9 +140,159 @@ def test_a_review_project_has_no_hard_cases_of_its_own(project, studio, studio_s
     studio.delete_project(review)
 
 
-def test_without_apply_nothing_is_made(project, studio, studio_settings) -> None:
+def test_without_apply_it_says_what_would_be_made_and_makes_nothing(project, studio, studio_settings) -> None:
     before = len(studio.projects())
     found = hard_cases(project, studio_settings)
     assert len(found) >= 3
-    assert found.review is None
+    assert (found.review.applied, found.review.created, found.review.project) == (False, len(found), None)
     assert len(studio.projects()) == before
+
+
+REVIEWERS = ("rev1@example.com", "rev2@example.com")
+
+
+def say(studio: Studio, project: int, **standard: Any) -> None:
+    """Give the source project this standard, as sync would."""
+    line = Standard.model_validate(standard).line()
+    studio.update_project(project, {"description": f"tiebreak hard cases: {line}"})
+
+
+@pytest.fixture
+def reviews(project, studio, studio_settings) -> Iterator[Callable[..., Pushed]]:
+    """Mines the project and returns what became of it."""
+    for email in REVIEWERS:
+        studio.add_annotator(email)
+
+    def run(**options: Any) -> Pushed:
+        return hard_cases(project, studio_settings, apply=True, **options).review
+
+    yield run
+    manifest = f"hard-cases-of-{project}"
+    if made := by_mark(studio.projects(), manifest):
+        studio.delete_project(made["id"])
+
+
+def seats(studio: Studio, review: int) -> set[tuple[int, int, str]]:
+    tasks = [task["data"] for task in studio.tasks(review, data_only=True)]
+    found = {(data["source_task"], data["seat"], data["reviewer"]) for data in tasks}
+    assert len(found) == len(tasks)
+    return found
+
+
+def served(settings: Settings, review: int, queue: str) -> list[int]:
+    """What "Label Tasks As Displayed" serves in a view, all of it decided one after the other."""
+    studio, token = Studio.connect(settings), settings.studio_token.get_secret_value()
+    (view,) = [view for view in studio.views(review) if view["data"]["title"] == queue]
+    body = {"filters": view["data"]["filters"], "ordering": view["data"]["ordering"]}
+    found: list[int] = []
+    while True:
+        params = {"id": "next_task", "project": review, "tabID": view["id"]}
+        answer = httpx.post(
+            f"{studio.url}/api/dm/actions",
+            params=params,
+            json=body,
+            headers={"Authorization": f"Token {token}"},
+            timeout=60,
+        )
+        if answer.status_code == 404:
+            return found
+        found.append(answer.raise_for_status().json()["id"])
+        studio.create_annotation(found[-1], {"result": []})
+
+
+def test_each_reviewer_has_a_queue_that_serves_only_their_cases_hardest_first(
+    project, studio, studio_settings, reviews
+) -> None:
+    say(studio, project, two_reviewers_from=3, severity={"negative": 3}, reviewers=[{"email": it} for it in REVIEWERS])
+    review = reviews().project
+    old = next(studio.tasks(review, data_only=True))["data"]
+    old = {name: old[name] for name in old if name != "reviewer"} | {"source_task": 0}
+    studio.import_tasks(review, [{"data": old}])
+    tasks = {task["id"]: task["data"] for task in studio.tasks(review, data_only=True)}
+    titles = [view["data"]["title"] for view in studio.views(review)]
+    assert titles == ["Hardest first", *(f"Queue of {it}" for it in REVIEWERS), "Anybody"]
+    everything = []
+    for email in REVIEWERS:
+        queue = served(studio_settings, review, f"Queue of {email}")
+        scores = [tasks[id]["score"] for id in queue]
+        assert {tasks[id]["reviewer"] for id in queue} == {email}
+        assert scores == sorted(scores, reverse=True)
+        everything += queue
+    anybody = served(studio_settings, review, "Anybody")
+    assert [tasks[id]["source_task"] for id in anybody] == [0]
+    assert sorted([*everything, *anybody]) == sorted(tasks)
+
+
+def test_where_nobody_is_named_the_cases_are_for_anybody(project, studio, studio_settings, reviews) -> None:
+    review = reviews(budget=2).project
+    assert [view["data"]["title"] for view in studio.views(review)] == ["Hardest first"]
+    assert {who for _, _, who in seats(studio, review)} == {""}
+    say(studio, project, reviewers=[{"email": REVIEWERS[0]}])
+    reviews(budget=2)
+    assert len(served(studio_settings, review, "Anybody")) == 2
+
+
+def test_a_lost_seat_is_made_again_and_never_for_the_reviewer_of_the_other(project, studio, reviews) -> None:
+    say(studio, project, two_reviewers_from=1, reviewers=[{"email": it} for it in REVIEWERS])
+    made = reviews(budget=1)
+    before = seats(studio, made.project)
+    assert len({who for _, _, who in before}) == 2
+    lost = next(task for task in studio.tasks(made.project, data_only=True) if task["data"]["seat"] == 1)
+    studio.delete_tasks(made.project, [lost["id"]])
+    again = reviews(budget=1)
+    assert (again.created, again.existing) == (1, 1)
+    assert seats(studio, made.project) == before
+
+
+def test_who_leaves_loses_the_queue_and_its_cases_go_to_others(project, studio, reviews) -> None:
+    say(studio, project, reviewers=[{"email": it} for it in REVIEWERS])
+    made = reviews()
+    theirs = {task for task, _, who in seats(studio, made.project) if who == REVIEWERS[0]}
+    assert theirs
+    say(studio, project, reviewers=[{"email": REVIEWERS[1]}])
+    moved = reviews()
+    assert (moved.expired, moved.created) == (len(theirs), len(theirs))
+    assert {who for _, _, who in seats(studio, made.project)} == {REVIEWERS[1]}
+    titles = [view["data"]["title"] for view in studio.views(made.project)]
+    assert titles == ["Hardest first", f"Queue of {REVIEWERS[1]}", "Anybody"]
+
+
+def test_a_reviewer_without_an_account_is_named_and_nothing_fails(project, studio, studio_settings, reviews) -> None:
+    say(studio, project, reviewers=[{"email": "nobody@example.com"}])
+    said: list[str] = []
+    assert reviews(budget=1, report=said.append).created == 1
+    assert any("no account nobody@example.com" in line for line in said)
+
+
+def test_what_expires_is_taken_back_unless_somebody_began_it(project, studio, studio_settings, reviews) -> None:
+    say(studio, project, expires_days=7)
+    review = reviews(budget=2).project
+    begun, untouched = (task["id"] for task in studio.tasks(review))
+    studio.create_annotation(begun, {"result": [], "was_cancelled": True})
+    source = studio.project(project)
+    there = ReviewProject(studio, source, standard_of(source), studio_settings)
+    tasks = there.tasks()
+    assert there.take_back(tasks, datetime.now(UTC) + timedelta(days=6)) == set()
+    assert there.take_back(tasks, datetime.now(UTC) + timedelta(days=8)) == {untouched}
+    assert [task["id"] for task in studio.tasks(review)] == [begun]
+    assert reviews(budget=2).created == 1
+
+
+def test_what_two_machines_make_at_once_is_there_once(project, studio, studio_settings, reviews) -> None:
+    review = reviews(budget=2).project
+    source = studio.project(project)
+    there = ReviewProject(studio, source, standard_of(source), studio_settings)
+    before = list(studio.tasks(review))
+    assert there.add(review, [{"data": task["data"]} for task in before]) == ("", "")
+    assert [task["id"] for task in studio.tasks(review)] == [task["id"] for task in before]
+
+
+def test_one_more_annotator_is_asked_before_a_review_once(project, studio, reviews) -> None:
+    studio.update_project(project, {"maximum_annotations": 4})
+    say(studio, project, minimum_judgements=4, one_more_annotator=True)
+    (hardest, *_) = reviews(budget=1).plan.one_more
+    stored = studio.task(hardest.task)
+    assert (stored["overlap"], stored["is_labeled"], hardest.overlap) == (4, False, 4)
+    again = reviews(budget=1)
+    assert [(one.task, one.raised) for one in again.plan.one_more] == [(hardest.task, False)]
+    assert (again.created, again.project) == (0, None)

@@ -11,13 +11,22 @@ from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.prelabelers import Opinion
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.sources import Dataset
+from sdk_scripts.standards import Standard
 
 
 class GivenEvidence(Evidence):
-    """`opinions`: control -> task -> Opinion, or None for a model that cannot be trained yet."""
+    """`opinions`: control -> task -> Opinion, or None for a model that cannot be trained yet. `standard`: instead of
+    the project's."""
 
-    def __init__(self, dataset: Dataset, opinions: Mapping[str, Mapping[int, Opinion]] | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        opinions: Mapping[str, Mapping[int, Opinion]] | None = None,
+        standard: Standard | None = None,
+    ) -> None:
         super().__init__(dataset, LengthEncoder)
+        if standard is not None:
+            self.__dict__["standard"] = standard
         missing = NotEnoughLabels("The model needs 20 labels, there are 3.", mend="Label more.")
         self.__dict__["_out_of_fold"] = missing if opinions is None else opinions
 

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from unit.analysis.exports import dataset, voted
+from unit.analysis.exports import SENTIMENT, choice, dataset, voted
 from unit.analysis.given import GivenEvidence
 
 from sdk_scripts.another_label import AnotherLabel, OneMore
-from sdk_scripts.hard_cases import find_hard_cases
+from sdk_scripts.hard_cases import HardCase, Reason, find_hard_cases
 from sdk_scripts.review_cases import CaseFacts
-from sdk_scripts.review_plan import Planner, ReviewPlan, doubles, rounds_of, to_take_back
+from sdk_scripts.review_plan import Planner, ReviewPlan, doubles, rounds_of, to_take_back, twice
+from sdk_scripts.review_project import Pushed
 from sdk_scripts.review_tasks import build_review_tasks, reseated
 from sdk_scripts.standards import Standard
 
@@ -34,8 +35,8 @@ class Desk:
 
     def __init__(self, given: Standard, tasks=SIX) -> None:
         project = {"id": SOURCE, "title": "Reviews", "created_at": "2026-01-01T00:00:00Z"}
-        evidence = GivenEvidence(dataset(tasks, project=project))
-        self.facts = CaseFacts(evidence, given)
+        evidence = GivenEvidence(dataset(tasks, project=project), standard=given)
+        self.facts = CaseFacts(evidence)
         self.ranked = list(find_hard_cases(evidence.dataset, evidence))
         self.tasks: list[dict[str, Any]] = []
         self.now = NOW
@@ -62,7 +63,9 @@ class Desk:
 def test_a_second_plan_adds_nothing() -> None:
     desk = Desk(standard(*PEOPLE[:2]))
     plan = desk.plan(4)
-    assert (len(plan.new), plan.existing, plan.by_reviewer) == (4, 0, {PEOPLE[0]: 2, PEOPLE[1]: 2})
+    assert (len(plan.new), plan.existing) == (4, 0)
+    assert Pushed(None, plan).by_reviewer == {PEOPLE[0]: 2, PEOPLE[1]: 2}
+    assert Pushed(None, plan, doubled=(PEOPLE[0],)).created == 3
     desk.carry_out(plan)
     again = desk.plan(4)
     assert (again.new, again.more, again.existing) == ((), (), 4)
@@ -78,7 +81,7 @@ def test_a_killed_run_is_completed_by_the_next_and_nobody_sits_twice_on_a_case(k
     assert len(desk.seats) == 12
     assert Counter((task, seat) for task, seat, _ in desk.seats).most_common(1)[0][1] == 1
     assert len({(task, who) for task, _, who in desk.seats}) == 12
-    assert desk.plan().by_reviewer == {}
+    assert (desk.plan().new, desk.plan().more) == ((), ())
 
 
 def test_a_missing_seat_is_made_also_of_a_case_that_is_ranked_no_longer() -> None:
@@ -195,6 +198,19 @@ def test_severity_and_disturbing_content_follow_labels_and_words() -> None:
     assert (found[2].severity, found[2].seats, found[2].disturbing) == (1, 1, True)
 
 
+def test_content_is_disturbing_where_annotators_say_so_in_the_feedback_panel() -> None:
+    xml = SENTIMENT.replace(
+        "</View>",
+        """<Choices name="feedback" toName="text" tiebreak="feedback"><Choice value="Disturbing" alias="bad"/></Choices>
+        </View>""",
+    )
+    told = voted(1, "x", "negative", "positive")
+    told["annotations"][0]["result"].append(choice("feedback", "bad"))
+    facts = CaseFacts(GivenEvidence(dataset([told], xml), standard=standard(disturbing={"labels": ["bad"]})))
+    case = facts.case(HardCase(1, 0.5, (Reason("disagreement", 0.5, "why", "sentiment"),)))
+    assert (case.disturbing, case.labels) == (True, {"negative", "positive", "bad"})
+
+
 def test_too_few_judgements_are_no_case_yet_unless_the_standard_says_so() -> None:
     desk = Desk(standard(minimum_judgements=3), [*SIX[:1], voted(2, "xx", "negative", "positive", "neutral")])
     plan = desk.plan()
@@ -251,10 +267,12 @@ def test_the_queue_of_a_reviewer_who_leaves_is_taken_back_and_given_to_others() 
 def test_doubles_of_two_machines_go_and_what_was_begun_stays() -> None:
     desk = Desk(standard(*PEOPLE))
     desk.carry_out(desk.plan(2))
+    assert twice(desk.tasks, SOURCE) == []
     desk.carry_out(ReviewPlan(new=Desk(desk.facts.standard).plan(2).new))
-    assert doubles(desk.tasks, SOURCE) == [3, 4]
+    assert sorted(twice(desk.tasks, SOURCE)) == [1, 2, 3, 4]
+    assert twice(desk.tasks, SOURCE + 1) == []
+    assert [task["id"] for task in doubles(desk.tasks)] == [3, 4]
     desk.tasks[2]["annotations"] = [ANSWERED]
-    assert doubles(desk.tasks, SOURCE) == [1, 4]
+    assert [task["id"] for task in doubles(desk.tasks)] == [1, 4]
     desk.tasks[0]["annotations"] = [ANSWERED]
-    assert doubles(desk.tasks, SOURCE) == [4]
-    assert doubles(desk.tasks, SOURCE + 1) == []
+    assert [task["id"] for task in doubles(desk.tasks)] == [4]

@@ -35,7 +35,7 @@ LIVE = {
 
 def reviews(source: Dataset, opinions=None, cases=None, **standard) -> list[dict]:
     """A seat of each case, for anybody."""
-    facts = CaseFacts(GivenEvidence(source, opinions), Standard(**standard))
+    facts = CaseFacts(GivenEvidence(source, opinions, Standard(**standard)))
     found = find_hard_cases(source, facts.evidence) if cases is None else cases
     seats = [(case, Seat(facts.case(case), "", 1)) for case in found]
     return [item["data"] for item in build_review_tasks(facts, seats)]
@@ -102,8 +102,8 @@ def test_the_stored_prediction_speaks_for_the_model_where_there_is_no_better_opi
 
 def test_precedents_are_the_nearest_tasks_with_an_agreed_answer_and_no_hard_cases(disputed) -> None:
     disputed.append(voted(5, "It broke?", "negative", "positive"))
-    by_task = {data["source_task"]: data for data in reviews(dataset(disputed, **LIVE))}
-    assert by_task.keys() == {1, 5}
+    cases = [HardCase(id, 0.5, (Reason("disagreement", 0.5, "why", "sentiment"),)) for id in (1, 5)]
+    by_task = {data["source_task"]: data for data in reviews(dataset(disputed, **LIVE), cases=cases)}
     precedents = by_task[1]["tiebreak"]["precedents"]
     assert [precedent["task"] for precedent in precedents] == [2, 4, 3]
     assert precedents[0]["answer"] == '["negative"]'

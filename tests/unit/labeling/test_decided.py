@@ -33,7 +33,7 @@ def asking(xml: str) -> LabelConfig:
 
 def decided(rows: pl.DataFrame, *final: tuple[int, str, str]) -> pl.DataFrame:
     """The judgements and these decisions, the later the newer."""
-    made = table(list(final)).with_columns(pl.lit(True).alias("decided"), pl.col("annotation") + 1000)
+    made = table(list(final)).with_columns(pl.col("annotation") + 1000, decided=True, ground_truth=True)
     return pl.concat([rows, made])
 
 
@@ -41,7 +41,12 @@ def annotation(meta: Any) -> Annotation:
     config = asking(ONE)
     (region,) = write_answers(config, {"c": ("x",)})
     return read_annotation(
-        {"id": 1, "completed_by": 3, "result": [region if meta is None else {**region, "meta": meta}]}
+        {
+            "id": 1,
+            "completed_by": 3,
+            "ground_truth": True,
+            "result": [region if meta is None else {**region, "meta": meta}],
+        }
     )
 
 
@@ -68,6 +73,15 @@ def test_a_decision_is_not_taken_for_the_reviewers_own_judgement() -> None:
     kept = latest(judgements([Task(1, {}, (own, final))], asking(ONE)))
     assert of_annotators(kept)["annotation"].to_list() == [1]
     assert decisions(kept)["annotation"].to_list() == [2]
+
+
+def test_a_copy_of_a_decision_or_one_that_was_replaced_decides_nothing() -> None:
+    final = replace(annotation(REVIEW), annotator="expert", updated_at=NINE)
+    copied = replace(final, id=2, ground_truth=False, updated_at=TEN)
+    for copy in (copied, replace(copied, annotator="somebody")):
+        kept = latest(judgements([Task(1, {}, (final, copy))], asking(ONE)))
+        assert decisions(kept)["annotation"].to_list() == [1]
+        assert of_annotators(kept).is_empty()
 
 
 @pytest.mark.parametrize(
