@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from unit.analysis.exports import dataset, voted
 from unit.analysis.given import GivenEvidence
 
 from ml_backend.cases import Case
+from sdk_scripts.hard_cases import find_hard_cases
 from sdk_scripts.precedents import NEAR, Precedent, precedents
+from sdk_scripts.review_cases import CaseFacts
+from sdk_scripts.review_tasks import build_review_tasks
+from sdk_scripts.reviewers import Seat
 
 AGREED = tuple(range(10, 40))
 """Tasks, each with a text of as many characters."""
@@ -68,3 +73,11 @@ def test_there_are_no_more_than_are_asked_for(most: int) -> None:
     rows = found(12, [case(501, 12), case(502, 12)], most=most)
     assert len(rows) == min(most, 2 + len(AGREED))
     assert [row.case for row in rows[:1]] == [501][:most]
+
+
+def test_a_reviewer_sees_why_a_case_was_settled_and_none_of_its_markup() -> None:
+    facts = CaseFacts(GivenEvidence(dataset([voted(1, "x" * 12, "negative", "positive")])))
+    facts.evidence.__dict__["cases"] = [replace(case(501, 12), rationale="<b>Both</b> at once.")]
+    (hard,) = find_hard_cases(facts.dataset, facts.evidence)
+    (task,) = build_review_tasks(facts, [(hard, Seat(facts.case(hard), "", 1))])
+    assert "settled case 501; 4; &lt;b&gt;Both&lt;/b&gt; at once." in task["data"]["precedents"]
