@@ -197,11 +197,16 @@ class Planner:
 
 
 def round_of(data: Mapping[str, Any]) -> int:
-    return int(data.get("round") or 1)
+    return _whole(data.get("round"))
 
 
 def seat_of(data: Mapping[str, Any]) -> int:
-    return int(data.get("seat") or 1)
+    return _whole(data.get("seat"))
+
+
+def _whole(value: Any) -> int:
+    """1 for what is no number from 1 up: anybody may have edited the data."""
+    return value if isinstance(value, int) and value > 0 else 1
 
 
 def skipped(task: ReviewTask) -> bool:
