@@ -19,16 +19,18 @@ class LabelError:
     of 3, and by the shares of the nearest labelled texts, with a weight of 1, as the model has learned how far to trust
     them. In each, it is the mean of two margins: of the likeliest other label, and of all others together.
 
-    0: they bear the label out, or speak neither for nor against it; 1: both are certain that it is another. It looks at
-    answers of one label; annotators that are tied are left to `disagreement`. The margins are the normalised margin and
-    the self-confidence of confident learning (Northcutt, Jiang & Chuang, JAIR 70, 2021); the mean of both, measured on
-    three sets with 5 and 10 % of the labels exchanged, was at or near the better of the two on each.
+    0: they bear the label out, or speak neither for nor against it; 1: both are certain that it is another than the one
+    annotator gave. Of several annotators' consensus it is so many times less: `wrong_consensus` weighs the model's word
+    against theirs. It looks at answers of one label; annotators that are tied are left to `disagreement`. The margins
+    are the normalised margin and the self-confidence of confident learning (Northcutt, Jiang & Chuang, JAIR 70, 2021);
+    the mean of both, measured on three sets with 5 and 10 % of the labels exchanged, was at or near the better of the
+    two on each.
 
     Why care: slips, misread guidelines and careless annotators leave labels that contradict those of all similar texts.
     They cost a model most, and where one person answers a task nothing else shows them.
     """
 
-    weight = 0.8
+    weight = 0.6
 
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
         opinions = evidence.opinions
@@ -52,6 +54,7 @@ class LabelError:
                 if near := around.get(task):
                     score = (MODEL * score + _against(near.other_share, near.own_share)) / (MODEL + 1)
                     who = "model and nearest labelled texts rather say"
+                score /= max(n, 1)
                 if score > 0 and other:
                     people = wording.people_said(n, unanimous=(name, task) not in evidence.split)
                     detail = f"{people} {wording.show_key(control, key)}, {who} {wording.short(other)}"

@@ -22,7 +22,7 @@ class Novelty:
     chance, however sure it says it is; a decision now makes the precedent.
     """
 
-    weight = 0.3
+    weight = 0.15
 
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
         found = Findings(evidence)

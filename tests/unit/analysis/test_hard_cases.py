@@ -31,7 +31,7 @@ def test_the_score_is_the_noisy_or_of_the_weighted_signals() -> None:
     scores = {reason.signal: reason.score for reason in case.reasons}
     assert scores.keys() == {"disagreement", "label_error", "model_against_human", "wrong_consensus"}
     assert scores["disagreement"] == pytest.approx(2 / 3)
-    assert scores["model_against_human"] == pytest.approx(0.8)
+    assert scores["model_against_human"] == pytest.approx(0.8 / 3)
     clear = [1 - SIGNALS[name].weight * score for name, score in scores.items()]
     assert case.score == pytest.approx(1 - math.prod(clear))
 
@@ -39,7 +39,6 @@ def test_the_score_is_the_noisy_or_of_the_weighted_signals() -> None:
 def test_the_reason_that_counts_most_comes_first_and_names_the_control_in_doubt() -> None:
     tasks = [voted(1, "x", "negative", "negative", "positive")]
     (case,) = ranked(tasks, sentiment({1: opinion("positive", 1.0)}))
-    assert {reason.signal for reason in case.reasons[:2]} == {"label_error", "model_against_human"}
     counts = [SIGNALS[reason.signal].weight * reason.score for reason in case.reasons]
     assert counts == sorted(counts, reverse=True)
     assert case.control == "sentiment"
@@ -82,7 +81,7 @@ def test_the_json_is_the_designs() -> None:
     (item,) = document["items"]
     assert item["task"] == 4
     assert item["severity"] == 1
-    assert item["harm"] == item["score"] == pytest.approx(1 - 0.5 * (1 - 0.95 * 0.5))
+    assert item["harm"] == item["score"] == pytest.approx(1 - (1 - 0.3) * (1 - 0.95 * 0.5))
     reason = next(reason for reason in item["reasons"] if reason["signal"] == "disagreement")
     assert reason["score"] == 1
     assert reason["detail"] == "1 of 2 says negative, 1 says positive"

@@ -239,4 +239,4 @@ def test_opinions_and_consensus_may_come_from_outside() -> None:
     assert evidence.consensus is whole.consensus
     assert evidence.opinions["sentiment"][1].confidence == 1
     own = Evidence(few, given_opinions=sentiment({1: opinion("positive", 1)}))
-    assert SIGNALS["model_against_human"](own)[1].score == 1
+    assert SIGNALS["model_against_human"](own)[1].score == 0.5
