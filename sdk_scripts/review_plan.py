@@ -102,6 +102,8 @@ class Planner:
     now: datetime
     overlap: Callable[[int], int] = lambda task: 1
     """Annotations that a source task is to get."""
+    usual: frozenset[int] = frozenset({1})
+    """The overlaps that tasks have before anybody raises one."""
     most_annotations: int = 1
     """No task gets more."""
     share: Callable[[str, int], float] = lambda control, task: 0.0
@@ -180,10 +182,10 @@ class Planner:
         """Whether a case is to be answered by one more annotator rather than reviewed."""
         standard, judgements = self.facts.standard, self.facts.judgements(hard)
         short = judgements < standard.minimum_judgements
-        another = standard.one_more_annotator and judgements and len(self.one_more) < budget
+        another = standard.one_more_annotator and 0 < judgements < self.most_annotations and len(self.one_more) < budget
         if another and (short or self.share(hard.control, hard.task) >= HALF):
             overlap = self.overlap(hard.task)
-            if overlap > judgements or judgements < self.most_annotations:
+            if overlap > judgements or short or overlap in self.usual:  # else it was raised before
                 self.one_more.append(OneMore(hard.task, max(overlap, judgements + 1), raised=overlap <= judgements))
                 return True
         self.too_few += short

@@ -261,7 +261,7 @@ def test_a_reviewer_without_an_account_is_named_and_nothing_fails(project, studi
     say(studio, project, reviewers=[{"email": "nobody@example.com"}])
     said: list[str] = []
     assert reviews(budget=1, report=said.append).created == 1
-    assert any("no account nobody@example.com" in line for line in said)
+    assert any("no account of nobody@example.com" in line for line in said)
 
 
 def test_what_expires_is_taken_back_unless_somebody_began_it(project, studio, studio_settings, reviews) -> None:
