@@ -74,8 +74,8 @@ def rounds_of(review_tasks: Iterable[ReviewTask], source: int) -> dict[Key, Roun
 
 
 def to_take_back(review_tasks: Iterable[ReviewTask], standard: Standard, now: datetime) -> list[int]:
-    """Ids of review tasks that nobody has answered, skipped or begun, and that are too old, or for somebody whom the
-    standard no longer names."""
+    """Ids of review tasks that nobody has answered or skipped, and that are too old, or for somebody whom the standard
+    no longer names. Those that somebody has begun are not to go either; that is for Label Studio to say."""
     named = {reviewer.email for reviewer in standard.reviewers}
     since = now - timedelta(days=standard.expires_days) if standard.expires_days else None
     return [
@@ -213,8 +213,8 @@ def skipped(task: ReviewTask) -> bool:
 
 
 def untouched(task: ReviewTask) -> bool:
-    """Whether nobody has answered, skipped or begun a review task."""
-    return not task.get("annotations") and not task.get("drafts")
+    """Whether nobody has answered or skipped a review task. (Whether somebody else has begun it, tasks do not say.)"""
+    return not task.get("annotations")
 
 
 def twice(review_tasks: Iterable[ReviewTask], source: int) -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError
+from ml_backend.studio.stored_predictions import NOT_BEGUN
 from ml_backend.studio.tasks import IDS_A_CALL, condition
 from sdk_scripts import wording
 from sdk_scripts.manifest import Manifest, load_manifest
@@ -144,7 +145,7 @@ class ReviewProject:
         old = to_take_back(tasks, self.standard, now)
         if project is None or not old:
             return set()
-        fresh = to_take_back(self.studio.tasks(project, ids=old), self.standard, now)  # one may have been begun since
+        fresh = to_take_back(self.studio.tasks(project, ids=old, where=[NOT_BEGUN]), self.standard, now)
         self.studio.delete_tasks(project, fresh)
         return set(fresh)
 
@@ -155,7 +156,8 @@ class ReviewProject:
         self.studio.import_tasks(project, tasks)
         there = self.tasks({task["data"]["source_task"] for task in tasks})
         several = set(twice(there, self.source["id"]))
-        gone = doubles(task for task in there if task["id"] in several)
+        younger = doubles(task for task in there if task["id"] in several)
+        gone = list(self.studio.tasks(project, ids=[task["id"] for task in younger], where=[NOT_BEGUN]))
         self.studio.delete_tasks(project, [task["id"] for task in gone])
         return tuple(reviewer_of(task["data"]) for task in gone)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -264,18 +265,38 @@ def test_a_reviewer_without_an_account_is_named_and_nothing_fails(project, studi
     assert any("no account of nobody@example.com" in line for line in said)
 
 
-def test_what_expires_is_taken_back_unless_somebody_began_it(project, studio, studio_settings, reviews) -> None:
+def begin(settings: Settings, task: int) -> None:
+    """Have somebody else than the token's account begin a task: they sign up by invitation, and leave a draft."""
+    token = settings.studio_token.get_secret_value()
+    with httpx.Client(base_url=settings.studio_url, follow_redirects=True, timeout=60) as browser:
+        headers = {"Referer": settings.studio_url}
+        invitation = browser.get("/api/invite", headers={"Authorization": f"Token {token}"}).json()["invite_url"]
+        browser.cookies.clear()
+        browser.get(invitation)
+        who = {"email": f"{uuid4().hex}@example.com", "password": "a-password-for-tests"}
+        form = {**who, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        browser.post(invitation, data=form, headers=headers).raise_for_status()
+        headers["X-CSRFToken"] = browser.cookies["csrftoken"]
+        browser.post(
+            f"/api/tasks/{task}/drafts", json={"result": [], "lead_time": 1}, headers=headers
+        ).raise_for_status()
+
+
+def test_what_expires_is_taken_back_unless_somebody_skipped_or_began_it(
+    project, studio, studio_settings, reviews
+) -> None:
     say(studio, project, expires_days=7)
-    review = reviews(budget=2).project
-    begun, untouched = (task["id"] for task in studio.tasks(review))
-    studio.create_annotation(begun, {"result": [], "was_cancelled": True})
+    review = reviews(budget=3).project
+    skipped, begun, untouched = (task["id"] for task in studio.tasks(review))
+    studio.create_annotation(skipped, {"result": [], "was_cancelled": True})
+    begin(studio_settings, begun)
     source = studio.project(project)
     there = ReviewProject(studio, source, standard_of(source), studio_settings)
     tasks = there.tasks()
     assert there.take_back(tasks, datetime.now(UTC) + timedelta(days=6)) == set()
     assert there.take_back(tasks, datetime.now(UTC) + timedelta(days=8)) == {untouched}
-    assert [task["id"] for task in studio.tasks(review)] == [begun]
-    assert reviews(budget=2).created == 1
+    assert [task["id"] for task in studio.tasks(review)] == [skipped, begun]
+    assert reviews(budget=3).created == 1
 
 
 def test_what_two_machines_make_at_once_is_there_once(project, studio, studio_settings, reviews) -> None:

@@ -257,10 +257,10 @@ def test_another_label_is_worth_more_from_reliable_annotators_and_nothing_where_
     assert reliable.share("sentiment", 99) == 0
 
 
-def test_old_review_tasks_are_taken_back_unless_somebody_has_begun_them() -> None:
+def test_old_review_tasks_are_taken_back_unless_somebody_answered_or_skipped_them() -> None:
     desk = Desk(standard(*PEOPLE, expires_days=7))
     desk.carry_out(desk.plan())
-    for task, touched in zip(desk.tasks, ({}, {"annotations": [SKIPPED]}, {"drafts": [{}]}), strict=False):
+    for task, touched in zip(desk.tasks, ({}, {"annotations": [SKIPPED]}, {"annotations": [ANSWERED]}), strict=False):
         task.update(touched, created_at="2026-11-18T00:00:00.000000Z")
     assert to_take_back(desk.tasks, desk.facts.standard, NOW) == [1]
     assert to_take_back(desk.tasks, standard(*PEOPLE), NOW) == []
