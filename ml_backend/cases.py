@@ -115,9 +115,17 @@ def all_cases(studio: Studio, project: Mapping[str, Any], config: LabelConfig) -
     ]
 
 
-def usable(cases: Iterable[Case], use: Use) -> list[Case]:
-    """Those to be used so: promoted to it and not stale."""
-    return [case for case in cases if use in case.uses and not case.stale]
+def usable(cases: Iterable[Case], use: Use, now: datetime) -> list[Case]:
+    """Those to be used so at `now`: promoted to it, neither stale nor expired."""
+    return [case for case in cases if use in case.uses and case.state(now) == "holds"]
+
+
+def regression_cases(studio: Studio, project: Mapping[str, Any], config: LabelConfig, now: datetime) -> list[Case]:
+    """What a new model of the project is tried on."""
+    cases = read_cases(studio, project, config, now)
+    if stale := sum(case.stale for case in cases):
+        log.warning("the guidelines changed: no model is tried on stale cases", project=project["id"], stale=stale)
+    return usable(cases, "regression", now)
 
 
 def libraries_of(projects: Iterable[Mapping[str, Any]], source: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -100,7 +100,7 @@ def reconcile_job() -> None:
 
 
 def _train(settings: Settings, state: ProjectState, project_key: str, project_id: int) -> dict[str, Any]:
-    from ml_backend.cases import policy_version, read_cases, usable
+    from ml_backend.cases import policy_version, regression_cases
     from ml_backend.encoder import load_encoder
     from ml_backend.labeling.config import parse
     from ml_backend.labeling.results import project_key as key_of
@@ -131,7 +131,7 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
             tasks,
             load_encoder(settings),
             ModelRegistry(settings.models),
-            cases=usable(read_cases(studio, project, config, datetime.now(UTC)), "regression"),
+            cases=regression_cases(studio, project, config, datetime.now(UTC)),
             policy_version=policy_version(project),
         )
         settled = True

@@ -94,7 +94,10 @@ def judge(
         lowest = min(lowest, p)
         said.append(f"alone right on {better}, alone wrong on {worse} of {len(known)} texts {which} (p = {p:.2g})")
     verdict = "not worse" if lowest >= LEVEL / 2 else "worse"
-    return lowest >= LEVEL / 2, f"It is {verdict} than the live version: {'; '.join(said)}; refused below {LEVEL / 2}."
+    tried = sum(case.control in heads for case in cases)
+    passed = f" It passes the {tried} cases of the library." if tried > 1 else " It passes the library's case." * tried
+    why = f"It is {verdict} than the live version: {'; '.join(said)}; refused below {LEVEL / 2}.{passed}"
+    return lowest >= LEVEL / 2, why
 
 
 def p_not_worse(better: int, worse: int, texts: int) -> float:

@@ -1,7 +1,8 @@
-"""`tiebreak reopen`: a resolved case is decided once more, by people who have not sat on it.
+"""`tiebreak reopen`: a case is decided once more, by people who have not sat on it.
 
-A new round of review tasks shows what the annotators say by now, the earlier decision, and why it is appealed. The
-ground truth stands until the new round has decided.
+It is one that is resolved, or whose decision could not be written because of a conflict. A new round of review tasks
+shows what the annotators say by now, the earlier decision, and why it is appealed. The ground truth stands until the
+new round has decided.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ml_backend.labeling.results import Task, read_task
 from sdk_scripts import wording
 from sdk_scripts.decisions import CAUSES, Review, Seated, distributed, read_reviews
 from sdk_scripts.evidence import Evidence
-from sdk_scripts.ground_truth import SourceTask
+from sdk_scripts.ground_truth import SourceTask, Write
 from sdk_scripts.hard_cases import HardCase, Reason
 from sdk_scripts.review_cases import CaseFacts, judged_by
 from sdk_scripts.review_options import MAX_LABEL, OTHER
@@ -29,7 +30,7 @@ from sdk_scripts.review_tasks import build_review_tasks, reseated
 from sdk_scripts.reviewers import Seat, distribute, load_of
 from sdk_scripts.sources import Dataset
 from sdk_scripts.standards import Standard, standard_of
-from sdk_scripts.verdicts import MOST_SEATS, by_case
+from sdk_scripts.verdicts import MOST_SEATS, Decided, Split, Verdict, Waiting, by_case, verdict
 
 if TYPE_CHECKING:
     from ml_backend.settings import Settings
@@ -79,7 +80,7 @@ def reopen(
 ) -> Reopened:
     """Reopen the case of a source task; `control` where the task has several. A case that is open already is left so.
 
-    Raises InputError where there is no decision to appeal, or nobody left to hear it.
+    Raises InputError where nothing is decided yet, a decision waits to be written, or nobody is left to decide.
     """
     words = why.strip()[:MAX_WHY]
     if not words:
@@ -96,14 +97,16 @@ def reopen(
             raise InputError(f"Project {project['id']} has no task {task} any more.")
         appeal = _Appeal(project, studio, reviews.standard, source, case[1], rows, annotators, words)
         newest = rows[-1].review.round
-        if appeal.decided_in() != newest:
+        if isinstance(appeal.said, Waiting | Split):
             if newest == 1:
-                raise InputError(
-                    f"Task {task} has no decision about {case[1]!r} to appeal.",
-                    mend=f"Run `tiebreak resolve {project['id']} --apply` once its reviewers have decided.",
-                )
+                raise InputError(f"Task {task} has no decision about {case[1]!r} yet.", mend="Its reviews are open.")
             sitting = tuple(it.review.assigned for it in rows if it.review.round == newest)
             return Reopened(task, case[1], newest, sitting, existing=True, applied=apply)
+        if appeal.to_be_written:
+            raise InputError(
+                f"The decision about task {task} is not written yet, so there is nothing to appeal.",
+                mend=f"Run `tiebreak resolve {project['id']} --apply` first.",
+            )
         seats = appeal.seats(there)
         if apply and where is not None:
             reviews.sync()
@@ -150,11 +153,22 @@ class _Appeal:
     def source(self) -> SourceTask:
         return SourceTask(self.json, self.config, self.control)
 
-    def decided_in(self) -> int | None:
-        """The round that the standing ground truth comes from; None where there is none."""
-        standing = self.source.standing()
-        found = self.source.record(standing).get("round") if standing else None
-        return found if isinstance(found, int) else None
+    @cached_property
+    def said(self) -> Verdict:
+        return verdict(self.rows, self.config, self.task.data)
+
+    @property
+    def to_be_written(self) -> bool:
+        if not isinstance(self.said, Decided):
+            return False
+        return isinstance(self.source.plan(self.said, self.said.decision.review.policy), Write)
+
+    @cached_property
+    def standing(self) -> str | None:
+        """The key of the answer that stands; None where none does."""
+        standing, kind = self.source.standing(), kind_of(self.config[self.control])
+        answer = self.source.answer(standing) if standing else None
+        return None if kind is None or answer is None else kind.key(answer)
 
     def seats(self, there: Sequence[Mapping[str, Any]]) -> list[Seat]:
         """As many as the case had. Raises InputError where nobody else can decide it now."""
@@ -187,33 +201,19 @@ class _Appeal:
         data, kept, before = made["data"], made["data"]["tiebreak"], last.data["tiebreak"]
         data |= {name: last.data.get(name) or "" for name in _AS_BEFORE}
         kept |= {name: before.get(name) for name in (*_AS_BEFORE, "reasons")}
-        kept |= {"consensus": {"answer": self._standing, "confidence": 1.0}}
-        if self._standing not in kept["options"].values():
-            label = wording.show_key(self.config[self.control], self._standing, MAX_LABEL)
+        if self.standing is not None:
+            kept["consensus"] = {"answer": self.standing, "confidence": 1.0}
+        if self.standing is not None and self.standing not in kept["options"].values():
+            label = wording.show_key(self.config[self.control], self.standing, MAX_LABEL)
             if label not in kept["options"] and label != OTHER:
                 data["options"].insert(0, {"value": label, "hint": "the decision that is appealed"})
-                kept["options"][label] = self._standing
+                kept["options"][label] = self.standing
         return [{"data": reseated(data, seat, round=last.round + 1, seats=len(seats))} for seat in seats]
-
-    @cached_property
-    def _standing(self) -> str:
-        """The key of the answer that is appealed."""
-        standing, kind = self.source.standing(), kind_of(self.config[self.control])
-        answer = self.source.answer(standing) if standing else None
-        if kind is None or answer is None:
-            raise InputError(f"The decision about task {self.task.id} cannot be read.", mend="Was it edited?")
-        return kind.key(answer)
 
     def _reasons(self, last: Review) -> tuple[Reason, ...]:
         """What the panel says: the appeal, the decision, without who decided, and why the case was hard."""
-        standing = self.source.standing()
-        record = self.source.record(standing) if standing else {}
-        about = [CAUSES.get(str(record.get("cause")), ""), wording.short(str(record.get("clause") or ""), 300)]
-        said = f" ({', '.join(filter(None, about))})" if any(about) else ""
-        rationale = f": {record['rationale']}" if record.get("rationale") else ""
-        answer = wording.show_key(self.config[self.control], self._standing)
         appeal = Reason("appeal", 1.0, f"Reopened: {self.why}", self.control)
-        decision = Reason("decision", 1.0, f"It was decided to be {answer}{said}{rationale}", self.control)
+        decision = Reason("decision", 1.0, self._decision(), self.control)
         listed = last.data["tiebreak"].get("reasons")
         before = [
             Reason(str(it.get("signal")), last.reasons[it["signal"]], str(it.get("detail") or ""), self.control)
@@ -221,3 +221,14 @@ class _Appeal:
             if isinstance(it, Mapping) and it.get("signal") in last.reasons
         ]
         return (appeal, decision, *before)
+
+    def _decision(self) -> str:
+        """In a sentence."""
+        if not isinstance(self.said, Decided):
+            return "Its reviewers came to no answer."
+        decision, control = self.said.decision, self.config[self.control]
+        about = ", ".join(filter(None, (CAUSES.get(decision.cause, ""), decision.clause)))
+        said = f"It was decided to be {wording.show_key(control, self.said.key)}"
+        if self.standing not in (None, self.said.key):
+            said += f", and was changed to {wording.show_key(control, str(self.standing))} since"
+        return said + (f" ({about})" if about else "") + (f": {decision.rationale}" if decision.rationale else "")

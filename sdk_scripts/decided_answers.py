@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sdk_scripts.decisions import Decision
 
 MEND = "Change the decision in the review project."
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What reading and writing answers raises for what people have made of a key."""
 
 
 def decided_answer(decision: Decision, config: LabelConfig, data: Mapping[str, Any]) -> Answer:
@@ -39,7 +41,7 @@ def decided_answer(decision: Decision, config: LabelConfig, data: Mapping[str, A
         try:
             answer = kind.from_key(decision.key)
             same = kind.key(answer) == decision.key
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError):
+        except _UNREADABLE:
             same = False
         if not same:
             raise InputError(f"The review task's answer {wording.short(decision.key)!r} cannot be read.", mend=MEND)
@@ -88,10 +90,11 @@ def _held(config: LabelConfig, control: Control, kind: Kind, answer: Answer) -> 
         write_answers(config, {control.name: answer})
         regions = regions_by_control(config, kind.write(control, answer))
         read = kind.read(control, regions.get(control.name, []))
+        held = read is not None and same_answer(kind, read, answer)
     except InputError as error:
         raise InputError(f"The answer decided is none that {control.name!r} takes: {error.what}", mend=MEND) from None
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError):
-        read = None
-    if read is None or not same_answer(kind, read, answer):
+    except _UNREADABLE:
+        held = False
+    if not held:
         raise InputError(f"The answer decided cannot be written as one to {control.name!r}.", mend=MEND)
     return read

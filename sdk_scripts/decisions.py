@@ -319,8 +319,8 @@ def _text(annotation: Annotation, control: str) -> str:
 
 
 def _id(value: Any) -> int | None:
-    """A number from 1 up that a 64-bit column holds."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
+    """A number from 1 up that Label Studio's columns hold: PostgreSQL fails on a larger one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31 else None
 
 
 def _user(value: Any) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from ml_backend.labeling.results import Prediction, Task, answers, lookup
 from sdk_scripts.standards import Standard, standard_of
 
 if TYPE_CHECKING:
+    from ml_backend.cases import Case
     from ml_backend.encoder import Encoder
     from ml_backend.labeling.agreement import Agreement
     from ml_backend.labeling.config import LabelConfig
@@ -148,6 +150,16 @@ class Evidence:
         from ml_backend.labeling.consensus import consensus
 
         return self.given_consensus or consensus(self.all_judgements, self.config)
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """The source's settled precedents, in order of task; none for a file. Raises StudioError."""
+        from ml_backend.cases import read_cases, usable
+
+        if self.dataset.studio is None or self.dataset.project is None:
+            return []
+        now = datetime.now(UTC)
+        return usable(read_cases(self.dataset.studio, self.dataset.project, self.config, now), "precedent", now)
 
     @property
     def opinions(self) -> Opinions:

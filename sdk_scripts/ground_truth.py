@@ -65,7 +65,7 @@ class SourceTask:
         """What writing the decision takes. `policy` is the version of the guidelines it was made under."""
         standing = [one for one in self._decisions if one.ground_truth and not one.cancelled]
         for one in standing:
-            if not self._says(one, str(self.record(one).get("answer"))):
+            if not self._says(one, self._known(one, decided)):
                 return Conflict(
                     f"Annotation {one.id}, the decision, was edited since. Set it back, or have the case reopened."
                 )
@@ -96,9 +96,16 @@ class SourceTask:
         )
 
     def standing(self) -> Annotation | None:
-        """The newest decision that is ground truth."""
+        """The decision that is ground truth; where several are, the newest."""
         found = [one for one in self._decisions if one.ground_truth and not one.cancelled]
         return max(found, key=lambda one: one.id, default=None)
+
+    def _known(self, standing: Annotation, decided: Decided) -> str:
+        """The answer that a decision should have, as the kind's key: as it was written, or as an appeal found it."""
+        record, review = self.record(standing), decided.decision.review
+        if record.get("round") != review.round and review.consensus:
+            return review.consensus[0]
+        return str(record.get("answer"))
 
     def record(self, annotation: Annotation) -> Mapping[str, Any]:
         """What a decision says about itself, for this control; empty for other annotations."""

@@ -230,21 +230,22 @@ class _Builder:
         return {name: precedents(self.evidence, name, tasks, hard) for name, tasks in by_control.items()}
 
     def _precedent(self, control: Control, found: Precedent) -> dict[str, Any]:
-        agreed = (
-            "one annotator" if found.judgements == 1 else f"{found.judgements} annotators, {found.confidence:.0%} sure"
-        )
+        if found.case is not None:
+            agreed = wording.short(f"settled case {found.case}" + "".join(f"; {it}" for it in found.reasons), 600)
+        elif found.judgements == 1:
+            agreed = "one annotator"
+        else:
+            agreed = f"{found.judgements} annotators, {found.confidence:.0%} sure"
         return {
             "answer": wording.show_key(control, found.answer),
             "who": agreed,
             "text": wording.short(found.text, 300),
             "task": found.task,
-            "link": self._path(found.task),
+            "link": _path(found.link) if found.case is not None else self._path(found.task),
         }
 
     def _path(self, task: int) -> str:
-        """The task's address without scheme and host: people may reach Label Studio under another name than we do."""
-        link = self.dataset.link(task)
-        return "" if link is None else urlsplit(link)._replace(scheme="", netloc="").geturl()
+        return _path(self.dataset.link(task) or "")
 
     @cached_property
     def _instruction(self) -> str:
@@ -270,6 +271,11 @@ class _Builder:
 def _letters(place: int) -> str:
     """A to Z, then AA, AB, …"""
     return (_letters(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)
+
+
+def _path(link: str) -> str:
+    """An address without scheme and host: people may reach Label Studio under another name than we do."""
+    return urlsplit(link)._replace(scheme="", netloc="").geturl()
 
 
 def _shares(control: Control, opinion: Opinion | None) -> list[tuple[str, float]]:

@@ -15,3 +15,5 @@ app = typer.Typer(
 )
 models = typer.Typer(help="The versions of a project's model: list, show, promote, roll back.", no_args_is_help=True)
 app.add_typer(models, name="models")
+cases = typer.Typer(help="The library of settled hard cases: add, search, list, promote, renew.", no_args_is_help=True)
+app.add_typer(cases, name="cases")

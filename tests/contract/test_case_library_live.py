@@ -151,10 +151,10 @@ def test_a_case_goes_stale_with_the_guidelines(
     studio: Studio, source: dict[str, Any], cases: list[NewCase], studio_settings: Settings
 ) -> None:
     add_cases(studio, source, [cases[0], replace(cases[1], policy="")], studio_settings)
-    assert len(usable(read(studio, source), "regression")) == 2
+    assert len(usable(read(studio, source), "regression", NOW)) == 2
     studio.update_project(source["id"], {"expert_instruction": "<p>Positive, neutral or negative?</p>"})
     stale, timeless = read(studio, source)
     assert (stale.stale, timeless.stale) == (True, False)
-    assert usable([stale, timeless], "regression") == [timeless]
+    assert usable([stale, timeless], "regression", NOW) == [timeless]
     data = studio.task(stale.task)["data"]
     assert data[DATA_KEY]["reviews"] == [cases[0].review]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 from unit.analysis.exports import SENTIMENT, choice
 from unit.analysis.reviews import written
 
@@ -20,6 +22,7 @@ from ml_backend.labeling.judgements import judgements
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from sdk_scripts.appeals import reopen
+from sdk_scripts.cli import app
 from sdk_scripts.mining import mine
 from sdk_scripts.resolve import Resolution, resolve
 from sdk_scripts.review_options import OTHER
@@ -221,7 +224,25 @@ def test_what_people_changed_since_is_a_conflict_and_stays(make) -> None:
     assert [one.task for one in found.resolved] == [other["data"]["source_task"]]
     assert desk.truths(edited["data"]["source_task"]) == []
 
-    desk.studio.delete_tasks(desk.project, [edited["data"]["source_task"]])
+    task = edited["data"]["source_task"]
+    desk.reopen(task, why="An annotator changed their mind.")
+    again = next(it for it in desk.reviews(review, task) if it["data"]["round"] == 2)
+    assert again["data"]["tiebreak"]["votes"][0]["answer"] == '["positive"]'
+    desk.decide(again, "sue", "negative")
+    assert [one.answer for one in desk.resolve().resolved] == ['["negative"]']
+
+    ours = max(desk.annotations(task), key=lambda it: it["id"])
+    result = [{**ours["result"][0], "value": {"choices": ["positive"]}}]
+    desk.studio.update_annotation(ours["id"], {"result": result})
+    assert f"Annotation {ours['id']}, the decision, was edited" in desk.resolve().conflicts[0].why
+    desk.reopen(task, why="Somebody edited it.")
+    again = next(it for it in desk.reviews(review, task) if it["data"]["round"] == 3)
+    assert "decided to be negative, and was changed to positive since" in again["data"]["reasons"]
+    desk.decide(again, "tom", "neutral")
+    assert [one.answer for one in desk.resolve().resolved] == ['["neutral"]']
+    assert desk.truths(task) == [("positive", False), ("neutral", True)]
+
+    desk.studio.delete_tasks(desk.project, [task])
     assert "not there any more" in desk.resolve().conflicts[0].why
 
 
@@ -318,6 +339,8 @@ def test_an_appeal_is_decided_by_somebody_else_and_the_old_decision_is_kept(make
     first = asked["data"]["reviewer"].split("@")[0]
     (second,) = {"rev", "sue"} - {first}
     desk.decide(asked, first, "neutral")
+    with pytest.raises(InputError, match="--apply` first"):
+        desk.reopen(task)
     desk.resolve()
 
     dry = desk.reopen(task, apply=False)
@@ -346,3 +369,47 @@ def test_an_appeal_is_decided_by_somebody_else_and_the_old_decision_is_kept(make
     assert desk.resolve().resolved == []
     with pytest.raises(InputError, match=r"Nobody else can decide .*hard_cases"):
         desk.reopen(task)
+
+
+def test_two_machines_at_once_write_a_decision_once(make, tmp_path) -> None:
+    desk = make()
+    asked = list(desk.studio.tasks(desk.mine()))
+    for it in asked:
+        desk.decide(it, "rev", "neutral")
+    homes = [tmp_path / name for name in ("one", "other")]
+    for home in homes:
+        home.mkdir()
+    machines = [Desk(desk.studio, desk.settings.model_copy(update={"home": home}), desk.project, {}) for home in homes]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Desk.resolve, machines))
+    assert [desk.truths(it["data"]["source_task"]) for it in asked] == [[("neutral", True)]] * len(asked)
+
+
+def test_the_commands_say_what_is_pending_and_end_accordingly(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = make()
+    monkeypatch.setenv("TIEBREAK_HOME", str(desk.settings.home))
+    monkeypatch.setenv("TIEBREAK_STUDIO_URL", desk.settings.studio_url)
+    monkeypatch.setenv("TIEBREAK_STUDIO_TOKEN", desk.settings.studio_token.get_secret_value())
+
+    def told(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, [arguments[0], str(desk.project), *arguments[1:]], catch_exceptions=False)
+        return done.exit_code, done.stdout
+
+    assert told("resolve")[0] == 0  # there is no review project yet
+    review = desk.mine()
+    task = min(it["data"]["source_task"] for it in desk.studio.tasks(review))
+    (asked,) = desk.reviews(review, task)
+    desk.decide(asked, "rev", "neutral")
+    code, out = told("resolve", "--json")
+    document = json.loads(out)
+    assert (code, document["applied"], document["overturned"], document["conflicts"]) == (1, False, 1, [])
+    assert [one["task"] for one in document["resolved"]] == [task]
+    code, out = told("resolve", "--apply")
+    assert (code, "1 decisions written, 1 overturned" in out, "rev@example.com" in out) == (0, True, True)
+    assert told("resolve")[0] == 0
+    appeal = ("reopen", str(task), "--why", "The seller took it back.")
+    code, out = told(*appeal, "--json")
+    assert (code, json.loads(out)["round"], len(desk.reviews(review, task))) == (1, 2, 1)
+    assert told(*appeal, "--apply")[0] == 0
+    assert told(*appeal, "--apply")[0] == 0
+    assert len(desk.reviews(review, task)) == 2

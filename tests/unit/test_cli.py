@@ -92,6 +92,9 @@ IMPOSSIBLE = [
     (["prelabel", "export.json"], "is a file, not a project"),
     (["prelabel", "../../no-such"], "neither a project's id nor a project.yaml"),
     (["next", "-1"], "-1"),
+    (["resolve", "export.json"], "is a file, not a project"),
+    (["reopen", "export.json", "7", "--why", "x"], "is a file, not a project"),
+    (["reopen", "1", "0", "--why", "x"], "TASK"),
     (["serve", "--host", "192.0.2.1"], "192.0.2.1, port 9090: "),
 ]
 ONE_AFTER_THE_OTHER = """

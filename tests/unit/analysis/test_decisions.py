@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from unit.analysis.reviews import OPTIONS, PEOPLE, decision, review_task
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import kind_of
+from ml_backend.labeling.results import write_answers
 from sdk_scripts.decided_answers import decided_answer
 from sdk_scripts.decisions import MAX_ANSWER, MAX_CLAUSE, MAX_RATIONALE, outcomes, read_decisions, read_reviews
 from sdk_scripts.review_options import OTHER
@@ -104,6 +106,11 @@ def test_data_that_do_not_hold_together_are_named_and_decide_nothing(data: dict[
     task["data"].update(data)
     reviews, unreadable = read_reviews([task], PEOPLE)
     assert (reviews, [one.task for one in unreadable]) == ([], [20])
+
+
+def test_an_id_that_no_database_holds_is_never_asked_for() -> None:
+    reviews, unreadable = read_reviews([review_task(20, decision(31, 7, "negative"), task=2**31)], PEOPLE)
+    assert (reviews, len(unreadable)) == ([], 1)
 
 
 JSON = st.recursive(
@@ -201,6 +208,34 @@ def test_words_that_are_no_answer_need_a_person(control, text, why) -> None:
 def test_a_key_that_is_no_answer_to_the_control_is_refused(key: str) -> None:
     with pytest.raises(InputError):
         answer("it", options={"it": key})
+
+
+OPEN = parse(
+    '<View><Text name="text" value="$text"/><Choices name="c" toName="text" choice="multiple" value="$l"/></View>'
+)
+
+
+@pytest.mark.parametrize("key", ['[["zip"]]', "[1]", '"zip"', "[null]"])
+def test_an_open_control_takes_any_label_but_nothing_that_is_none(key: str) -> None:
+    assert answer("it", control="c", options={"it": '["zip"]'}, config=OPEN) == ("zip",)
+    with pytest.raises(InputError):
+        answer("it", control="c", options={"it": key}, config=OPEN)
+
+
+@hypothesis(max_examples=300, deadline=None)
+@given(control=st.sampled_from([*EVERY.answerable, OPEN["c"]]), value=JSON)
+def test_whatever_key_people_make_up_is_an_answer_to_the_control_or_refused(control, value) -> None:
+    config = OPEN if control.name == "c" else EVERY
+    with suppress(InputError):
+        found = answer("it", control=control.name, options={"it": json.dumps(value)}, config=config)
+        assert kind_of(control).read(control, write_answers(config, {control.name: found})) == found
+
+
+def test_words_that_two_labels_bear_need_a_person() -> None:
+    both = parse(EVERY_KIND.replace('<Choice value="goods"/>', '<Choice value="goods"><Choice value="fake"/></Choice>'))
+    with pytest.raises(InputError, match="names 2 labels"):
+        answer(OTHER, "fake", control="policy", config=both)
+    assert answer(OTHER, "Goods / Fake", control="policy", config=both) == (("goods", "fake"),)
 
 
 def test_a_control_that_is_asked_no_more_is_said_to_be_gone() -> None:

@@ -29,7 +29,7 @@ def decided(
     option: str = "neutral", *, id: int = 31, who: int = 7, round: int = 1, config=CONFIG, **more: Any
 ) -> Decided:
     data = {"control": more.pop("control", "sentiment"), "votes": more.pop("votes", VOTES)}
-    data |= {"options": more.pop("options")} if "options" in more else {}
+    data |= {name: more.pop(name) for name in ("options", "consensus") if name in more}
     reviews, _ = read_reviews([review_task(20, decision(id, who, option, **more), round=round, **data)], PEOPLE)
     ((_, rows),) = by_case(reviews).items()
     found = verdict(rows, config, {"text": "x"})
@@ -162,6 +162,23 @@ def test_two_decisions_with_a_star_are_left_to_people() -> None:
     conflict = plan([*ITEM, first, written(plan([*ITEM, first], decided("positive")), 202)])
     assert isinstance(conflict, Conflict)
     assert "201, 202" in conflict.why
+
+
+def test_an_appeal_replaces_an_edited_decision_unless_it_was_edited_since_the_appeal() -> None:
+    first = plan(ITEM)
+    edited = written(first) | {"result": [{**first.result[0], "value": {"choices": ["positive"]}}]}
+    for found, edited_since in (('["positive"]', False), ('["neutral"]', True)):
+        consensus = {"answer": found, "confidence": 1.0}
+        step = plan([*ITEM, edited], decided("negative", id=41, who=8, round=2, consensus=consensus))
+        assert isinstance(step, Conflict if edited_since else Write)
+
+
+def test_several_ground_truths_that_differ_say_nothing() -> None:
+    imported = [
+        annotation(103 + n, 3, choice("sentiment", it), ground_truth=True)
+        for n, it in enumerate(("negative", "positive"))
+    ]
+    assert isinstance(plan([*ITEM, *imported]), Write)
 
 
 LATER = {"updated_at": "2026-02-01T00:00:00Z"}

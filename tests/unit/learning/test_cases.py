@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from ml_backend.cases import Case, case_texts, cases_fingerprint, policy_version, read_cases
+from ml_backend.cases import Case, case_texts, cases_fingerprint, policy_version, read_cases, source_name, usable
+from ml_backend.labeling.config import parse
 from ml_backend.studio import Studio
 from tests.unit.learning.reviews import SENTIMENT, choice
 
@@ -60,9 +61,17 @@ def test_the_line_stands_beside_others() -> None:
     assert len(read(stored(5, "negative"), description=description)) == 1
 
 
-def test_a_source_that_bears_no_name_has_no_library() -> None:
-    library = cast(Studio, Library("tiebreak cases: reviews", stored(5, "negative")))
-    assert read_cases(library, {"id": 1, "description": "Ours."}, SENTIMENT, NOW) == []
+def test_a_source_that_bears_no_name_is_known_by_its_id() -> None:
+    source = {"id": 1, "description": "Ours."}
+    for description, found in (("tiebreak cases: reviews", 0), ("tiebreak cases: #12", 0), ("tiebreak cases: #1", 1)):
+        library = cast(Studio, Library(description, stored(5, "negative")))
+        assert len(read_cases(library, source, SENTIMENT, NOW)) == found
+    assert source_name(source) == "#1"
+    assert source_name(SOURCE) == "reviews"
+
+
+def test_a_source_may_get_its_name_after_its_library() -> None:
+    assert len(read(stored(5, "negative"), description="tiebreak cases: #1")) == 1
 
 
 @pytest.mark.parametrize(
@@ -87,6 +96,71 @@ def test_the_latest_ground_truth_counts() -> None:
 def test_an_expired_case_is_none() -> None:
     assert read(stored(1, "negative", {"expires": "2026-11-23"})) == []
     assert len(read(stored(1, "negative", {"expires": "2026-11-25T12:00:00+02:00"}))) == 1
+
+
+def written(control: str, text: str) -> dict[str, Any]:
+    return {"from_name": control, "to_name": "text", "type": "textarea", "value": {"text": [text]}}
+
+
+def test_what_the_annotation_says_counts_before_the_data() -> None:
+    until = {"from_name": "tiebreak_expires", "type": "datetime", "value": {"datetime": "2026-12-01"}}
+    said = [choice("tiebreak_use", "gold"), written("tiebreak_rationale", "It broke."), written("tiebreak_clause", "4")]
+    task = stored(1, "negative", {"expires": "2027-01-31"}, result=[choice("sentiment", "negative"), *said, until])
+    (found,) = read(task)
+    assert (found.uses, found.rationale, found.clause) == (("gold",), "It broke.", "4")
+    assert found.expires == datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def test_a_case_made_as_code_with_no_use_picked_is_for_nothing_and_any_other_for_what_it_was() -> None:
+    assert read(stored(1, "negative"))[0].uses == ("precedent", "regression")
+    assert read(stored(1, "negative", {"source_task": 7}))[0].uses == ()
+
+
+@pytest.mark.parametrize("value", [{"choices": [["gold"]]}, {"choices": "?"}, {"choices": {"gold": 1}}, {}])
+def test_a_use_that_cannot_be_read_is_none(value: Any) -> None:
+    use = {"from_name": "tiebreak_use", "value": value}
+    assert read(stored(1, "negative", result=[choice("sentiment", "negative"), use]))[0].uses == ()
+
+
+def test_words_of_annotators_are_bounded() -> None:
+    said = written("tiebreak_rationale", "x" * 10**6)
+    (found,) = read(stored(1, "negative", {"cause": "y" * 10**6}, result=[choice("sentiment", "negative"), said]))
+    assert len(found.rationale) == len(found.cause) == 2_000
+
+
+HIDDEN = parse(
+    SENTIMENT.xml.replace(
+        "</View>",
+        '<Choices name="why" toName="text" visibleWhen="choice-selected" whenTagName="sentiment" '
+        'whenChoiceValue="negative"><Choice value="broken"/></Choices></View>',
+    )
+)
+
+
+@pytest.mark.parametrize(("control", "found"), [("why", ["why"]), ("gone", []), (["why"], []), (None, [])])
+def test_a_case_about_one_control_needs_no_answer_that_would_bring_it_on_the_screen(
+    control: Any, found: list[str]
+) -> None:
+    task = stored(1, "", {"control": control, "source_task": 3}, result=[choice("why", "broken")])
+    library = cast(Studio, Library("tiebreak cases: reviews", task))
+    assert [case.control for case in read_cases(library, SOURCE, HIDDEN, NOW)] == found
+
+
+def test_a_case_settled_under_other_guidelines_is_stale_and_used_for_nothing() -> None:
+    source = SOURCE | {"expert_instruction": "<p>Spam?</p>"}
+    policies = (policy_version(source), "", "other")
+    tasks = [stored(id, "negative", {"policy": policy}) for id, policy in enumerate(policies, 1)]
+    library = cast(Studio, Library("tiebreak cases: reviews", *tasks))
+    cases = read_cases(library, source, SENTIMENT, NOW)
+    assert [case.state(NOW) for case in cases] == ["holds", "holds", "stale"]
+    assert [case.task for case in usable(cases, "regression", NOW)] == [1, 2]
+    assert usable(cases, "gold", NOW) == []
+
+
+def test_a_case_expires_while_it_is_held() -> None:
+    (found,) = read(stored(1, "negative", {"expires": "2026-12-01"}))
+    assert usable([found], "precedent", NOW) == [found]
+    assert usable([found], "precedent", datetime(2026, 12, 1, tzinfo=UTC)) == []
 
 
 @pytest.mark.parametrize("about", ["", "[", "[]", 3, [], {"expires": "some day", "severity": None}, {"expires": 7}])
