@@ -245,6 +245,23 @@ def test_a_lost_seat_is_made_again_and_never_for_the_reviewer_of_the_other(proje
     assert seats(studio, made.project) == before
 
 
+def test_what_its_reviewer_skips_leaves_the_queue_for_that_of_another(
+    project, studio, studio_settings, reviews
+) -> None:
+    say(studio, project, reviewers=[{"email": it} for it in REVIEWERS])
+    made = reviews(budget=1)
+    (task,) = studio.tasks(made.project)
+    who = task["data"]["reviewer"]
+    studio.create_annotation(task["id"], {"result": [], "was_cancelled": True})
+    again = reviews(budget=1)
+    (other,) = set(REVIEWERS) - {who}
+    assert again.by_reviewer == {other: 1}
+    assert served(studio_settings, made.project, f"Queue of {who}") == []
+    (given,) = served(studio_settings, made.project, f"Queue of {other}")
+    assert given != task["id"]
+    assert reviews(budget=1).created == 0
+
+
 def test_who_leaves_loses_the_queue_and_its_cases_go_to_others(project, studio, reviews) -> None:
     say(studio, project, reviewers=[{"email": it} for it in REVIEWERS])
     made = reviews()
