@@ -88,7 +88,8 @@ def _look(
     old = set(to_take_back(there, facts.standard, now))
     plan = _plan(dataset, facts, ranked, budget, [task for task in there if task["id"] not in old], now)
     _tell(plan, facts, report)
-    return Pushed(reviews.find(), plan, expired=len(old), applied=False)
+    project = reviews.find()
+    return Pushed(project, plan, len(old), applied=False, url=_url(dataset, project))
 
 
 def _push(
@@ -115,14 +116,16 @@ def _push(
     for one in plan.one_more:
         if one.raised:
             studio.raise_overlap(one.task, one.overlap)
-    pushed = Pushed(
-        project, plan, len(expired), doubled, url=studio.data_manager(project) if project is not None else ""
-    )
+    pushed = Pushed(project, plan, len(expired), doubled, url=_url(dataset, project))
     _tell(plan, facts, report)
     report(f"{pushed.created} review tasks made, {pushed.existing} cases had theirs already: {pushed.url}")
     if expired:
         report(f"{len(expired)} review tasks were taken back: too old, or for somebody who is no longer a reviewer.")
     return pushed
+
+
+def _url(dataset: Dataset, project: int | None) -> str:
+    return dataset.studio.data_manager(project) if dataset.studio and project is not None else ""
 
 
 def _reviews(dataset: Dataset, settings: Settings, facts: CaseFacts) -> ReviewProject:
@@ -141,13 +144,15 @@ def _plan(
     from sdk_scripts.next_batch import labeling_of
 
     studio, source = review_source(dataset)
+    overlap = int(source.get("maximum_annotations") or 1)
     return Planner(
         facts,
         source["id"],
         there,
         now,
         overlap=lambda task: int(studio.task(task)["overlap"]),
-        most_annotations=labeling_of(source).most_annotations or int(source.get("maximum_annotations") or 1),
+        usual=frozenset({1, overlap}),
+        most_annotations=labeling_of(source).most_annotations or overlap,
         share=AnotherLabel(facts.evidence).share,
     ).plan(ranked, budget)
 
@@ -155,9 +160,8 @@ def _plan(
 def _tell(plan: ReviewPlan, facts: CaseFacts, report: Report) -> None:
     studio = facts.evidence.dataset.studio
     accounts = {email.lower() for email in studio.annotators().values()} if studio else set()
-    for reviewer in facts.standard.reviewers:
-        if reviewer.email not in accounts:
-            report(f"Label Studio has no account {reviewer.email}: nobody sees that queue until there is one.")
+    if strangers := [one.email for one in facts.standard.reviewers if one.email not in accounts]:
+        report(f"Label Studio has no account of {', '.join(strangers)}: nobody sees those queues until it has.")
     if plan.too_few:
         report(f"{plan.too_few} cases have fewer judgements than the standard asks for before a review.")
     if plan.day_is_full:

@@ -74,8 +74,8 @@ def rounds_of(review_tasks: Iterable[ReviewTask], source: int) -> dict[Key, Roun
 
 
 def to_take_back(review_tasks: Iterable[ReviewTask], standard: Standard, now: datetime) -> list[int]:
-    """Ids of review tasks that nobody has answered, skipped or begun, and that are too old, or for somebody whom the
-    standard no longer names."""
+    """Ids of review tasks that nobody has answered or skipped, and that are too old, or for somebody whom the standard
+    no longer names. Those that somebody has begun are not to go either; that is for Label Studio to say."""
     named = {reviewer.email for reviewer in standard.reviewers}
     since = now - timedelta(days=standard.expires_days) if standard.expires_days else None
     return [
@@ -102,6 +102,8 @@ class Planner:
     now: datetime
     overlap: Callable[[int], int] = lambda task: 1
     """Annotations that a source task is to get."""
+    usual: frozenset[int] = frozenset({1})
+    """The overlaps that tasks have before anybody raises one."""
     most_annotations: int = 1
     """No task gets more."""
     share: Callable[[str, int], float] = lambda control, task: 0.0
@@ -180,10 +182,10 @@ class Planner:
         """Whether a case is to be answered by one more annotator rather than reviewed."""
         standard, judgements = self.facts.standard, self.facts.judgements(hard)
         short = judgements < standard.minimum_judgements
-        another = standard.one_more_annotator and judgements and len(self.one_more) < budget
+        another = standard.one_more_annotator and 0 < judgements < self.most_annotations and len(self.one_more) < budget
         if another and (short or self.share(hard.control, hard.task) >= HALF):
             overlap = self.overlap(hard.task)
-            if overlap > judgements or judgements < self.most_annotations:
+            if overlap > judgements or short or overlap in self.usual:  # else it was raised before
                 self.one_more.append(OneMore(hard.task, max(overlap, judgements + 1), raised=overlap <= judgements))
                 return True
         self.too_few += short
@@ -197,11 +199,16 @@ class Planner:
 
 
 def round_of(data: Mapping[str, Any]) -> int:
-    return int(data.get("round") or 1)
+    return _whole(data.get("round"))
 
 
 def seat_of(data: Mapping[str, Any]) -> int:
-    return int(data.get("seat") or 1)
+    return _whole(data.get("seat"))
+
+
+def _whole(value: Any) -> int:
+    """1 for what is no number from 1 up: anybody may have edited the data."""
+    return value if isinstance(value, int) and value > 0 else 1
 
 
 def skipped(task: ReviewTask) -> bool:
@@ -211,8 +218,8 @@ def skipped(task: ReviewTask) -> bool:
 
 
 def untouched(task: ReviewTask) -> bool:
-    """Whether nobody has answered, skipped or begun a review task."""
-    return not task.get("annotations") and not task.get("drafts")
+    """Whether nobody has answered or skipped a review task. (Whether somebody else has begun it, tasks do not say.)"""
+    return not task.get("annotations")
 
 
 def twice(review_tasks: Iterable[ReviewTask], source: int) -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError
+from ml_backend.studio.stored_predictions import NOT_BEGUN
 from ml_backend.studio.tasks import IDS_A_CALL, condition
 from sdk_scripts import wording
 from sdk_scripts.manifest import Manifest, load_manifest
@@ -144,7 +145,7 @@ class ReviewProject:
         old = to_take_back(tasks, self.standard, now)
         if project is None or not old:
             return set()
-        fresh = to_take_back(self.studio.tasks(project, ids=old), self.standard, now)  # one may have been begun since
+        fresh = to_take_back(self.studio.tasks(project, ids=old, where=[NOT_BEGUN]), self.standard, now)
         self.studio.delete_tasks(project, fresh)
         return set(fresh)
 
@@ -155,7 +156,8 @@ class ReviewProject:
         self.studio.import_tasks(project, tasks)
         there = self.tasks({task["data"]["source_task"] for task in tasks})
         several = set(twice(there, self.source["id"]))
-        gone = doubles(task for task in there if task["id"] in several)
+        younger = doubles(task for task in there if task["id"] in several)
+        gone = list(self.studio.tasks(project, ids=[task["id"] for task in younger], where=[NOT_BEGUN]))
         self.studio.delete_tasks(project, [task["id"] for task in gone])
         return tuple(reviewer_of(task["data"]) for task in gone)
 
@@ -211,7 +213,8 @@ def _manifest(source: Mapping[str, Any], standard: Standard) -> Manifest:
 
 
 def queues(hardest: View, standard: Standard) -> list[View]:
-    """A view of the undecided cases of each reviewer, and of those for anybody; none where nobody is named.
+    """A view of what each reviewer has neither decided nor skipped, and one of what is undecided and for anybody; none
+    where nobody is named.
 
     Label Studio Community has no assignment: "Label Tasks As Displayed" in a view serves its tasks only, but nothing
     stops a reviewer from opening another one.
@@ -219,12 +222,17 @@ def queues(hardest: View, standard: Standard) -> list[View]:
     if not standard.reviewers:
         return []
     undecided = Filter(column="total_annotations", operator="equal", value=0)
-    whose = [
-        (QUEUE_OF + reviewer.email, Filter(column="data.reviewer", operator="equal", value=reviewer.email))
-        for reviewer in sorted(standard.reviewers, key=lambda reviewer: reviewer.email)
+    not_skipped = Filter(column="cancelled_annotations", operator="equal", value=0)  # it is given to somebody else
+    found: list[tuple[str, tuple[Filter, ...]]] = [
+        (QUEUE_OF + one.email, (_for(operator="equal", value=one.email), undecided, not_skipped))
+        for one in sorted(standard.reviewers, key=lambda one: one.email)
     ]
-    whose.append((ANYBODY, Filter(column="data.reviewer", operator="empty", value=True, type="String")))
-    return [hardest.model_copy(update={"title": title, "filters": (one, undecided)}) for title, one in whose]
+    found.append((ANYBODY, (_for(operator="empty", value=True, type="String"), undecided)))
+    return [hardest.model_copy(update={"title": title, "filters": filters}) for title, filters in found]
+
+
+def _for(**whom: Any) -> Filter:
+    return Filter(column="data.reviewer", **whom)
 
 
 def _retitled(manifest: Manifest, title: str) -> Manifest:

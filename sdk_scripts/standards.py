@@ -34,7 +34,9 @@ _FREE = frozenset({"textarea", "number", "rating", "pairwise"})
 class Budget(Section):
     """Review tasks, counted by case: the seats of two reviewers are one case."""
 
-    a_run: int = Field(default=100, ge=1, le=10_000, description="at most that many new cases a run")
+    a_run: int = Field(
+        default=100, ge=1, le=10_000, description="that many of the hardest cases; those that have their review count"
+    )
     a_day: int | None = Field(default=None, ge=1, le=100_000, description="at most that many new cases a day (UTC)")
 
 

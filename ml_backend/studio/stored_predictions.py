@@ -17,6 +17,8 @@ UNTOUCHED = [
     condition("cancelled_annotations", "equal", 0, "Number"),
     condition("total_predictions", "greater", 0, "Number"),
 ]
+NOT_BEGUN = condition("draft_exists", "equal", False, "Boolean")
+"""A task's own `drafts` are those of the account that asks, and nobody else's."""
 
 
 class StoredPredictions(Predictions):
@@ -35,9 +37,9 @@ class StoredPredictions(Predictions):
     def out_of_date(self, project: int, live: str, versions: Collection[str]) -> Iterator[int]:
         """Ids of predictions of these versions, where the task has one of the live version too, and no annotation
         (skipped ones count) or draft: those say from which prediction they were made, and would forget it."""
-        for task in self._matching(project, UNTOUCHED, data_only=False):
+        for task in self._matching(project, [*UNTOUCHED, NOT_BEGUN], data_only=False):
             stored = task["predictions"]
-            if task["annotations"] or task["drafts"] or all(it["model_version"] != live for it in stored):
+            if task["annotations"] or all(it["model_version"] != live for it in stored):
                 continue
             yield from (it["id"] for it in stored if it["model_version"] in versions and it["model_version"] != live)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -244,6 +245,23 @@ def test_a_lost_seat_is_made_again_and_never_for_the_reviewer_of_the_other(proje
     assert seats(studio, made.project) == before
 
 
+def test_what_its_reviewer_skips_leaves_the_queue_for_that_of_another(
+    project, studio, studio_settings, reviews
+) -> None:
+    say(studio, project, reviewers=[{"email": it} for it in REVIEWERS])
+    made = reviews(budget=1)
+    (task,) = studio.tasks(made.project)
+    who = task["data"]["reviewer"]
+    studio.create_annotation(task["id"], {"result": [], "was_cancelled": True})
+    again = reviews(budget=1)
+    (other,) = set(REVIEWERS) - {who}
+    assert again.by_reviewer == {other: 1}
+    assert served(studio_settings, made.project, f"Queue of {who}") == []
+    (given,) = served(studio_settings, made.project, f"Queue of {other}")
+    assert given != task["id"]
+    assert reviews(budget=1).created == 0
+
+
 def test_who_leaves_loses_the_queue_and_its_cases_go_to_others(project, studio, reviews) -> None:
     say(studio, project, reviewers=[{"email": it} for it in REVIEWERS])
     made = reviews()
@@ -261,21 +279,41 @@ def test_a_reviewer_without_an_account_is_named_and_nothing_fails(project, studi
     say(studio, project, reviewers=[{"email": "nobody@example.com"}])
     said: list[str] = []
     assert reviews(budget=1, report=said.append).created == 1
-    assert any("no account nobody@example.com" in line for line in said)
+    assert any("no account of nobody@example.com" in line for line in said)
 
 
-def test_what_expires_is_taken_back_unless_somebody_began_it(project, studio, studio_settings, reviews) -> None:
+def begin(settings: Settings, task: int) -> None:
+    """Have somebody else than the token's account begin a task: they sign up by invitation, and leave a draft."""
+    token = settings.studio_token.get_secret_value()
+    with httpx.Client(base_url=settings.studio_url, follow_redirects=True, timeout=60) as browser:
+        headers = {"Referer": settings.studio_url}
+        invitation = browser.get("/api/invite", headers={"Authorization": f"Token {token}"}).json()["invite_url"]
+        browser.cookies.clear()
+        browser.get(invitation)
+        who = {"email": f"{uuid4().hex}@example.com", "password": "a-password-for-tests"}
+        form = {**who, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        browser.post(invitation, data=form, headers=headers).raise_for_status()
+        headers["X-CSRFToken"] = browser.cookies["csrftoken"]
+        browser.post(
+            f"/api/tasks/{task}/drafts", json={"result": [], "lead_time": 1}, headers=headers
+        ).raise_for_status()
+
+
+def test_what_expires_is_taken_back_unless_somebody_skipped_or_began_it(
+    project, studio, studio_settings, reviews
+) -> None:
     say(studio, project, expires_days=7)
-    review = reviews(budget=2).project
-    begun, untouched = (task["id"] for task in studio.tasks(review))
-    studio.create_annotation(begun, {"result": [], "was_cancelled": True})
+    review = reviews(budget=3).project
+    skipped, begun, untouched = (task["id"] for task in studio.tasks(review))
+    studio.create_annotation(skipped, {"result": [], "was_cancelled": True})
+    begin(studio_settings, begun)
     source = studio.project(project)
     there = ReviewProject(studio, source, standard_of(source), studio_settings)
     tasks = there.tasks()
     assert there.take_back(tasks, datetime.now(UTC) + timedelta(days=6)) == set()
     assert there.take_back(tasks, datetime.now(UTC) + timedelta(days=8)) == {untouched}
-    assert [task["id"] for task in studio.tasks(review)] == [begun]
-    assert reviews(budget=2).created == 1
+    assert [task["id"] for task in studio.tasks(review)] == [skipped, begun]
+    assert reviews(budget=3).created == 1
 
 
 def test_what_two_machines_make_at_once_is_there_once(project, studio, studio_settings, reviews) -> None:

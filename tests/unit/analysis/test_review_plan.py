@@ -218,7 +218,12 @@ def test_too_few_judgements_are_no_case_yet_unless_the_standard_says_so() -> Non
 
 
 def one_more(desk: Desk, overlap: int, most: int, share: float = 0.0) -> ReviewPlan:
-    return desk.plan(overlap=lambda task: overlap, most_annotations=most, share=lambda control, task: share)
+    return desk.plan(
+        overlap=lambda task: overlap,
+        usual=frozenset({1, 2}),
+        most_annotations=most,
+        share=lambda control, task: share,
+    )
 
 
 def test_one_more_annotator_comes_before_a_review_where_it_is_worth_half_of_one() -> None:
@@ -228,6 +233,12 @@ def test_one_more_annotator_comes_before_a_review_where_it_is_worth_half_of_one(
     assert one_more(desk, 3, 3, 0.5).one_more == (OneMore(1, 3, raised=False),)
     assert len(one_more(desk, 2, 2, 0.5).new) == 1
     assert len(one_more(desk, 2, 3, 0.4).new) == 1
+
+
+def test_a_task_is_given_one_more_annotator_once() -> None:
+    desk = Desk(standard(one_more_annotator=True), [voted(1, "x", "negative", "positive", "neutral")])
+    assert len(one_more(desk, 3, 5, 0.5).new) == 1
+    assert one_more(desk, 2, 5, 0.5).one_more == (OneMore(1, 4, raised=True),)
 
 
 def test_one_more_annotator_comes_where_judgements_are_too_few() -> None:
@@ -246,10 +257,10 @@ def test_another_label_is_worth_more_from_reliable_annotators_and_nothing_where_
     assert reliable.share("sentiment", 99) == 0
 
 
-def test_old_review_tasks_are_taken_back_unless_somebody_has_begun_them() -> None:
+def test_old_review_tasks_are_taken_back_unless_somebody_answered_or_skipped_them() -> None:
     desk = Desk(standard(*PEOPLE, expires_days=7))
     desk.carry_out(desk.plan())
-    for task, touched in zip(desk.tasks, ({}, {"annotations": [SKIPPED]}, {"drafts": [{}]}), strict=False):
+    for task, touched in zip(desk.tasks, ({}, {"annotations": [SKIPPED]}, {"annotations": [ANSWERED]}), strict=False):
         task.update(touched, created_at="2026-11-18T00:00:00.000000Z")
     assert to_take_back(desk.tasks, desk.facts.standard, NOW) == [1]
     assert to_take_back(desk.tasks, standard(*PEOPLE), NOW) == []
