@@ -27,6 +27,9 @@ from ml_backend.promotion import judge
 
 log = structlog.stdlib.get_logger()
 
+MOST_HELD_OUT = 20_000
+"""Labelled texts whose labels are held out in turn: beyond, more of them teach a model little and cost their time."""
+
 RECIPE = 5
 """Raised when the same labels would now give another model."""
 
@@ -108,18 +111,29 @@ def out_of_fold(
 ) -> dict[str, dict[int, Opinion]]:
     """Control -> task id -> what a model thinks of the labelled task that has not seen its label.
 
-    It learns the annotators' consensus, or what is `agreed` (see `examples.examples_of`). Raises NotEnoughLabels, with
-    numbers, where no control can be learned yet.
+    It learns the annotators' consensus, or what is `agreed` (see `examples.examples_of`), of up to MOST_HELD_OUT texts:
+    each of those is judged by a model of other folds, and the texts beyond them by one of all of those. Raises
+    NotEnoughLabels, with numbers, where no control can be learned yet.
     """
     examples = examples_of(config, tasks, encoder, agreed)
-    return {
-        name: {
-            task: opinion
-            for task, opinion in zip(examples[name].tasks, it.opinions, strict=True)
-            if opinion is not None
-        }
-        for name, it in _learn(config, examples).items()
-    }
+    sampled = {name: _sample(known) for name, known in examples.items()}
+    found: dict[str, dict[int, Opinion]] = {}
+    for name, it in _learn(config, {name: _rows(examples[name], rows) for name, rows in sampled.items()}).items():
+        known, rows = examples[name], sampled[name]
+        rest = np.setdiff1d(np.arange(len(known.tasks)), rows)
+        opinions = [*it.opinions, *it.head.opinions(known.inputs.take(rest.tolist()))]
+        asked = (known.tasks[row] for row in (*rows.tolist(), *rest.tolist()))
+        found[name] = {task: opinion for task, opinion in zip(asked, opinions, strict=True) if opinion is not None}
+    return found
+
+
+def _sample(examples: Examples) -> np.ndarray:
+    """(m,) rows, ascending: all, or MOST_HELD_OUT of them, those with the smallest hashes of texts; equal texts stay
+    together."""
+    if len(examples.tasks) <= MOST_HELD_OUT:
+        return np.arange(len(examples.tasks))
+    hashes = text_hashes(examples)
+    return np.flatnonzero(hashes <= np.partition(hashes, MOST_HELD_OUT - 1)[MOST_HELD_OUT - 1])
 
 
 def _learn(config: LabelConfig, examples: Mapping[str, Examples]) -> dict[str, Learned]:
@@ -150,11 +164,17 @@ def _without(examples: Examples, texts: np.ndarray) -> Examples:
     """The examples but those with these text hashes."""
     if not len(texts):
         return examples
-    kept = np.flatnonzero(~np.isin(text_hashes(examples), texts)).tolist()
+    return _rows(examples, np.flatnonzero(~np.isin(text_hashes(examples), texts)))
+
+
+def _rows(examples: Examples, kept: np.ndarray) -> Examples:
+    if len(kept) == len(examples.tasks):
+        return examples
+    rows = kept.tolist()
     return Examples(
-        tuple(examples.tasks[i] for i in kept),
-        examples.inputs.take(kept),
-        tuple(examples.answers[i] for i in kept),
+        tuple(examples.tasks[i] for i in rows),
+        examples.inputs.take(rows),
+        tuple(examples.answers[i] for i in rows),
         examples.weights[kept],
     )
 

@@ -181,6 +181,19 @@ def test_out_of_fold_opinions_cover_the_labelled_tasks(encoder: Encoder) -> None
     assert sum(right) > 32
 
 
+def test_many_texts_are_judged_by_what_a_sample_of_them_teaches(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_backend.training.MOST_HELD_OUT", 60)
+    known = labelled(200)
+    twins = [task(1000 + it.id, it.data, [choice("sentiment", "negative")]) for it in known[:20]]
+    found = out_of_fold(SENTIMENT, [*known, *twins], encoder)["sentiment"]
+    assert set(found) == {it.id for it in (*known, *twins)}
+    right = [found[it.id].answer == (label,) for it, (_, label) in zip(known, reviews(200), strict=True)]
+    assert sum(right) > 170
+    assert all(found[1000 + it.id].answer == found[it.id].answer for it in known[:20])
+
+
 def test_out_of_fold_opinions_need_labels(encoder: Encoder) -> None:
     with pytest.raises(NotEnoughLabels):
         out_of_fold(SENTIMENT, labelled(3), encoder)
