@@ -19,18 +19,20 @@ from ml_backend.prelabelers import Examples, Inputs, group_key, learners, readin
 LEAST_WEIGHT = 0.05
 
 
-def examples_of(config: LabelConfig, tasks: Iterable[Task], encoder: Encoder) -> dict[str, Examples]:
+def examples_of(
+    config: LabelConfig, tasks: Iterable[Task], encoder: Encoder, agreed: pl.DataFrame | None = None
+) -> dict[str, Examples]:
     """Control -> examples, for every control that a pre-labeler can learn; in order of task id.
 
-    An answer is the annotators' consensus, weighted by its confidence. What a review decided is certain; else ground
-    truth is where all of a task's ground-truth annotations say the same: Label Studio marks imported annotations as
-    ground truth unless told not to, so several that differ are judgements like others. Tasks with nothing to read are
-    left out.
+    An answer is the annotators' consensus, weighted by its confidence, or what is `agreed` (task, control, answer and
+    confidence, as `labeling.consensus.ITEMS`). What a review decided is certain; else ground truth is where all of a
+    task's ground-truth annotations say the same: Label Studio marks imported annotations as ground truth unless told
+    not to, so several that differ are judgements like others. Tasks with nothing to read are left out.
     """
     learnable = {control.name: control for control in config.answerable if learners(config, control)}
     answered = {task.id: task for task in tasks if task.annotations}
     table = latest(judgements(answered.values(), config)).filter(pl.col("control").is_in(list(learnable)))
-    settled = _settled(table, config)
+    settled = _settled(table, config, agreed)
     made = {}
     for name, control in learnable.items():
         kind = kind_of(control)
@@ -63,7 +65,7 @@ def text_hashes(examples: Examples) -> np.ndarray:
     return np.array([int.from_bytes(group_key(key)[:8]) for key in examples.inputs.keys], dtype=np.uint64)
 
 
-def _settled(table: pl.DataFrame, config: LabelConfig) -> pl.DataFrame:
+def _settled(table: pl.DataFrame, config: LabelConfig, agreed: pl.DataFrame | None) -> pl.DataFrame:
     """[task, control, answer, confidence], one row a judged (task, control) that has an answer."""
     columns = ["task", "control", "answer", "confidence"]
     if table.is_empty():
@@ -80,5 +82,5 @@ def _settled(table: pl.DataFrame, config: LabelConfig) -> pl.DataFrame:
         .with_columns(pl.lit(1.0).alias("confidence"))
         .select(columns)
     )
-    agreed = consensus(table, config).items.select(columns).drop_nulls("answer")
+    agreed = (consensus(table, config).items if agreed is None else agreed).select(columns).drop_nulls("answer")
     return pl.concat([certain, agreed.join(certain, on=["task", "control"], how="anti")])

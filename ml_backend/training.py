@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 import structlog
 
 from ml_backend.cases import Case, case_texts, cases_fingerprint
@@ -102,12 +103,15 @@ def train(
     return TrainingOutcome(info.version, info.labels, dict(info.metrics), promoted, reason)
 
 
-def out_of_fold(config: LabelConfig, tasks: Iterable[Task], encoder: Encoder) -> dict[str, dict[int, Opinion]]:
+def out_of_fold(
+    config: LabelConfig, tasks: Iterable[Task], encoder: Encoder, agreed: pl.DataFrame | None = None
+) -> dict[str, dict[int, Opinion]]:
     """Control -> task id -> what a model thinks of the labelled task that has not seen its label.
 
-    Raises NotEnoughLabels, with numbers, where no control can be learned yet.
+    It learns the annotators' consensus, or what is `agreed` (see `examples.examples_of`). Raises NotEnoughLabels, with
+    numbers, where no control can be learned yet.
     """
-    examples = examples_of(config, tasks, encoder)
+    examples = examples_of(config, tasks, encoder, agreed)
     return {
         name: {
             task: opinion

@@ -147,9 +147,15 @@ class Evidence:
 
     @cached_property
     def consensus(self) -> Consensus:
+        """Of the annotators, and of what the texts say where a model can learn it."""
+        from ml_backend.joint_consensus import priors_of
         from ml_backend.labeling.consensus import consensus
 
-        return self.given_consensus or consensus(self.all_judgements, self.config)
+        if self.given_consensus is not None:
+            return self.given_consensus
+        opinions = self._out_of_fold
+        priors = priors_of(self.config, opinions) if isinstance(opinions, Mapping) else None
+        return consensus(self.all_judgements, self.config, priors=priors)
 
     @cached_property
     def cases(self) -> list[Case]:

@@ -28,10 +28,10 @@ MOST_ANSWERS = 1_000
 class Neighbours:
     """What a labelled text's neighbours say."""
 
-    against: float
-    """The share of them with another answer, the commonest such, less the share with the task's own: −1 to 1."""
-    other: str
-    """That other answer (key)."""
+    own_share: float
+    """Of those with the task's own answer, 0–1."""
+    other_share: float
+    """Of those with the commonest other answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,6 @@ def neighbourhood(evidence: Evidence, control: Control) -> Neighbourhood | None:
     farther, unknown = fitted.distance(strangeness).tolist(), fitted.unknown(strangeness).tolist()
     own = near.shares[np.arange(n), label]
     rest = near.shares.copy()
-    rest[np.arange(n), label] = -1
-    others = rest.argmax(axis=1) if len(names) > 1 else label
-    against = rest[np.arange(n), others] - own
-    labelled = {
-        task: Neighbours(float(margin), str(names[other]))
-        for task, margin, other in zip(tasks[:n], against, others, strict=True)
-    }
+    rest[np.arange(n), label] = 0
+    labelled = dict(zip(tasks[:n], map(Neighbours, own.tolist(), rest.max(axis=1).tolist()), strict=True))
     return Neighbourhood(labelled, dict(zip(tasks, map(Place, farther, unknown), strict=True)))

@@ -23,7 +23,7 @@ BINS, ROWS = 64, 4  # 16 bands of 4: texts with a likeness of 0.8 share one with
 NEXT = 2  # texts of the same band that each is compared with: more would grow with the pairs
 _AT_ONCE = 4_000_000  # characters held as runs
 _EMPTY = np.uint32(0xFFFFFFFF)
-_EDGES = " .,;:!?…'\"()[]-–—*_#~"
+_EDGES = " .,;:!?…'\"()[]«»‹›“”„‘’-–—*_#~"
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -67,7 +67,7 @@ def _alike(texts: Sequence[str]) -> tuple[Ints, Ints, Floats]:
     """Pairs of different texts that are nearly the same, and how alike they are: (P,) each. Enough pairs to join every
     group, not all there are."""
     signatures = _signatures(texts)
-    bands = signatures.astype(np.uint64).reshape(len(texts), -1, ROWS)
+    bands = signatures.astype(np.uint64).reshape(len(texts), BINS // ROWS, ROWS)
     odd = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5], dtype=np.uint64)
     hashed = (bands * odd).sum(axis=2, dtype=np.uint64)
     pairs: list[Ints] = [np.empty(0, np.int64)]

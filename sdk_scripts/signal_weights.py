@@ -18,8 +18,8 @@ LEAK = 0.05
 """Of cases that no signal suspects, the share thought to be overturned before any review; learned, too."""
 LEAST = 0.01
 """A weight never falls below: a signal that was wrong so far may still be right."""
-_ROUNDS = 2_000
-_SETTLED = 1e-7
+_ROUNDS = 1_000
+_SETTLED = 1e-6
 
 
 def learn_weights(reviewed: Iterable[tuple[Mapping[str, float], bool]], prior: Mapping[str, float]) -> dict[str, float]:

@@ -4,7 +4,9 @@ Every model here is Dawid & Skene's (Applied Statistics 28, 1979) with a prior o
 described by the probability of each vote given the right answer, estimated together with the answers by
 expectation-maximisation. `majority` has one accuracy for everybody, the one-coin model one a person, and the shrunken
 models a confusion matrix a person, drawn towards the person's one coin or everybody's confusions by so many
-pseudo-judgements. Plain maximum likelihood (`dawid_skene`, by crowd-kit) needs many judgements a person.
+pseudo-judgements. The same models may read: then what texts say (`text_prior`) is the prior of the answers, so that
+annotators and classifier are weighed jointly. Plain maximum likelihood (`published_models.dawid_skene`) needs many
+judgements a person.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_backend.labeling.text_prior import TextPrior
 from ml_backend.labeling.units import Floats, Ints
 
 _ASSUMED_ACCURACY = 0.7  # worth four judgements; what is left where no two annotators share a task
 _ASSUMED_WEIGHT = 4.0
 _ITERATIONS = 30
+_REFITS = (2, 4, 6)  # iterations at which it is asked anew how far to believe texts; before the first, not at all
 _SETTLED = 1e-4  # mean change of the posterior
 _LEAST = 1e-10
 _MOST_CONFUSIONS = 20_000_000
@@ -39,6 +43,8 @@ class Votes:
     values: int
     known: Ints
     """The right answer where a review decided on it, (U,); −1 elsewhere."""
+    texts: Floats | None = None
+    """Log-probabilities of each answer by a model that has not seen the votes, (U, K); even where it says nothing."""
 
     def only(self, kept: NDArray[np.bool_]) -> Votes:
         return replace(self, unit=self.unit[kept], annotator=self.annotator[kept], value=self.value[kept])
@@ -47,6 +53,11 @@ class Votes:
     def telling(self) -> NDArray[np.bool_]:
         """The units that say something about annotators, (U,): judged twice, or with a known answer."""
         return (self.per_unit > 1) | (self.known >= 0)
+
+    @cached_property
+    def read(self) -> NDArray[np.bool_]:
+        """The units of which texts say something, (U,)."""
+        return np.zeros(self.units, dtype=bool) if self.texts is None else np.ptp(self.texts, axis=1) > 0
 
     def clamp(self, posterior: Floats) -> Floats:
         """The same (U, K), in place, with the known answers certain."""
@@ -102,6 +113,13 @@ class Model:
     confusion_strength: float = math.inf
     """Pseudo-judgements that draw a person's confusions towards those `around` them; infinite: there are none."""
     around: Literal["coin", "pooled"] = "coin"
+    reads: bool = False
+    """Whether what texts say is the prior of the answers."""
+
+    def reading(self) -> Model:
+        """The same model with what texts say as its prior."""
+        name = f"{self.name.removesuffix('-with-prior')}-with-texts"
+        return replace(self, name=name, about=f"{self.about}; with what texts say", reads=True)
 
     @property
     def confuses(self) -> bool:
@@ -109,19 +127,18 @@ class Model:
 
     def fits(self, votes: Votes) -> bool:
         """Whether its matrices stay within memory (160 MB)."""
-        return not self.confuses or votes.annotators * votes.values**2 <= _MOST_CONFUSIONS
+        small = not self.confuses or votes.annotators * votes.values**2 <= _MOST_CONFUSIONS
+        return small and not (self.reads and votes.texts is None)
 
     def fit(self, votes: Votes) -> Fit:
         """Expectation-maximisation from the shares of votes; deterministic."""
+        texts = TextPrior.of(votes.texts) if self.reads and votes.texts is not None else None
         posterior = votes.counts + 1 / votes.values
         posterior = votes.clamp(posterior / posterior.sum(axis=1, keepdims=True))
         given = np.bincount(votes.annotator, minlength=votes.annotators)
         cells = _cells(votes) if self.confuses else None
         accuracy, confusion = np.zeros(0), None
-        for _ in range(_ITERATIONS):
-            prior = np.zeros(votes.values)
-            if self.class_prior:
-                prior = np.log((posterior.sum(axis=0) + 1) / (votes.units + votes.values))
+        for step in range(_ITERATIONS):
             right = np.bincount(votes.annotator, posterior[votes.unit, votes.value], minlength=votes.annotators)
             everybody = (right.sum() + _ASSUMED_WEIGHT * _ASSUMED_ACCURACY) / (given.sum() + _ASSUMED_WEIGHT)
             accuracy = np.full(votes.annotators, everybody)
@@ -130,16 +147,21 @@ class Model:
             accuracy = np.clip(accuracy, 1e-3, 1 - 1e-3)
             if cells is None:
                 odds = np.log(accuracy * (votes.values - 1) / (1 - accuracy))
-                log = prior + votes.weighted(odds[votes.annotator])
+                log = votes.weighted(odds[votes.annotator])
             else:
                 confusion = self._confusion(cells, posterior, accuracy, everybody)
-                log = prior + cells.T @ np.log(confusion).reshape(-1, votes.values)
+                log = cells.T @ np.log(confusion).reshape(-1, votes.values)
+            if texts is not None and step >= _REFITS[0]:
+                texts = texts.refitted(log, votes.known) if step in _REFITS else texts
+                log += texts.log()
+            elif self.class_prior:
+                log += np.log((posterior.sum(axis=0) + 1) / (votes.units + votes.values))
             log -= log.max(axis=1, keepdims=True)
             new = np.exp(log)
             new = votes.clamp(new / new.sum(axis=1, keepdims=True))
             change = float(np.abs(new - posterior).sum(axis=1).mean())
             posterior = new
-            if change < _SETTLED:
+            if change < _SETTLED and (texts is None or step >= _REFITS[-1]):
                 break
         return Fit(posterior, accuracy, confusion)
 
@@ -170,33 +192,8 @@ MODELS: tuple[Model, ...] = (
     Model("shrunken-dawid-skene", "confusions a person, drawn a little towards everybody's", True, 4.0, 4.0, "pooled"),
 )
 """What `auto` chooses from, the plainer first."""
-
-
-def dawid_skene(votes: Votes) -> Fit:
-    """crowd-kit's Dawid-Skene: maximum likelihood, at most 100 iterations."""
-    import warnings
-
-    import pandas as pd  # type: ignore[import-untyped]
-    from crowdkit.aggregation.classification.dawid_skene import DawidSkene
-
-    data = pd.DataFrame({"task": votes.unit, "worker": votes.annotator, "label": votes.value})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pandas deprecations in crowd-kit
-        units = np.flatnonzero(np.isin(votes.known, votes.value) & (votes.per_unit > 0))
-        found = DawidSkene(n_iter=100).fit(data, pd.Series(votes.known[units], units) if len(units) else None)
-    posterior = np.full((votes.units, votes.values), 1 / votes.values)
-    columns = found.probas_.columns.to_numpy()
-    posterior[np.ix_(found.probas_.index.to_numpy(), columns)] = found.probas_.to_numpy()
-    unseen = np.setdiff1d(np.arange(votes.values), columns)
-    seen_units = found.probas_.index.to_numpy()
-    posterior[np.ix_(seen_units, unseen)] = 0.0
-    votes.clamp(posterior)
-    confusion = np.full((votes.annotators, votes.values, votes.values), _LEAST)
-    who, said = (found.errors_.index.get_level_values(name).to_numpy() for name in ("worker", "label"))
-    confusion[who[:, None], said[:, None], columns[None, :]] = np.maximum(found.errors_.to_numpy(), _LEAST)
-    right = np.bincount(votes.annotator, posterior[votes.unit, votes.value], minlength=votes.annotators)
-    given = np.bincount(votes.annotator, minlength=votes.annotators)
-    return Fit(posterior, right / np.maximum(given, 1), confusion)
+READERS = tuple(model.reading() for model in MODELS if model.class_prior)
+"""And where there are texts: as those, in their order."""
 
 
 def temper(posterior: Floats, temperature: float) -> Floats:

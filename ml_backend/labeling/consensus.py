@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,11 @@ from ml_backend.labeling.errors import InputError, UnknownName
 from ml_backend.labeling.judgements import decisions, latest, of_annotators
 from ml_backend.labeling.kinds import Kind, kind_of
 from ml_backend.labeling.kinds.rating import most_stars
+from ml_backend.labeling.label_probabilities import LabelProbabilities
 from ml_backend.labeling.units import Coded, Floats, code
 from ml_backend.labeling.vote_consensus import SHRINK, ControlConsensus, Decided, by_label, by_vote
 
-METHODS = ("auto", "majority", "dawid-skene")
+METHODS = ("auto", "majority", "dawid-skene", "crowdlab")
 ITEMS: dict[str, Any] = {
     "task": pl.Int64(),
     "control": pl.String(),
@@ -64,6 +65,8 @@ class Consensus:
     """Columns of ANNOTATORS. Quality: for votes, the probability of a judgement being right; else the mean similarity
     to the others' answers. Both are drawn towards everybody's by four pseudo-judgements."""
     controls: Mapping[str, ControlConsensus]
+    probabilities: Mapping[str, LabelProbabilities] = field(default_factory=dict)
+    """Of each label, for the controls whose votes are counted: what soft labels are made of."""
     single: frozenset[str] = frozenset()
     """The controls that take one label: in JSON their answer is its name, not a list of one."""
     note: str = ""
@@ -107,27 +110,36 @@ class Consensus:
         return answer[0] if control in self.single and isinstance(answer, list) and len(answer) == 1 else answer
 
 
-def consensus(table: pl.DataFrame, config: LabelConfig, *, method: str = "auto", seed: int = 0) -> Consensus:
+def consensus(
+    table: pl.DataFrame,
+    config: LabelConfig,
+    *,
+    method: str = "auto",
+    priors: Mapping[str, LabelProbabilities] | None = None,
+    seed: int = 0,
+) -> Consensus:
     """The consensus of the judgements (`judgements.SCHEMA`; each annotator's last of a task counts), and of reviews'
     decisions.
 
-    `auto` fits models of increasing freedom and takes, for each control, the one that makes held-out judgements most
-    probable (`model_choice`); `majority` counts votes and reads its confidence off how often annotators agree;
-    `dawid-skene` is crowd-kit's, with its own, often too high, probabilities. The method decides about votes only:
-    stars are a weighted median, answers with a distance a medoid, whatever it is. Raises UnknownName for another
-    method, InputError for crowdlab.
+    `priors` is what a model thinks that has not seen the judgements, by control. `auto` fits models of increasing
+    freedom, with and without those, and takes for each control the one that makes held-out judgements most probable
+    (`model_choice`); `majority` counts votes and reads its confidence off how often annotators agree; `dawid-skene` and
+    `crowdlab` are crowd-kit's and cleanlab's, with their own probabilities, often too high and too low. The method
+    decides about votes only: stars are a weighted median, answers with a distance a medoid, whatever it is. Raises
+    UnknownName for another method, InputError for crowdlab without priors.
     """
-    if method == "crowdlab":
+    if method == "crowdlab" and not priors:
         raise InputError(
             "The method crowdlab comes with trained models: it needs their out-of-fold predictions.",
-            mend="Use auto, majority or dawid-skene.",
+            mend="Label enough for a model to be trained, or use auto, majority or dawid-skene.",
         )
     if method not in METHODS:
         raise UnknownName("consensus method", method, METHODS)
     decided, rows = decisions(table), latest(of_annotators(table))
     items, people = [pl.DataFrame(schema=ITEMS)], [pl.DataFrame(schema=ANNOTATORS)]
     controls: dict[str, ControlConsensus] = {}
-    alone: list[str] = []
+    probabilities: dict[str, LabelProbabilities] = {}
+    alone: dict[bool, list[str]] = {False: [], True: []}  # by whether texts were read
     for control in config.answerable:
         kind = kind_of(control)
         if kind is None:
@@ -139,14 +151,23 @@ def consensus(table: pl.DataFrame, config: LabelConfig, *, method: str = "auto",
                 controls[control.name] = ControlConsensus("decided", "Reviews decided what nobody has judged.")
                 items.append(_with_decisions(pl.DataFrame(schema=ITEMS), final))
             continue
-        controls[control.name], found = _decide(coded, control, kind, method, seed)
+        prior = (priors or {}).get(control.name)
+        how, found = _decide(coded, control, kind, method, prior, seed)
+        controls[control.name] = how
+        if found.probabilities:
+            probabilities[control.name] = found.probabilities
         items.append(_with_decisions(_items(coded, control, found), final))
         people.append(_people(coded, control, found.quality))
         if not coded.telling.any():
-            alone.append(control.name)
-    note = f"No task has two judgements of {', '.join(alone)}: the confidence there is an assumption." if alone else ""
+            alone[how.read].append(control.name)
+    rests = {False: "is an assumption", True: "rests on what the texts say"}
+    note = " ".join(
+        f"No task has two judgements of {', '.join(names)}: the confidence there {rests[read]}."
+        for read, names in alone.items()
+        if names
+    )
     single = frozenset(name for name in controls if _takes_one_label(config[name]))
-    return Consensus(method, pl.concat(items), pl.concat(people), controls, single, note)
+    return Consensus(method, pl.concat(items), pl.concat(people), controls, probabilities, single, note)
 
 
 def _takes_one_label(control: Control) -> bool:
@@ -154,9 +175,11 @@ def _takes_one_label(control: Control) -> bool:
     return kind is not None and kind.name == "choices" and not control.multiple
 
 
-def _decide(coded: Coded, control: Control, kind: Kind, method: str, seed: int) -> tuple[ControlConsensus, Decided]:
+def _decide(
+    coded: Coded, control: Control, kind: Kind, method: str, prior: LabelProbabilities | None, seed: int
+) -> tuple[ControlConsensus, Decided]:
     if kind.scale == "nominal":
-        return (by_label if control.multiple else by_vote)(coded, control, kind, method, seed)
+        return (by_label if control.multiple else by_vote)(coded, control, kind, method, prior, seed)
     distances = Distances(coded.answers, kind.distance)
     central: Central
     if kind.scale == "ordinal" and coded.numbers is not None:

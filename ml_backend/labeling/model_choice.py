@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ml_backend.labeling.annotator_models import MAJORITY, MODELS, Fit, Model, Votes, temper
+from ml_backend.labeling.annotator_models import MAJORITY, MODELS, READERS, Fit, Model, Votes, temper
 from ml_backend.labeling.units import Floats, Ints
 
 _FOLDS = 5
@@ -26,21 +26,23 @@ class Choice:
     """What the model's posterior is softened with: annotators' errors hang together, which no model here knows."""
     reason: str
     scores: Mapping[str, float] = field(default_factory=dict)
-    """Mean log-likelihood of a held-out judgement by model, the best of each name: majority and the three models that
-    are ahead after the first fold."""
+    """Mean log-likelihood of a held-out judgement by model, the best of each name: majority, and the three models that
+    are ahead after the first fold, of those that read texts and of the others."""
 
 
-def choose(votes: Votes, *, seed: int, models: Sequence[Model] = MODELS, units_a_task: int = 1) -> Choice:
-    """Hold out one judgement of every unit that has two or more, or a known answer (in five folds; a sample of units,
-    in one, where there are over 200,000 judgements), fit each model to the rest, and ask how probable it makes those
-    held out. Where labels are decided one by one, a task has a unit for each."""
+def choose(votes: Votes, *, seed: int, models: Sequence[Model] = (*MODELS, *READERS), units_a_task: int = 1) -> Choice:
+    """Hold out one judgement of every unit that has two or more, a known answer or a text that was read (in five folds;
+    a sample of units, in one, where there are over 200,000 judgements), fit each model to the rest, and ask how
+    probable it makes those held out. Where labels are decided one by one, a task has a unit for each."""
     held = list(_held_out(votes, np.random.default_rng(seed)))
     n = sum(len(test) for _, _, test in held)
     if (tasks := n // units_a_task) < _FEWEST:
         return Choice(MAJORITY, 1.0, f"Only {tasks} tasks have two judgements: too few to tell annotators apart.")
     possible = [model for model in models if model.fits(votes)]
     first = [_likelihoods(held[:1], model.fit)[1.0] for model in possible]
-    ahead = sorted({0, *np.argsort(-np.array(first), kind="stable")[:_CONTENDERS].tolist()})
+    order = np.argsort(-np.array(first), kind="stable").tolist()
+    without, reading = ([place for place in order if possible[place].reads is reads] for reads in (False, True))
+    ahead = sorted({0, *without[:_CONTENDERS], *reading[:_CONTENDERS]})
     found: list[tuple[float, float, Model]] = []
     for model in (possible[place] for place in ahead):  # the others are not worth four more fits
         likelihoods = _likelihoods(held, model.fit)
@@ -70,11 +72,17 @@ def _held_out(votes: Votes, rng: np.random.Generator) -> Iterator[tuple[Votes, V
         number[units] = np.arange(len(units))
         kept = number[votes.unit] >= 0
         sample = votes.only(kept)
-        votes = replace(sample, unit=number[sample.unit], units=len(units), known=votes.known[units])
+        votes = replace(
+            sample,
+            unit=number[sample.unit],
+            units=len(units),
+            known=votes.known[units],
+            texts=None if votes.texts is None else votes.texts[units],
+        )
         folds = 1
     order = np.lexsort((rng.random(len(votes.unit)), votes.unit))
     first = order[np.r_[True, np.diff(votes.unit[order]) > 0]] if len(order) else order
-    candidates = first[votes.telling[votes.unit[first]]]
+    candidates = first[(votes.telling | votes.read)[votes.unit[first]]]
     fold = rng.permutation(len(candidates)) % _FOLDS
     for number_of_fold in range(folds):
         test = candidates[fold == number_of_fold]

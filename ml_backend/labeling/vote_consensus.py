@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.labeling.annotator_models import MAJORITY, Fit, Votes, dawid_skene, temper
+from ml_backend.labeling.annotator_models import MAJORITY, Fit, Votes, temper
 from ml_backend.labeling.config import Control
 from ml_backend.labeling.kinds import Kind
+from ml_backend.labeling.label_probabilities import LabelProbabilities
 from ml_backend.labeling.model_choice import Choice, choose
+from ml_backend.labeling.published_models import crowdlab, dawid_skene
 from ml_backend.labeling.units import Coded, Floats, Ints
 
 SHRINK = 4.0  # pseudo-judgements that draw an annotator's quality towards everybody's
@@ -26,12 +28,15 @@ class ControlConsensus:
     """How a control's consensus was found."""
 
     method: str
-    """A model of `annotator_models`, dawid-skene, median or medoid."""
+    """A model of `annotator_models`, dawid-skene, crowdlab, median, overlap or medoid; decided where only reviews
+    said anything."""
     reason: str
     temperature: float = 1.0
     """What probabilities were softened with."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Mean log-likelihood of held-out judgements by model, where `auto` chose."""
+    read: bool = False
+    """Whether it rests on what texts say, too."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -44,26 +49,35 @@ class ControlConsensus:
 
 @dataclass(frozen=True)
 class Decided:
-    """(U,) keys, confidences and ties; (A,) qualities."""
+    """(U,) keys, confidences and ties; (A,) qualities; where votes were counted, how probable each label is."""
 
     keys: list[str]
     confidence: Floats
     tied: NDArray[np.bool_]
     quality: Floats
+    probabilities: LabelProbabilities | None = None
 
 
-def by_vote(coded: Coded, control: Control, kind: Kind, method: str, seed: int) -> tuple[ControlConsensus, Decided]:
-    votes = _votes(coded, coded.value, max(2, len(coded.keys)), coded.settled)
+def by_vote(
+    coded: Coded, control: Control, kind: Kind, method: str, prior: LabelProbabilities | None, seed: int
+) -> tuple[ControlConsensus, Decided]:
+    texts = prior.of_answers(coded, control, kind) if prior else None
+    votes = _votes(coded, coded.value, max(2, len(coded.keys)), coded.settled, texts)
     how, fit = _fitter(votes, method, seed)
     fitted = fit(votes)
     posterior = temper(fitted.posterior, how.temperature)
-    answer, confidence, tied = _pick(posterior, votes)
+    answer, confidence, tied = _pick(posterior, votes, how.read)
     keys = [coded.keys[index] for index in answer]
     quality = _vote_quality(votes, fitted.posterior[votes.unit, votes.value])
-    return how, Decided(keys, confidence, tied, quality)
+    names = tuple(", ".join(kind.labels(answer)) for answer in coded.answers)
+    return how, Decided(
+        keys, confidence, tied, quality, LabelProbabilities(coded.tasks, names, posterior[:, : len(names)])
+    )
 
 
-def by_label(coded: Coded, control: Control, kind: Kind, method: str, seed: int) -> tuple[ControlConsensus, Decided]:
+def by_label(
+    coded: Coded, control: Control, kind: Kind, method: str, prior: LabelProbabilities | None, seed: int
+) -> tuple[ControlConsensus, Decided]:
     """Each label present or not; one model for all, chosen on all their decisions together."""
     answers = [frozenset(kind.labels(answer)) for answer in coded.answers]
     names = [name for name in control.keys if any(name in answer for answer in answers)]
@@ -78,6 +92,7 @@ def by_label(coded: Coded, control: Control, kind: Kind, method: str, seed: int)
         len(coded.annotators),
         2,
         np.concatenate([_known_label(coded, has[:, place]) for place in range(len(names))]),
+        np.concatenate([prior.of_label(coded, name) for name in names]) if prior else None,
     )
     if n * len(names) > _MOST_LABEL_VOTES:
         method = "majority"
@@ -86,12 +101,15 @@ def by_label(coded: Coded, control: Control, kind: Kind, method: str, seed: int)
     likeliest, likeliest_label = np.full(units, -1.0), np.zeros(units, dtype=np.int64)
     tied = np.zeros(units, dtype=bool)
     applies = np.zeros((units, len(names)), dtype=bool)
+    probable = np.zeros((units, len(names)))
     right = np.zeros(n)
-    for place in range(len(names)):
-        votes = _votes(coded, has[coded.value, place], 2, _known_label(coded, has[:, place]))
+    for place, name in enumerate(names):
+        texts = prior.of_label(coded, name) if prior else None
+        votes = _votes(coded, has[coded.value, place], 2, _known_label(coded, has[:, place]), texts)
         fitted = fit(votes)
         posterior = temper(fitted.posterior, how.temperature)
-        answer, confidence, even = _pick(posterior, votes)
+        answer, confidence, even = _pick(posterior, votes, how.read)
+        probable[:, place] = posterior[:, 1]
         applies[:, place] = (answer == 1) & ~even
         tied |= even
         sure *= confidence
@@ -108,27 +126,32 @@ def by_label(coded: Coded, control: Control, kind: Kind, method: str, seed: int)
         if pattern not in known:
             known[pattern] = kind.key(tuple(name for name, it in zip(names, row, strict=True) if it))
         keys.append(known[pattern])
-    return how, Decided(keys, confidence, tied | empty, _vote_quality(votes, right))
+    quality = _vote_quality(votes, right)
+    found = LabelProbabilities(coded.tasks, tuple(names), probable)
+    return how, Decided(keys, confidence, tied | empty, quality, found)
 
 
 def _fitter(
     votes: Votes, method: str, seed: int, units_a_task: int = 1
 ) -> tuple[ControlConsensus, Callable[[Votes], Fit]]:
     """What to fit, and why."""
-    if not votes.telling.any():
+    if not votes.telling.any() and not (votes.read.any() and method == "auto"):
         why = "No task has two judgements, so nothing is known about the annotators."
         return ControlConsensus(MAJORITY.name, why), MAJORITY.fit
     if method == "majority":
         return ControlConsensus(MAJORITY.name, "Asked for."), MAJORITY.fit
     if method == "dawid-skene":
         return ControlConsensus(method, "Asked for."), dawid_skene
+    if method == "crowdlab":
+        return ControlConsensus(method, "Asked for.", read=True), crowdlab
     chosen: Choice = choose(votes, seed=seed, units_a_task=units_a_task)
-    how = ControlConsensus(chosen.model.name, chosen.reason, chosen.temperature, chosen.scores)
-    return how, chosen.model.fit
+    model = chosen.model
+    how = ControlConsensus(model.name, chosen.reason, chosen.temperature, chosen.scores, model.reads)
+    return how, model.fit
 
 
-def _votes(coded: Coded, value: Ints, values: int, known: Ints) -> Votes:
-    return Votes(coded.unit, coded.annotator, value, len(coded.tasks), len(coded.annotators), values, known)
+def _votes(coded: Coded, value: Ints, values: int, known: Ints, texts: Floats | None) -> Votes:
+    return Votes(coded.unit, coded.annotator, value, len(coded.tasks), len(coded.annotators), values, known, texts)
 
 
 def _known_label(coded: Coded, has: Ints) -> Ints:
@@ -137,8 +160,11 @@ def _known_label(coded: Coded, has: Ints) -> Ints:
     return np.where(coded.settled < 0, -1, has[coded.settled])
 
 
-def _pick(posterior: Floats, votes: Votes) -> tuple[Ints, Floats, NDArray[np.bool_]]:
-    """The most probable of the values given to each unit, its probability, and whether another is as probable."""
+def _pick(posterior: Floats, votes: Votes, read: bool) -> tuple[Ints, Floats, NDArray[np.bool_]]:
+    """The most probable of the values given to each unit, its probability, and whether another is as probable.
+
+    Where people differ and texts were `read`, it may be a value that nobody gave to the unit, if more likely than not.
+    """
     given = np.where(votes.counts > 0, posterior, -1.0)
     most = given.max(axis=1, keepdims=True)
     as_good = given >= most - _EQUAL
@@ -146,6 +172,9 @@ def _pick(posterior: Floats, votes: Votes) -> tuple[Ints, Floats, NDArray[np.boo
     common = votes.counts.sum(axis=0)
     order = np.lexsort((np.arange(len(common)), -common))  # the more common first, then the first in order
     answer = order[as_good[:, order].argmax(axis=1)]
+    if read:
+        other = ((votes.counts > 0).sum(axis=1) > 1) & (posterior.max(axis=1) > np.maximum(most[:, 0], 0.5))
+        answer[other], tied[other] = posterior[other].argmax(axis=1), False
     confidence = np.clip(posterior[np.arange(len(answer)), answer], 0, np.where(tied, 0.5, 1))
     return answer, confidence, tied
 

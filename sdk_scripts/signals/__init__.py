@@ -52,7 +52,9 @@ class Findings:
 
     def add(self, task: int, score: float, detail: str, control: str) -> None:
         known = self.strongest.get(task)
-        if score > (known.score if known else 0.0) and (control, task) not in self.evidence.settled:
+        if score <= (known.score if known else 0.0) or task not in self.evidence.tasks:
+            return
+        if (control, task) not in self.evidence.settled:
             self.strongest[task] = Suspicion(min(1.0, score), detail, control)
 
     def add_item(self, task: int, score: float, detail: str) -> None:

@@ -29,7 +29,7 @@ class Disagreement:
     ambiguous, the guidelines have a gap, or somebody erred; training on such a label teaches noise.
     """
 
-    weight = 0.5
+    weight = 0.3
 
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
         found = Findings(evidence)

@@ -22,9 +22,9 @@ _MUST = r"(?:^|[.!?:;,\n] ?|\b(?:please|must|should|then|and|always|only|now) )"
 PATTERNS: dict[str, tuple[float, str]] = {
     "tells its reader to ignore instructions": (
         0.8,
-        r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,30}"
-        rf"\b(?:previous|above|prior|preceding|earlier|foregoing)\b[^.!?\n]{{0,20}}\b{_ORDERS}\b"
-        rf"|\b(?:ignore|disregard|override|bypass) (?:all )?(?:of )?your [^.!?\n]{{0,20}}\b{_ORDERS}\b"
+        r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?]{0,30}"
+        rf"\b(?:previous|above|prior|preceding|earlier|foregoing)\b[^.!?]{{0,20}}\b{_ORDERS}\b"
+        rf"|\b(?:ignore|disregard|override|bypass) (?:all )?(?:of )?your [^.!?]{{0,20}}\b{_ORDERS}\b"
         r"|忽略(?:之前|以上|先前|上面|所有)[^。！？\n]{0,10}(?:指令|指示|提示|规则)"
         r"|\bignor[ae]d? (?:todas )?(?:las|as) (?:instrucciones|instruções)"
         r"|\b(?:ignorez|oubliez) (?:toutes )?les (?:instructions|consignes)"
@@ -46,8 +46,8 @@ PATTERNS: dict[str, tuple[float, str]] = {
         0.5,
         r"\byou are (?:now|no longer)(?: (?:a|an|the|my))?(?: \w+)?"
         r" (?:ai|assistant|model|chatbot|dan|gpt|unrestricted)\b"
-        r"|\b(?:pretend to be|act as) [^.!?\n]{0,30}\b(?:ai|assistant|model|chatbot|dan|gpt|unrestricted)\b"
-        r"|\b(?:reveal|print|repeat|show) [^.!?\n]{0,20}\b(?:system|hidden|initial) (?:prompt|instructions)\b",
+        r"|\b(?:pretend to be|act as) [^.!?]{0,30}\b(?:ai|assistant|model|chatbot|dan|gpt|unrestricted)\b"
+        r"|\b(?:reveal|print|repeat|show) [^.!?]{0,20}\b(?:system|hidden|initial) (?:prompt|instructions)\b",
     ),
     "has the marks of a chat with a model": (
         0.6,

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 @register("model_against_human")
 class ModelAgainstHuman:
-    """The distance between the model's answer and the annotators' consensus, times the margin: the probability the
-    model gives its own answer less the one it gives theirs.
+    """The distance between the model's answer and the annotators' consensus, times the margin (the probability the
+    model gives its own answer less the one it gives theirs), over the number of annotators: one word against theirs.
 
-    0: it agrees, or cannot tell the two apart; 1: it is certain of an answer that has nothing in common with theirs.
-    The opinion is out-of-fold, from a model that was not trained on this task. Tasks whose annotators are tied are left
-    to `disagreement`: there is no answer to be against. The margin is that of Northcutt, Jiang and Chuang (Confident
-    Learning, JAIR 70, 2021), cut at 0.
+    0: it agrees, or cannot tell the two apart; 1: it is certain of an answer that has nothing in common with the only
+    annotator's. The opinion is out-of-fold, from a model that was not trained on this task. Tasks whose annotators are
+    tied are left to `disagreement`: there is no answer to be against. The margin is that of Northcutt, Jiang and Chuang
+    (Confident Learning, JAIR 70, 2021), cut at 0.
 
     Why care: it is either an annotator's slip, often the same slip many times, or something the model has not learned.
     Both are worth a look, and neither shows in agreement figures.
     """
 
-    weight = 0.8
+    weight = 0.6
 
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
         opinions = evidence.opinions
@@ -40,7 +40,7 @@ class ModelAgainstHuman:
                 if kind is None or opinion is None or tied:
                     continue
                 human = kind.from_key(key)
-                score = _margin(opinion, kind, human)
+                score = _margin(opinion, kind, human) / max(n, 1)
                 if score > 0:
                     people = wording.people_said(n, unanimous=(control.name, task) not in evidence.split)
                     says, said = wording.show(control, opinion.answer), wording.show(control, human)

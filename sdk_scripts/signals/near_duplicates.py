@@ -23,7 +23,7 @@ class NearDuplicates:
     split that puts them on both sides flatters it.
     """
 
-    weight = 0.7
+    weight = 0.5
 
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
         items = evidence.same_items.filter(pl.len().over("item") > 1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from ml_backend.labeling.errors import NotEnoughLabels
 from sdk_scripts import wording
+from sdk_scripts.neighbourhood import Place
 from sdk_scripts.signals import Evidence, Findings, Suspicion, register
+
+USUAL = 0.95
+"""Share of the labelled texts whose distance counts as usual."""
 
 
 @register("novelty")
@@ -19,14 +22,23 @@ class Novelty:
     chance, however sure it says it is; a decision now makes the precedent.
     """
 
-    weight = 0.3
+    weight = 0.15
 
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
-        if not evidence.neighbourhoods:
-            raise NotEnoughLabels("There are too few labelled texts to compare with.", mend="Label some more tasks.")
         found = Findings(evidence)
-        for name, around in evidence.neighbourhoods.items():
-            for task, place in around.places.items():
+        places = {name: around.places for name, around in evidence.neighbourhoods.items()} or _from_opinions(evidence)
+        for name, of_tasks in places.items():
+            for task, place in of_tasks.items():
                 detail = f"no labelled text is like it: it is more of its own than {place.farther_than:.0%} of them"
                 found.add(task, place.unknown, wording.about(evidence.config, name, detail), name)
         return found.strongest
+
+
+def _from_opinions(evidence: Evidence) -> dict[str, dict[int, Place]]:
+    """As a model noted it that has seen more than these tasks."""
+    found: dict[str, dict[int, Place]] = {}
+    for name, opinions in evidence.opinions.items():
+        for task, opinion in opinions.items():
+            if opinion.doubt is not None and (far := opinion.doubt.distance) is not None:
+                found.setdefault(name, {})[task] = Place(far, max(0.0, 1 - (1 - far) / (1 - USUAL)))
+    return found

@@ -25,7 +25,7 @@ class SelfInconsistency:
     item lies on a border that the guidelines do not draw.
     """
 
-    weight = 0.6
+    weight = 0.4
 
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
         named = of_annotators(evidence.all_judgements).filter(pl.col("annotator") != "")

@@ -2,8 +2,8 @@
 
     .venv/bin/python tests/benchmarks/run.py [NAME ...] [--data FILE ...]
 
-NAME is an encoder, serving, few_shot, active_learning, consensus or agreement; all of them without one. The figures of
-learning are those of the demo's reviews, and of each FILE (Parquet or CSV with the columns text and label).
+NAME is an encoder, serving, few_shot, active_learning, consensus, agreement or hard_cases; all of them without one. The
+figures of learning are those of the demo's reviews, and of each FILE (Parquet or CSV with the columns text and label).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ BENCHMARKS = {
     "active_learning": "Active learning",
     "consensus": "Consensus",
     "agreement": "Agreement",
+    "hard_cases": "Hard cases",
 }
 WITH_DATA = ("few_shot", "active_learning")
 PACKAGES = ("numpy", "scikit-learn", "onnxruntime", "torch", "sentence-transformers", "label-studio-ml", "crowd-kit")

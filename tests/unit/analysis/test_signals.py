@@ -192,7 +192,7 @@ def test_a_regions_own_score_is_the_controls_confidence() -> None:
     assert SIGNALS["uncertainty"](GivenEvidence(dataset(tasks)))[1].score == pytest.approx(0.7)
 
 
-def test_model_against_human_is_the_margin_of_a_sure_model_over_the_peoples_answer() -> None:
+def test_model_against_human_is_the_margin_of_a_sure_model_over_the_answer_of_so_many_people() -> None:
     tasks = [voted(n, "x", "negative", "negative") for n in (1, 2, 3)]
     opinions = {
         1: opinion("positive", 0.93, negative=0.04),
@@ -201,8 +201,8 @@ def test_model_against_human_is_the_margin_of_a_sure_model_over_the_peoples_answ
     }
     found = SIGNALS["model_against_human"](GivenEvidence(dataset(tasks), sentiment(opinions)))
     assert found.keys() == {1, 2}
-    assert found[1].score == pytest.approx(0.89)
-    assert found[2].score == pytest.approx(0.05)
+    assert found[1].score == pytest.approx(0.89 / 2)
+    assert found[2].score == pytest.approx(0.05 / 2)
     assert found[1].detail == "the model gives 0.93 to positive, the 2 annotators said negative"
 
 
