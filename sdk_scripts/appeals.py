@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import InputError
-from ml_backend.labeling.kinds import kind_of
+from ml_backend.labeling.kinds import finite, kind_of
 from ml_backend.labeling.results import Task, read_task
 from sdk_scripts import wording
 from sdk_scripts.decisions import CAUSES, Review, Seated, distributed, read_reviews
@@ -187,7 +187,7 @@ class _Appeal:
     def review_tasks(self, seats: Sequence[Seat]) -> list[dict[str, Any]]:
         """Made as of today, but for the model's opinion and the precedents, which are the last round's."""
         last = self.rows[-1].review
-        hard = HardCase(self.task.id, float(last.data.get("score") or 0), self._reasons(last))
+        hard = HardCase(self.task.id, float(finite(last.data.get("score")) or 0), self._reasons(last))
         judged = tuple(one for one in self.task.annotations if not one.decided)
         dataset = Dataset(
             name=str(self.project.get("title") or self.project["id"]),
@@ -216,9 +216,9 @@ class _Appeal:
         decision = Reason("decision", 1.0, self._decision(), self.control)
         listed = last.data["tiebreak"].get("reasons")
         before = [
-            Reason(str(it.get("signal")), last.reasons[it["signal"]], str(it.get("detail") or ""), self.control)
+            Reason(signal, last.reasons[signal], str(it.get("detail") or ""), self.control)
             for it in (listed if isinstance(listed, list) else ())
-            if isinstance(it, Mapping) and it.get("signal") in last.reasons
+            if isinstance(it, Mapping) and (signal := str(it.get("signal"))) in last.reasons
         ]
         return (appeal, decision, *before)
 

@@ -168,6 +168,11 @@ def test_a_decision_becomes_ground_truth_once_and_a_changed_mind_replaces_it(mak
     outdated = desk.resolve()
     assert ([one.task for one in outdated.outdated], outdated.resolved, outdated.pending) == ([task], [], False)
 
+    desk.change(first, "neutral")
+    (corrected,) = desk.resolve().resolved
+    assert (corrected.annotation, corrected.cause) == (one["annotation"], "ambiguous_item")
+    assert desk.truths(task) == [("neutral", True)]
+
     desk.change(first, "positive")
     assert desk.resolve().resolved[0].answer == '["positive"]'
     assert desk.truths(task) == [("neutral", False), ("positive", True)]
