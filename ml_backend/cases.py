@@ -183,7 +183,7 @@ def cases_of(library: int, json_task: Mapping[str, Any], config: LabelConfig, po
             data=task.data,
             control=name,
             answer=answer,
-            severity=str(about.get("severity") or ""),
+            severity=_plain(about.get("severity")),
             expires=until,
             policy=settled_under,
             stale=bool(settled_under) and settled_under != policy,
@@ -216,6 +216,10 @@ def _answers(config: LabelConfig, regions: Sequence[Region], control: object) ->
     kind = kind_of(config[control]) if control in config else None
     answer = kind.read(config[control], regions_by_control(config, regions).get(control, [])) if kind else None
     return {} if answer is None else {control: answer}
+
+
+def _plain(severity: object) -> str:
+    return f"{severity:g}" if isinstance(severity, float) else str(severity or "")[:MAX_WORDS]
 
 
 def _uses(regions: Sequence[Region], unsaid: tuple[Use, ...]) -> tuple[Use, ...]:

@@ -66,17 +66,11 @@ def _panel(about: str) -> Element:
     )
     for use in USES:
         SubElement(uses, "Choice", {"value": use, "hint": _HINTS[use]})
-    for name, placeholder in ((CLAUSE, "Clause of the guidelines"), (RATIONALE, "Why the answer is right")):
+    for name, asked in ((CLAUSE, "Clause of the guidelines"), (RATIONALE, "Why the answer is right")):
+        SubElement(panel, "Header", {"value": asked, "size": "5"})
         words = {"rows": "2", "maxSubmissions": "1", "editable": "true", "showSubmitButton": "false"}
-        SubElement(
-            panel,
-            "TextArea",
-            {"name": name, "toName": about, **words, "placeholder": placeholder, "tiebreak": "feedback"},
-        )
+        SubElement(panel, "TextArea", {"name": name, "toName": about, **words, "tiebreak": "feedback"})
     SubElement(panel, "Header", {"value": "Holds until (for ever if empty)", "size": "5"})
-    SubElement(
-        panel,
-        "DateTime",
-        {"name": EXPIRES, "toName": about, "only": "date", "format": "%Y-%m-%d", "tiebreak": "feedback"},
-    )
+    dates = {"only": "date", "format": "%Y-%m-%d"}
+    SubElement(panel, "DateTime", {"name": EXPIRES, "toName": about, **dates, "tiebreak": "feedback"})
     return panel

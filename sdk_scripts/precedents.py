@@ -15,7 +15,12 @@ from sdk_scripts.evidence import Evidence
 
 MOST = 3
 NEAR = 10
-"""A settled case is near enough to come first where fewer agreed tasks than that are nearer."""
+"""A settled case is near enough to come first where fewer agreed tasks than that are nearer.
+
+Of 1,500 hard tweets among 17,482 agreed ones, 55 % have the answer of the nearest of 300 settled ones where it is that
+near, 64 % that of the nearest agreed one; the gap grows with the rank, to 15 points from rank 30 on. So rank is kept
+low, and one agreed task is always shown: a case is worth its rationale more than its answer.
+"""
 _CELLS_AT_ONCE = 16_000_000
 """Similarities held at a time (64 MB)."""
 
@@ -47,8 +52,8 @@ class Precedent:
 def precedents(
     evidence: Evidence, control: str, tasks: Collection[int], hard: Collection[int], most: int = MOST
 ) -> dict[int, list[Precedent]]:
-    """For each of `tasks` at most `most` precedents: settled cases that are near enough, nearest first, then the
-    nearest others whose consensus on `control` is no tie, nearest first (equally near: by id).
+    """For each of `tasks` at most `most` precedents: settled cases that are near enough, nearest first, then at least
+    one of the nearest others whose consensus on `control` is no tie, nearest first (equally near: by id).
 
     How near is near enough is a matter of rank (NEAR), as cosines of one encoder mean nothing to another. `hard` cases
     are no precedents for each other, and none for itself. Empty where there is no text, no consensus or no encoder.
@@ -76,12 +81,13 @@ def precedents(
     near = encode([texts[task] for task in asked])
     far = encode([it.text for it in (*settled, *agreed)]).T
     found: dict[int, list[Precedent]] = {}
+    places = min(most, max(1, most - 1)) if agreed else most
     step = max(1, _CELLS_AT_ONCE // far.shape[1])
     for start in range(0, len(asked), step):
         for task, row in zip(asked[start:], near[start : start + step] @ far, strict=False):
             cases, others = row[: len(settled)], row[len(settled) :]
             close = np.flatnonzero((cases >= _least(others, NEAR)) & (own != task))
-            first = [_at(settled[i], cases[i]) for i in close[_top(cases[close], most)]]
+            first = [_at(settled[i], cases[i]) for i in close[_top(cases[close], places)]]
             rest = [_at(agreed[i], others[i]) for i in _top(others, most - len(first))]
             found[task] = [*first, *rest]
     return found

@@ -12,7 +12,7 @@ from unit.analysis.exports import SENTIMENT, choice
 
 from ml_backend.cases import DATA_KEY, Case, all_cases, policy_version, read_cases, usable
 from ml_backend.labeling.config import parse
-from ml_backend.labeling.errors import InputError
+from ml_backend.labeling.errors import InputError, StudioUnreachable
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from sdk_scripts.case_library import NewCase, add_cases
@@ -60,7 +60,7 @@ def test_cases_are_added_once(
     found = read(studio, source)
     assert [case.data["text"] for case in found] == list(TEXTS[:2])
     assert {(case.answer, case.rationale, case.clause, case.cause, case.severity) for case in found} == {
-        (("negative",), "It broke.", "4.2", "ambiguous_item", "3.0")
+        (("negative",), "It broke.", "4.2", "ambiguous_item", "3")
     }
     assert [case.source_task for case in found] == [case.task for case in cases]
     assert all(case.uses == ("precedent", "regression") and not case.stale for case in found)
@@ -112,6 +112,27 @@ def test_a_case_decided_again_has_the_new_answer_and_keeps_its_uses(
     same = replace(cases[1], review="9/8/8")
     assert add_cases(studio, source, [same], studio_settings).updated == 1
     assert read(studio, source)[1].annotation == other.annotation
+
+
+class CutShort(Studio):
+    """A connection that breaks before a task is told of its decision."""
+
+    def update_task_data(self, id: int, data: Any) -> None:
+        raise StudioUnreachable("The connection broke.")
+
+
+def test_a_decision_that_was_cut_short_is_made_whole_by_the_next_run(
+    studio: Studio, source: dict[str, Any], cases: list[NewCase], studio_settings: Settings
+) -> None:
+    add_cases(studio, source, cases, studio_settings)
+    appeal = replace(cases[0], key='["neutral"]', review="9/8/7")
+    with pytest.raises(StudioUnreachable):
+        add_cases(CutShort.connect(studio_settings), source, [appeal], studio_settings)
+    assert add_cases(studio, source, [appeal], studio_settings).updated == 1
+    case, _ = read(studio, source)
+    assert case.answer == ("neutral",)
+    assert [it["ground_truth"] for it in studio.task(case.task)["annotations"]].count(True) == 1
+    assert len(studio.task(case.task)["annotations"]) == 2
 
 
 def test_the_library_follows_its_sources_label_config(

@@ -20,8 +20,9 @@ from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.training import train
 from ml_backend.valkey import Valkey
+from sdk_scripts.case_library import NewCase, add_cases
 from sdk_scripts.cli import app
-from tests.unit.learning.reviews import SENTIMENT, choice, labelled
+from tests.unit.learning.reviews import SENTIMENT, choice, labelled, reviews
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -87,17 +88,51 @@ def test_a_training_job_holds_the_cases_out_and_notes_the_guidelines(
         project["id"],
         [{"data": {"text": text}, "annotations": [{"result": list(regions)}]} for text, regions in [*known, case]],
     )
-    key = project_key(project)
-    settings = studio_settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
-    token = JOB_SETTINGS.set(settings)
+    outcome = trained(project, studio_settings, valkey)
+    assert (outcome["labels"], outcome["promoted"]) == (40, True)
+    (info,) = ModelRegistry(studio_settings.models).versions(project_key(project))
+    assert info.policy_version == policy_version(studio.project(project["id"]))
+
+
+def test_a_training_job_refuses_a_model_that_fails_a_case_until_the_guidelines_change(
+    studio: Studio, project: dict[str, Any], studio_settings: Settings, valkey: Valkey
+) -> None:
+    def add(known: list[tuple[str, str]]) -> None:
+        tasks = [
+            {"data": {"text": text}, "annotations": [{"result": [choice("sentiment", label)]}]} for text, label in known
+        ]
+        studio.import_tasks(project["id"], tasks)
+
+    add(reviews(60))
+    add([("The parcel is on fire.", "positive"), ("A parcel on fire, again.", "positive")] * 3)
+    assert trained(project, studio_settings, valkey)["promoted"]
+    on_fire = [it["id"] for it in studio.tasks(project["id"], data_only=True) if "on fire" in it["data"]["text"]]
+
+    studio.import_tasks(project["id"], [{"data": {"text": "Parcel on fire."}}])
+    (hard,) = [it["id"] for it in studio.tasks(project["id"]) if not it["annotations"]]
+    settled = NewCase(hard, "sentiment", '["positive"]', policy=policy_version(project))
+    made = add_cases(studio, project, [settled], studio_settings)
+    studio.delete_tasks(project["id"], on_fire)
+    add([(f"The parcel is on fire, number {i}.", "negative") for i in range(40)])
+    refused = trained(project, studio_settings, valkey)
+    (case,) = read_cases(studio, studio.project(project["id"]), SENTIMENT, NOW)
+    assert not refused["promoted"]
+    assert case.place in refused["reason"]
+
+    studio.update_project(project["id"], {"expert_instruction": "<p>Fire is negative.</p>"})
+    assert trained(project, studio_settings, valkey)["promoted"]
+    studio.delete_project(made.project)
+
+
+def trained(project: dict[str, Any], settings: Settings, valkey: Valkey) -> dict[str, Any]:
+    """What a training job says that finds its settings as a worker does."""
+    token = JOB_SETTINGS.set(settings.model_copy(update={"redis_url": SecretStr(valkey.url)}))
     try:
-        outcome = train_job(key, project["id"], 0)
+        outcome = train_job(project_key(project), project["id"], 0)
     finally:
         JOB_SETTINGS.reset(token)
     assert isinstance(outcome, dict)
-    assert (outcome["labels"], outcome["promoted"]) == (40, True)
-    (info,) = ModelRegistry(settings.models).versions(key)
-    assert info.policy_version == policy_version(studio.project(project["id"]))
+    return outcome
 
 
 def test_guidelines_have_the_same_version_as_stored_and_as_sent(studio: Studio, project: dict[str, Any]) -> None:
