@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger()
 
-CONTEXT = 1_000
+CONTEXT = 300
 """Tasks labelled last that changed ones are judged beside."""
 OVERLAP = timedelta(minutes=2)
 """Label Studio stamps a change before it commits it: so much is looked at once more."""

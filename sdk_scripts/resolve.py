@@ -110,12 +110,12 @@ class _Run:
         """With their annotations: all, or those of the cases that some review tasks are about."""
         if ids is None and updated_after is None:
             return list(self.studio.tasks(self.review_project))
-        changed = list(self.studio.tasks(self.review_project, ids=ids, updated_after=updated_after, data_only=True))
+        changed = list(self.studio.tasks(self.review_project, ids=ids, updated_after=updated_after))
         if not changed:
             return []
         wanted = {_case(task) for task in changed}
-        listed = self.studio.tasks(self.review_project, data_only=True)
-        return list(self.studio.tasks(self.review_project, ids=[it["id"] for it in listed if _case(it) in wanted]))
+        seats = [task for task in self.reviews.tasks(_sources(changed)) if _case(task) in wanted]
+        return list({task["id"]: task for task in (*changed, *seats)}.values())
 
     def _of_this_source(self, reviews: Sequence[Seated]) -> list[Seated]:
         """Those about the source project; the others are conflicts, whatever tasks they name."""
@@ -186,7 +186,7 @@ class _Run:
     def _ask_third(self, splits: Sequence[tuple[Split, Mapping[str, Any]]]) -> None:
         """A review task for a third reviewer, of each case that two disagree about."""
         now = datetime.now(UTC)
-        there: list[Mapping[str, Any]] = list(self.studio.tasks(self.review_project))
+        there: list[Mapping[str, Any]] = list(self.reviews.tasks({split.first.source_task for split, _ in splits}, now))
         made: list[dict[str, Any]] = []
         for split, source in splits:
             data = split.first.data
@@ -241,6 +241,10 @@ class _Run:
 
 def _unreadable(one: Unreadable) -> Left:
     return Left(one.source_task, one.control, f"Review task {one.task}: {one.why} Delete it, or have it made anew.")
+
+
+def _sources(review_tasks: Sequence[Mapping[str, Any]]) -> set[int]:
+    return {source for task in review_tasks if isinstance(source := task["data"].get("source_task"), int)}
 
 
 def _case(task: Mapping[str, Any]) -> tuple[Any, Any]:

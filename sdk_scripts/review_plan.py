@@ -53,7 +53,7 @@ class Round:
     def lacking(self) -> int:
         """How many seats nobody sits on any more. What was for anybody and skipped is served to others."""
         left = sum(bool(reviewer_of(task["data"])) and skipped(task) for task in self.tasks)
-        wanted = max(_number(kept_of(task["data"]).get("seats")) for task in self.tasks)
+        wanted = max(_whole(kept_of(task["data"]).get("seats")) for task in self.tasks)
         return max(0, wanted - (len(self.tasks) - left))
 
 
@@ -210,16 +210,16 @@ class Planner:
 
 
 def round_of(data: Mapping[str, Any]) -> int:
-    return _number(data.get("round"))
+    return _whole(data.get("round"))
 
 
 def seat_of(data: Mapping[str, Any]) -> int:
-    return _number(data.get("seat"))
+    return _whole(data.get("seat"))
 
 
-def _number(value: Any) -> int:
-    """1 for what is no whole number from 1 up: older review tasks have none, and people may edit them."""
-    return value if isinstance(value, int) and value >= 1 else 1
+def _whole(value: Any) -> int:
+    """1 for what is no number from 1 up: anybody may have edited the data."""
+    return value if isinstance(value, int) and value > 0 else 1
 
 
 def skipped(task: ReviewTask) -> bool:

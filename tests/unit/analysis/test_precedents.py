@@ -78,6 +78,6 @@ def test_there_are_no_more_than_are_asked_for(most: int) -> None:
 def test_a_reviewer_sees_why_a_case_was_settled_and_none_of_its_markup() -> None:
     facts = CaseFacts(GivenEvidence(dataset([voted(1, "x" * 12, "negative", "positive")])))
     facts.evidence.__dict__["cases"] = [replace(case(501, 12), rationale="<b>Both</b> at once.")]
-    (hard,) = find_hard_cases(facts.dataset, facts.evidence)
+    (hard,) = find_hard_cases(facts.evidence.dataset, facts.evidence)
     (task,) = build_review_tasks(facts, [(hard, Seat(facts.case(hard), "", 1))])
     assert "settled case 501; 4; &lt;b&gt;Both&lt;/b&gt; at once." in task["data"]["precedents"]
