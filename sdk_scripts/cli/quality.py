@@ -9,7 +9,7 @@ import typer
 
 from sdk_scripts import shown
 from sdk_scripts.cli.app import app
-from sdk_scripts.cli.options import Json, LabelConfigFile, Source, dataset_of, read_settings, result
+from sdk_scripts.cli.options import Json, LabelConfigFile, Source, dataset_of, read_settings, result, say
 
 
 @app.command()
@@ -27,15 +27,29 @@ def agreement(source: Source, label_config: LabelConfigFile = None, as_json: Jso
 def consensus(
     source: Source,
     label_config: LabelConfigFile = None,
-    method: Annotated[str, typer.Option(help="auto, majority or dawid-skene.")] = "auto",
+    method: Annotated[str, typer.Option(help="auto, majority, dawid-skene or crowdlab.")] = "auto",
+    texts: Annotated[
+        bool, typer.Option("--texts/--no-texts", help="Train a model on the texts, and hear it where that helps.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """The answer the annotators' judgements add up to, task by task, and how good each annotator is."""
-    from ml_backend.labeling.consensus import consensus as run
-    from ml_backend.labeling.judgements import judgements, latest
+    settings = read_settings()
+    dataset = dataset_of(source, label_config, settings)
+    if texts:
+        from ml_backend.encoder import load_encoder
+        from ml_backend.joint_consensus import consensus_with_texts
 
-    dataset = dataset_of(source, label_config)
-    found = run(latest(judgements(dataset.tasks, dataset.config)), dataset.config, method=method)
+        found = consensus_with_texts(dataset.config, dataset.tasks, load_encoder(settings), method=method)
+    else:
+        from ml_backend.labeling.consensus import consensus as run
+        from ml_backend.labeling.judgements import judgements
+
+        found = run(judgements(dataset.tasks, dataset.config), dataset.config, method=method)
+    for name, how in found.controls.items():
+        say(f"{name}: {how.method}. {how.reason}")
+    if found.note:
+        say(found.note)
     result(found.to_json(), as_json, shown.rows("items", "task", "control", "answer", "confidence", "judgements"))
 
 
