@@ -15,7 +15,18 @@ from typing import Any
 from sdk_scripts.another_label import HALF, OneMore
 from sdk_scripts.hard_cases import HardCase
 from sdk_scripts.review_cases import CaseFacts, judged_by
-from sdk_scripts.reviewers import Case, Load, Seat, Unplaced, case_of, distribute, load_of, made_on, reviewer_of
+from sdk_scripts.reviewers import (
+    Case,
+    Load,
+    Seat,
+    Unplaced,
+    case_of,
+    distribute,
+    kept_of,
+    load_of,
+    made_on,
+    reviewer_of,
+)
 from sdk_scripts.standards import Standard
 
 Key = tuple[int, str]
@@ -42,7 +53,7 @@ class Round:
     def lacking(self) -> int:
         """How many seats nobody sits on any more. What was for anybody and skipped is served to others."""
         left = sum(bool(reviewer_of(task["data"])) and skipped(task) for task in self.tasks)
-        wanted = max(int((task["data"].get("tiebreak") or {}).get("seats") or 1) for task in self.tasks)
+        wanted = max(_whole(kept_of(task["data"]).get("seats")) for task in self.tasks)
         return max(0, wanted - (len(self.tasks) - left))
 
 

@@ -79,7 +79,7 @@ def load_of(review_tasks: Iterable[Mapping[str, Any]], now: datetime) -> Load:
         open_[who] += not task.get("annotations")
         if made_on(task, now):
             today[who] += 1
-            disturbing[who] += bool(_kept(task["data"]).get("disturbing"))
+            disturbing[who] += bool(kept_of(task["data"]).get("disturbing"))
     return Load(open_, today, disturbing)
 
 
@@ -122,17 +122,20 @@ def another(case: Case, standard: Standard, load: Load) -> Seat | Unplaced:
 
 def case_of(data: Mapping[str, Any], judged_by: Iterable[str], seated: Iterable[tuple[int, str]] = ()) -> Case:
     """The case of a review task's data, for one more seat. A blind task names nobody, so who judged the source's task
-    has to be said."""
-    kept = _kept(data)
+    has to be said. What people have made unreadable counts as not given."""
+    kept = kept_of(data)
+    labels, severity, seats = kept.get("labels"), data.get("severity"), kept.get("seats")
     return Case(
         task=data["source_task"],
         control=data["control"],
-        labels=frozenset(kept.get("labels") or ()),
+        labels=frozenset(label for label in labels if isinstance(label, str))
+        if isinstance(labels, list)
+        else frozenset(),
         language=str(kept.get("language") or ""),
-        severity=float(data.get("severity") or 1),
+        severity=float(severity) if isinstance(severity, int | float) else 1.0,
         disturbing=bool(kept.get("disturbing")),
         judged_by=frozenset(email.lower() for email in judged_by),
-        seats=int(kept.get("seats") or 1),
+        seats=seats if isinstance(seats, int) else 1,
         seated=tuple((number, email.lower()) for number, email in seated),
     )
 
@@ -148,7 +151,8 @@ def made_on(task: Mapping[str, Any], day: datetime) -> bool:
     return isinstance(made, str) and datetime.fromisoformat(made).astimezone(UTC).date() == day.astimezone(UTC).date()
 
 
-def _kept(data: Mapping[str, Any]) -> Mapping[str, Any]:
+def kept_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a review task keeps for Tiebreak beside what it shows."""
     kept = data.get("tiebreak")
     return kept if isinstance(kept, Mapping) else {}
 

@@ -170,7 +170,8 @@ def test_tasks_below_the_standards_least_score_are_no_hard_cases() -> None:
 
 
 def test_a_decided_task_is_no_hard_case_unless_it_is_disputed_anew() -> None:
-    decided = annotation(900, 8, choice("sentiment", "positive") | {"meta": {"tiebreak": {"review": "9/1/1"}}})
+    review = {"meta": {"tiebreak": {"review": "9/1/1"}}}
+    decided = annotation(900, 8, choice("sentiment", "positive") | review, ground_truth=True)
     again = annotation(950, 9, choice("sentiment", "negative"))
     tasks = [voted(n, f"text {n}", "negative", "positive") for n in (1, 2, 3)]
     tasks[1]["annotations"].append(decided)

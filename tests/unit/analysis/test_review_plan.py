@@ -144,6 +144,17 @@ def test_older_review_tasks_count_as_the_first_seat_of_the_first_round() -> None
     assert (plan.existing, [seat.case.task for _, seat in plan.new]) == (1, [2])
 
 
+@pytest.mark.parametrize("odd", ["x", None, -1, [], 2.5])
+def test_review_tasks_that_people_edited_stop_nobody(odd: object) -> None:
+    desk = Desk(standard(*PEOPLE))
+    desk.carry_out(desk.plan(1))
+    data = desk.tasks[0]["data"]
+    data |= {"round": odd, "seat": odd, "severity": odd, "reviewer": odd}
+    data["tiebreak"] = {"seats": odd, "labels": odd} if odd else odd
+    desk.tasks[0]["annotations"] = [SKIPPED]
+    assert desk.plan(1).existing == 1
+
+
 def test_a_day_has_its_budget() -> None:
     desk = Desk(standard(*PEOPLE, two_reviewers_from=1, budget={"a_run": 100, "a_day": 4}))
     plan = desk.plan()

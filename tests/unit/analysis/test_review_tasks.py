@@ -118,7 +118,10 @@ def test_the_control_most_in_doubt_is_the_one_to_decide() -> None:
         annotation(1, 1, choice("verdict", "allow"), stars(5)),
         annotation(2, 2, choice("verdict", "reject"), stars(4)),
     ]
-    (data,) = reviews(dataset([task(1, "x", annotations)], EVERY_KIND, **LIVE))
+    case = HardCase(
+        1, 0.5, (Reason("disagreement", 0.5, "why", "verdict"), Reason("disagreement", 0.3, "why", "stars"))
+    )
+    (data,) = reviews(dataset([task(1, "x", annotations)], EVERY_KIND, **LIVE), cases=[case])
     assert data["control"] == "verdict"
     assert [option["value"] for option in data["options"]] == ["allow", "reject", OTHER]
     assert data["votes"].index("verdict") < data["votes"].index("stars")

@@ -158,8 +158,12 @@ def test_an_item_signal_doubts_the_first_control_that_is_not_settled() -> None:
     suspicions = found(
         "skips",
         task(1, "x", [skipped(1, 1)]),
-        task(2, "x", [skipped(1, 1), annotation(2, 2, first)]),
-        task(3, "x", [skipped(1, 1), annotation(2, 2, first), annotation(3, 2, second)]),
+        task(2, "x", [skipped(1, 1), annotation(2, 2, first, ground_truth=True)]),
+        task(
+            3,
+            "x",
+            [skipped(1, 1), annotation(2, 2, first, ground_truth=True), annotation(3, 2, second, ground_truth=True)],
+        ),
         xml=xml,
     )
     assert {task: it.control for task, it in suspicions.items()} == {1: "sentiment", 2: "stars"}
