@@ -20,7 +20,7 @@ import structlog
 from rq import Retry
 
 from ml_backend.changes import Newest
-from ml_backend.labeling.errors import ModelUnavailable, StudioNotFound
+from ml_backend.labeling.errors import ConfigError, InputError, ModelUnavailable, StudioNotFound
 from ml_backend.labeling.results import project_key, read_time
 from ml_backend.queues import MINING, RESOLVING, Coalesced, Jobs
 from ml_backend.roles import role_of
@@ -74,7 +74,11 @@ def _work(work: Coalesced, key: str, project_id: int, generation: int, look: Loo
                 jobs.state(key).forget()
                 return {"error": error.what}
             until = read_time(changes.until())
-            outcome, newest = look(jobs, studio, project, until - OVERLAP if until else None)
+            try:
+                outcome, newest = look(jobs, studio, project, until - OVERLAP if until else None)
+            except (ConfigError, InputError) as error:  # trying again would change nothing before people mend it
+                log.warning("cannot look at hard cases", project=key, why=str(error))
+                return {"error": error.what}
             if newest:
                 changes.done_until(newest)
     log.info("looked at hard cases", work=work.name, project=key, **outcome)
@@ -98,7 +102,7 @@ def _mine(jobs: Jobs, studio: Studio, project: dict[str, Any], since: datetime |
         beside = [task for task in studio.last_labelled(project["id"], CONTEXT) if task["id"] not in only]
         dataset = dataset_of(studio, project, [*changed, *beside])
         evidence = _evidence(dataset, jobs.settings, only)
-    found = mine(dataset, jobs.settings, apply=True, evidence=evidence, only=only, report=log.info)
+    found = mine(dataset, jobs.settings, apply=True, evidence=evidence, only=only, report=log.debug)
     created = found.review.created if found.review else 0
     if found.review and found.review.project is not None:  # so that lost webhooks of reviewers are looked for
         jobs.remember(project_key(studio.project(found.review.project)))

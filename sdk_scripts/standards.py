@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from ml_backend.labeling.config import PATH_SEPARATOR, LabelConfig
 from ml_backend.labeling.errors import ConfigError
@@ -108,6 +108,12 @@ class Standard(Section):
         if twice := sorted({email for email in emails if emails.count(email) > 1}):
             raise ValueError(f"two reviewers are {twice[0]}")
         return reviewers
+
+    @model_validator(mode="after")
+    def _a_bar(self) -> Standard:
+        if self.automatic and not self.least_score:
+            raise ValueError("automatic needs a least_score, 0.5 say: without one every doubt becomes a review")
+        return self
 
     def seats(self, severity: float) -> int:
         """How many reviewers decide a case of that severity, before any tie."""

@@ -163,6 +163,15 @@ def test_a_project_that_did_not_ask_for_it_is_left_alone(source: Source) -> None
     assert not [it for it in source.studio.projects() if f"hard-cases-of-{source.id}" in it["description"]]
 
 
+def test_a_standard_that_people_broke_fails_no_job(source: Source) -> None:
+    source.vote("Cheap & cheerful.", "positive", "negative")
+    broken = 'tiebreak hard cases: {"automatic": true, "least_score": 7}'
+    source.studio.update_project(source.id, {"description": broken})
+    assert "cannot be read" in source.mine()["error"]
+    source.studio.update_project(source.id, {"description": AUTOMATIC})
+    assert source.mine()["created"] == 1
+
+
 def test_two_workers_do_not_look_at_one_project_at_once(source: Source) -> None:
     with source.jobs.changes(MINING, source.key).working():
         assert source.mine() is BUSY

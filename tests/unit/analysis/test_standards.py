@@ -10,6 +10,7 @@ from unit.analysis.exports import EVERY_KIND
 
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import ConfigError
+from ml_backend.roles import Role, role_of
 from sdk_scripts.marks import Mark, marked, read_mark, unmarked
 from sdk_scripts.standards import Reviewer, Standard, names_of, problems, standard_of
 
@@ -70,6 +71,14 @@ def test_two_decide_the_severe_where_reviewers_are_named() -> None:
     standard = Standard(two_reviewers_from=3, reviewers=[{"email": "a@x.y"}, {"email": "b@x.y"}])
     assert [standard.seats(severity) for severity in (1, 2.9, 3, 10)] == [1, 1, 2, 2]
     assert Standard(two_reviewers_from=3).seats(10) == 1
+
+
+def test_workers_need_a_bar_below_which_nothing_is_hard() -> None:
+    with pytest.raises(ValidationError, match="automatic needs a least_score"):
+        Standard(automatic=True)
+    assert role_of({"description": marked("x", Mark("reviews"), Standard(automatic=True, least_score=0.5).line())}) == (
+        Role(automatic=True)
+    )
 
 
 def test_a_path_is_meant_by_its_branches_and_its_parts() -> None:
