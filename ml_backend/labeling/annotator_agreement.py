@@ -65,7 +65,7 @@ def over_controls(shares: Mapping[str, tuple[int, int, float]]) -> AnnotatorAgre
     )
 
 
-def wilson_interval(share: float, n: int) -> tuple[float, float]:
+def wilson_interval(share: float, n: float) -> tuple[float, float]:
     """The 95 % score interval of a share of n, honest near 0 and 1 and for few; NaN for none. Wilson, 1927."""
     if not n:
         return NAN, NAN

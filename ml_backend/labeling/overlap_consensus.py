@@ -90,7 +90,7 @@ def _clusters(makers: Mapping[Mark, Who], kind: Kind) -> list[dict[Mark, Who]]:
     """Marks of one label that are the same one: the most alike are put together first, never two of one person."""
     marks = sorted(makers, key=_place)
     alike = [
-        (1 - kind.distance((a,), (b,)), place)
+        (_likeness(a, b, kind), place)
         for place, (a, b) in zip(combinations(range(len(marks)), 2), combinations(marks, 2), strict=True)
         if makers[a].isdisjoint(makers[b])
     ]
@@ -105,6 +105,14 @@ def _clusters(makers: Mapping[Mark, Who], kind: Kind) -> list[dict[Mark, Who]]:
             cluster.update(dict.fromkeys(other, one))
     distinct = {id(it): it for it in cluster.values()}
     return [{marks[place]: makers[marks[place]] for place in sorted(it)} for it in distinct.values()]
+
+
+def _likeness(a: Mark, b: Mark, kind: Kind) -> float:
+    """The kind's own, 1 − distance, but for spans of one stretch without the detour (there are many)."""
+    if not isinstance(a, Span) or not a.start_in == a.end_in == b.start_in == b.end_in:
+        return 1 - kind.distance((a,), (b,))
+    shared = max(0, min(a.end, b.end) - max(a.start, b.start))
+    return 2 * shared / (a.end - a.start + b.end - b.start)
 
 
 def _middle(cluster: Mapping[Mark, Who], weight: Sequence[float], kind: Kind) -> Mark:

@@ -20,6 +20,7 @@ from ml_backend.labeling.units import Coded, Floats, Ints
 
 SHRINK = 4.0  # pseudo-judgements that draw an annotator's quality towards everybody's
 _EQUAL = 1e-9
+_STEPS = 20
 _MOST_LABEL_VOTES = 5_000_000
 
 
@@ -55,6 +56,8 @@ class Decided:
     confidence: Floats
     tied: NDArray[np.bool_]
     quality: Floats
+    told: Floats
+    """Of how many judgements with a known answer each quality tells as much, (A,)."""
     probabilities: LabelProbabilities | None = None
 
 
@@ -68,10 +71,10 @@ def by_vote(
     posterior = temper(fitted.posterior, how.temperature)
     answer, confidence, tied = _pick(posterior, votes, how.read)
     keys = [coded.keys[index] for index in answer]
-    quality = _vote_quality(votes, fitted.posterior[votes.unit, votes.value])
+    quality, told = _vote_quality(votes, fitted)
     names = tuple(", ".join(kind.labels(answer)) for answer in coded.answers)
     return how, Decided(
-        keys, confidence, tied, quality, LabelProbabilities(coded.tasks, names, posterior[:, : len(names)])
+        keys, confidence, tied, quality, told, LabelProbabilities(coded.tasks, names, posterior[:, : len(names)])
     )
 
 
@@ -102,7 +105,8 @@ def by_label(
     tied = np.zeros(units, dtype=bool)
     applies = np.zeros((units, len(names)), dtype=bool)
     probable = np.zeros((units, len(names)))
-    right = np.zeros(n)
+    quality: Floats = np.zeros(len(coded.annotators))
+    told: Floats = np.zeros(len(coded.annotators))
     for place, name in enumerate(names):
         texts = prior.of_label(coded, name) if prior else None
         votes = _votes(coded, has[coded.value, place], 2, _known_label(coded, has[:, place]), texts)
@@ -115,7 +119,8 @@ def by_label(
         sure *= confidence
         better = posterior[:, 1] > likeliest + _EQUAL
         likeliest[better], likeliest_label[better] = posterior[better, 1], place
-        right += fitted.posterior[votes.unit, votes.value] / len(names)
+        here, worth = _vote_quality(votes, fitted)
+        quality, told = quality + here, told + worth
     empty = ~applies.any(axis=1)  # nobody answered with nothing, so the likeliest label stands, unsure
     applies[empty, likeliest_label[empty]] = True
     confidence = np.where(empty | tied, np.minimum(np.where(empty, likeliest, sure), 0.5), sure)
@@ -126,9 +131,8 @@ def by_label(
         if pattern not in known:
             known[pattern] = kind.key(tuple(name for name, it in zip(names, row, strict=True) if it))
         keys.append(known[pattern])
-    quality = _vote_quality(votes, right)
     found = LabelProbabilities(coded.tasks, tuple(names), probable)
-    return how, Decided(keys, confidence, tied | empty, quality, found)
+    return how, Decided(keys, confidence, tied | empty, quality / len(names), told / len(names), found)
 
 
 def _fitter(
@@ -179,12 +183,30 @@ def _pick(posterior: Floats, votes: Votes, read: bool) -> tuple[Ints, Floats, ND
     return answer, confidence, tied
 
 
-def _vote_quality(votes: Votes, right: Floats) -> Floats:
-    """(A,) from the probability of each judgement being right, (N,); judgements of tasks nobody else judged or decided
-    say nothing."""
+def _vote_quality(votes: Votes, fit: Fit) -> tuple[Floats, Floats]:
+    """Each annotator's probability of being right, (A,), and of how many judgements with a known answer it tells as
+    much, (A,); judgements of tasks nobody else judged or decided say nothing.
+
+    The maximum of the likelihood of their votes given what is thought of the tasks without them, drawn towards
+    everybody's by four pseudo-judgements; its weight is q (1 − q) times the Fisher information, observed (too little
+    where nobody erred) or expected (where many did).
+    """
     shared = votes.telling[votes.unit]
     if not shared.any():
-        return np.full(votes.annotators, math.nan)
-    who = votes.annotator[shared]
-    total = np.bincount(who, right[shared], votes.annotators) + SHRINK * float(right[shared].mean())
-    return total / (np.bincount(who, minlength=votes.annotators) + SHRINK)
+        return np.full(votes.annotators, math.nan), np.zeros(votes.annotators)
+    who, others = votes.annotator[shared], votes.values - 1
+    after = np.clip(fit.posterior[votes.unit, votes.value][shared], 0.0, 1.0)
+    own = np.clip(fit.accuracy, 0.02, 0.98)[who]
+    before = after * (1 - own) / others  # without the annotator's own vote, in odds
+    before = before / (before + (1 - after) * own)
+    n = np.bincount(who, minlength=votes.annotators)
+    quality, usual = np.clip(fit.accuracy, 0.02, 0.98), float(after.mean())
+    for _ in range(_STEPS):
+        right = before * quality[who]
+        right /= right + (1 - before) * (1 - quality[who]) / others
+        quality = (np.bincount(who, right, votes.annotators) + SHRINK * usual) / (n + SHRINK)
+    q = np.clip(quality, 1e-3, 1 - 1e-3)
+    slope, chance = before - (1 - before) / others, before * q[who] + (1 - before) * (1 - q[who]) / others
+    observed = np.bincount(who, (slope / chance) ** 2, votes.annotators)
+    expected = np.bincount(who, slope**2 / (chance * (1 - chance)), votes.annotators)  # of this vote or any other
+    return quality, np.minimum(q * (1 - q) * np.maximum(observed, expected), n)

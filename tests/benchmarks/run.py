@@ -34,8 +34,18 @@ BENCHMARKS = {
     "agreement": "Agreement",
     "hard_cases": "Hard cases",
 }
-WITH_DATA = ("few_shot", "active_learning")
-PACKAGES = ("numpy", "scikit-learn", "onnxruntime", "torch", "sentence-transformers", "label-studio-ml", "crowd-kit")
+WITH_DATA = ("few_shot", "active_learning", "consensus")
+WITHOUT_TOO = ("consensus",)
+PACKAGES = (
+    "numpy",
+    "scikit-learn",
+    "onnxruntime",
+    "torch",
+    "sentence-transformers",
+    "label-studio-ml",
+    "crowd-kit",
+    "cleanlab",
+)
 
 
 def machine() -> str:
@@ -62,7 +72,8 @@ def main() -> None:
         ]
         for name in options.names or BENCHMARKS:
             parts.append(f"## {BENCHMARKS[name]}\n")
-            for file in files if name in WITH_DATA else [None]:
+            alone = [None] if name in WITHOUT_TOO or name not in WITH_DATA else []
+            for file in [*alone, *(files if name in WITH_DATA else ())]:
                 printed = _run(name, file)
                 parts.append(f"`bench_{name}.py{f' {file.name}' if file else ''}`\n\n```\n{printed.strip()}\n```\n")
     if not options.names:

@@ -167,6 +167,17 @@ class TestLaws:
         json.dumps(found.to_json(), allow_nan=False)
 
 
+@pytest.mark.parametrize("method", ["auto", "majority"])
+@pytest.mark.parametrize("each", [2, 3])
+def test_intervals_of_quality_hold_the_truth_though_the_right_answers_are_not_known(method, each):
+    inside = []
+    for seed in range(3):
+        made = Crowd(seed, each=each, labels=3, accuracy=(0.55, 0.95))
+        people = consensus(made.table(), made.config(), method=method).annotators.sort("annotator")
+        inside += people.select(pl.lit(pl.Series(made.skill)).is_between("low", "high")).to_series().to_list()
+    assert np.mean(inside) >= 0.9
+
+
 class TestTies:
     def test_a_tie_is_unsure_and_marked(self):
         rows = [(1, "a", choice("x")), (1, "b", choice("y")), (2, "a", choice("y")), (2, "b", choice("y"))]
