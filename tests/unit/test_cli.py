@@ -63,7 +63,7 @@ def test_hard_cases_are_findings_so_the_exit_code_is_1(export, home: Path) -> No
     assert done.returncode == 1, done.stderr
     (item,) = json.loads(done.stdout)["items"]
     assert item["task"] == 3
-    assert item["reasons"][0]["signal"] == "disagreement"
+    assert "disagreement" in {reason["signal"] for reason in item["reasons"]}
 
 
 def test_the_report_is_three_files_that_open(export, home: Path) -> None:

@@ -95,7 +95,7 @@ def test_the_stored_prediction_speaks_for_the_model_where_there_is_no_better_opi
 
 
 def test_precedents_are_the_nearest_tasks_with_an_agreed_answer_and_no_hard_cases(disputed) -> None:
-    disputed.append(voted(5, "It broke?", "negative", "positive"))
+    disputed.append(voted(5, "It split?", "negative", "positive"))
     by_task = {data["source_task"]: data for data in reviews(dataset(disputed, **LIVE))}
     assert by_task.keys() == {1, 5}
     precedents = by_task[1]["tiebreak"]["precedents"]
