@@ -43,7 +43,7 @@ class WrongConsensus:
         apart = _apart(evidence)
         doubted = items.filter(pl.col("confidence") <= 1 - LEAST)
         for task, name, key, confidence, n, tied in doubted.iter_rows():
-            score = (1 - confidence) * apart.get((name, task), 1.0)
+            score = (1 - confidence) * (apart[name].get(task, 0.0) if name in apart else 1.0)
             if score < LEAST:
                 continue
             if (name, key) not in shown:
@@ -54,18 +54,18 @@ class WrongConsensus:
         return found.strongest
 
 
-def _apart(evidence: Evidence) -> dict[tuple[str, int], float]:
-    """Control and task -> the greatest distance of two answers, for the kinds whose answers have one."""
-    found = {}
+def _apart(evidence: Evidence) -> dict[str, dict[int, float]]:
+    """Control -> task -> the greatest distance of two answers, where they differ; of kinds whose answers have one."""
+    found: dict[str, dict[int, float]] = {}
     for control in evidence.config.answerable:
         kind = kind_of(control)
         if kind is None or kind.scale == "nominal":
             continue
-        by_task = (
-            evidence.judgements.filter(control=control.name).group_by("task").agg(pl.col("answer").unique().sort())
-        )
-        for task, keys in by_task.iter_rows():
+        by_task = evidence.judgements.filter(control=control.name).group_by("task")
+        split = by_task.agg(pl.col("answer").unique().sort()).filter(pl.col("answer").list.len() > 1)
+        found[control.name] = {}
+        for task, keys in split.iter_rows():
             answers = [kind.from_key(key) for key in keys[:MOST_ANSWERS]]
-            distances = (float(kind.distance(a, b)) for a, b in combinations(answers, 2))
-            found[control.name, task] = min(1.0, max(distances, default=0.0))
+            farthest = max(float(kind.distance(a, b)) for a, b in combinations(answers, 2))
+            found[control.name][task] = min(1.0, farthest)
     return found
