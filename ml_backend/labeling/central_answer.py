@@ -28,6 +28,8 @@ class Central:
     quality: Floats
     """Of each annotator, (A,), 0–1: the mean similarity to the others' answers, or to the decided one, drawn towards
     everybody's by four pseudo-judgements."""
+    usual: float
+    """The mean similarity of two judgements of a task."""
 
 
 def medoid(coded: Coded, distances: Distances) -> Central:
@@ -58,7 +60,7 @@ def medoid(coded: Coded, distances: Distances) -> Central:
     tied = (rivals > 1) | _even_split(coded)
     confidence = (cells.per_unit - apart[best] - 1 + usual) / cells.per_unit
     confidence = np.clip(confidence, 0, np.where(tied, 0.5, 1))
-    return Central(cells.value[best], confidence, tied, quality)
+    return Central(cells.value[best], confidence, tied, quality, usual)
 
 
 def weighted_median(coded: Coded, numbers: Floats, distances: Distances, ends: tuple[float, float]) -> Central:
@@ -75,7 +77,7 @@ def weighted_median(coded: Coded, numbers: Floats, distances: Distances, ends: t
     cells = coded.cells
     n = cells.per_unit[cells.unit]
     alike = (n - distances.within(cells) / np.maximum(cells.count, 1) - 1) / np.maximum(n - 1, 1)
-    quality, _ = _quality(coded, distances, alike[place])
+    quality, usual = _quality(coded, distances, alike[place])
     within, between, precision = _spreads(coded, value)
     weight = precision[coded.annotator]
 
@@ -101,7 +103,7 @@ def weighted_median(coded: Coded, numbers: Floats, distances: Distances, ends: t
     confidence = above - below
     tied = (low < high) | _even_split(coded)
     confidence = np.clip(confidence, 0, np.where(tied, 0.5, 1))
-    return Central(answer, confidence, tied, quality)
+    return Central(answer, confidence, tied, quality, usual)
 
 
 def _spreads(coded: Coded, value: Floats) -> tuple[float, float, Floats]:

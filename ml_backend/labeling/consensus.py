@@ -6,7 +6,8 @@ how good each annotator is.
 | one of several (choices, pairwise) | the most probable of the answers given, under the method's model |
 | several at once (multiple choices) | every label decided on its own; the joined labels |
 | stars | the weighted median |
-| numbers, text, taxonomy, spans, boxes | the answer given that is nearest to all (medoid by the kind's distance) |
+| spans, boxes | the marks that most people made, matched by overlap, at the median of their edges |
+| numbers, text, taxonomy | the answer given that is nearest to all (medoid by the kind's distance) |
 
 What a review decided is the answer, with a confidence of 1, and says how good its annotators are; its newest decision
 counts. Else what everybody agrees on is the consensus. A tie has a confidence of at most 0.5 and is marked; of the tied
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ml_backend.labeling import overlap_consensus
 from ml_backend.labeling.alpha import Distances
 from ml_backend.labeling.annotator_agreement import wilson_interval
 from ml_backend.labeling.central_answer import Central, medoid, weighted_median
@@ -188,6 +190,10 @@ def _decide(
         how = ControlConsensus("median", "Stars have an order, so the middle one counts, weighted by precision.")
     else:
         central = medoid(coded, distances)
+        if kind.name in overlap_consensus.KINDS:
+            keys, confidence, tied = overlap_consensus.by_overlap(coded, control, kind, central)
+            how = ControlConsensus("overlap", "Marks that overlap are the same, and those that most people made count.")
+            return how, Decided(keys, confidence, tied, central.quality)
         keys = [coded.keys[index] for index in central.answer]
         how = ControlConsensus("medoid", "Answers can be near each other, so the most central one counts.")
     return how, Decided(keys, central.confidence, central.tied, central.quality)
