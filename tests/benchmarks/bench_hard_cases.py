@@ -7,9 +7,8 @@ FILE (Parquet or CSV): labelled texts (columns text and label), or a crowd's jud
 annotator_id, label, text, and gold, null where unknown). The demo's reviews without one, both ways. Where no gold is
 known, two judgements of an item are shown and the majority of its others, three at least, is the truth.
 
-cleanlab is not needed by Tiebreak: install it (`pip install cleanlab`) to see it beside ours, on out-of-fold
-probabilities of our model, and of a plain regression on the same vectors. A precision among equals is the expected one,
-in random order.
+cleanlab is shown on out-of-fold probabilities of our model, and of a plain regression on the same vectors. A precision
+among equals is the expected one, in random order.
 """
 
 from __future__ import annotations
@@ -123,10 +122,7 @@ def injected(texts: Sequence[str], labels: Sequence[str]) -> None:
 
 
 def _cleanlab(evidence: Evidence, names: Sequence[str], given: np.ndarray) -> dict[str, np.ndarray]:
-    try:
-        from cleanlab.rank import get_label_quality_scores
-    except ImportError:
-        return {}
+    from cleanlab.rank import get_label_quality_scores
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
