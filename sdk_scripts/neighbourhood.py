@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LEAST_TEXTS = 20
 MOST_ANSWERS = 1_000
 """Different answers; where there are more, they are hardly labels."""
+MOST_SHARES = 50_000_000
+"""Texts times answers: 200 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Neighbourhood:
 
 
 def neighbourhood(evidence: Evidence, control: Control) -> Neighbourhood | None:
-    """Of one control; None where it has fewer than LEAST_TEXTS labelled texts, or free answers.
+    """Of one control; None where it has fewer than LEAST_TEXTS labelled texts, free answers, or too many of both.
 
     Raises ModelUnavailable.
     """
@@ -76,7 +78,7 @@ def neighbourhood(evidence: Evidence, control: Control) -> Neighbourhood | None:
     n = sum(task in answers for task in tasks)
     keys = [answers[task] for task in tasks[:n]]
     names, label = np.unique(np.array(keys, dtype=object).astype(str), return_inverse=True)
-    if n < LEAST_TEXTS or len(names) > MOST_ANSWERS:
+    if n < LEAST_TEXTS or len(names) > MOST_ANSWERS or n * len(names) > MOST_SHARES:
         return None
     item = dict(evidence.same_items.select("task", "item").iter_rows())
     apart = np.array([item.get(task, -task - 1) for task in tasks[:n]])

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
+from operator import itemgetter
 
 import polars as pl
 
-from ml_backend.labeling.kinds import kind_of
+from ml_backend.labeling.kinds import Kind, kind_of
 from sdk_scripts import wording
 from sdk_scripts.signals import Evidence, Findings, Suspicion, register
+
+MOST_ANSWERS = 50
+"""Different answers to the same text that each is compared with."""
 
 
 @register("near_duplicates")
@@ -28,27 +33,33 @@ class NearDuplicates:
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
         items = evidence.same_items.filter(pl.len().over("item") > 1)
         found = Findings(evidence)
-        answered = evidence.consensus.items.select("task", "control", "answer").join(items, on="task")
+        answered = evidence.consensus.items.select("control", "task", "answer").join(items, on="task")
         split = answered.filter(pl.col("answer").n_unique().over("control", "item") > 1)
-        for (name, _), rows in sorted(split.partition_by("control", "item", as_dict=True).items()):
-            control = evidence.config[str(name)]
+        rows = split.select("control", "item", "task", "answer", "likeness").sort("control", "item", "task").iter_rows()
+        for (name, _), group in groupby(rows, key=itemgetter(0, 1)):
+            control = evidence.config[name]
             kind = kind_of(control)
+            tasks = [row[2:] for row in group]
             if kind is None or kind.name == "text":
                 continue
-            counts = Counter(rows["answer"].to_list())
-            known = {key: kind.from_key(key) for key in counts}
-            apart = {
-                key: sum(n * min(1.0, float(kind.distance(known[key], known[it]))) for it, n in counts.items())
-                / (len(rows) - 1)
-                for key in counts
-            }
-            same = "the same" if rows["likeness"].min() == 1 else "nearly the same"
-            tasks = rows["task"].sort().to_list()
-            votes = wording.votes(control, counts)
-            for task, key, likeness in rows.select("task", "answer", "likeness").iter_rows():
-                other = next(it for it in tasks if it != task)
-                detail = f"{len(rows)} tasks have {same} text, {votes}; another is task {other}"
-                found.add(
-                    task, apart[key] * likeness, wording.about(evidence.config, control.name, detail), control.name
-                )
+            counts = Counter(key for _, key, _ in tasks)
+            apart = _apart(kind, counts)
+            same = "the same" if min(likeness for *_, likeness in tasks) == 1 else "nearly the same"
+            said = f"{len(tasks)} tasks have {same} text, {wording.votes(control, counts)}; another is task "
+            for task, key, likeness in tasks:
+                other = tasks[0][0] if tasks[0][0] != task else tasks[1][0]
+                detail = wording.about(evidence.config, name, f"{said}{other}")
+                found.add(task, apart[key] * likeness, detail, name)
         return found.strongest
+
+
+def _apart(kind: Kind, counts: Counter[str]) -> dict[str, float]:
+    """By answer (key): its mean distance to the other tasks' answers, the commonest of them where there are many."""
+    known = {key: kind.from_key(key) for key in counts}
+    others = counts.most_common(MOST_ANSWERS)
+    apart = {}
+    for key, answer in known.items():
+        total = sum(n for _, n in others) - any(it == key for it, _ in others)
+        distances = (n * min(1.0, float(kind.distance(answer, known[it]))) for it, n in others if it != key)
+        apart[key] = sum(distances) / max(total, 1)
+    return apart

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, groupby
+from operator import itemgetter
 
 import polars as pl
 
@@ -36,24 +37,25 @@ class SelfInconsistency:
         by = ["control", "item", "annotator"]
         again = rows.filter(pl.len().over(by) > 1)
         found = Findings(evidence)
-        split = again.filter(pl.col("answer").n_unique().over(by) > 1).sort("task", "annotation")
-        for (name, *_), own in sorted(split.partition_by(by, as_dict=True, maintain_order=True).items()):
-            control = evidence.config[str(name)]
+        split = again.filter(pl.col("answer").n_unique().over(by) > 1).sort(*by, "task", "annotation")
+        columns = split.select(*by, "task", "answer", "likeness").iter_rows()
+        for (name, *_), group in groupby(columns, key=itemgetter(0, 1, 2)):
+            own = [row[3:] for row in group]
+            control = evidence.config[name]
             kind = kind_of(control)
             if kind is None or kind.name == "text":
                 continue
-            keys = own["answer"].to_list()
-            known = {key: kind.from_key(key) for key in keys}
-            pairs = list(combinations(keys[:_MOST], 2))
-            score = sum(min(1.0, float(kind.distance(known[a], known[b]))) for a, b in pairs) / len(pairs)
-            tasks = own["task"].unique().sort().to_list()
-            likeness = 1.0 if len(tasks) == 1 else float(own["likeness"].min() or 0)  # type: ignore[arg-type]
+            keys = [key for _, key, _ in own]
+            answers = [kind.from_key(key) for key in keys[:_MOST]]
+            distances = [min(1.0, float(kind.distance(a, b))) for a, b in combinations(answers, 2)]
+            tasks = sorted({task for task, *_ in own})
+            likeness = 1.0 if len(tasks) == 1 else min(it for *_, it in own)
             said = " and ".join(wording.show_key(control, key) for key in list(dict.fromkeys(keys))[:2])
             where = "this task twice" if len(tasks) == 1 else f"{len(tasks)} tasks of nearly the same text"
             for task in tasks:
                 other = next((f"; another is task {it}" for it in tasks if it != task), "")
-                detail = wording.about(evidence.config, control.name, f"one person answered {where}: {said}{other}")
-                found.add(task, score * likeness, detail, control.name)
+                detail = wording.about(evidence.config, name, f"one person answered {where}: {said}{other}")
+                found.add(task, likeness * sum(distances) / len(distances), detail, name)
         return found.strongest
 
 

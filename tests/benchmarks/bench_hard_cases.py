@@ -7,8 +7,8 @@ FILE (Parquet or CSV): labelled texts (columns text and label), or a crowd's jud
 annotator_id, label, text, and gold, null where unknown). The demo's reviews without one, both ways. Where no gold is
 known, two judgements of an item are shown and the majority of its others, three at least, is the truth.
 
-cleanlab is not needed by Tiebreak: install it (`pip install cleanlab`) to see it beside ours, on the same out-of-fold
-probabilities. A precision among equals is the expected one, in random order.
+cleanlab is shown on out-of-fold probabilities of our model, and of a plain regression on the same vectors. A precision
+among equals is the expected one, in random order.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ml_backend.labeling.results import Annotation, Task
 from ml_backend.settings import load_settings
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import find_hard_cases
+from sdk_scripts.signal_weights import learn_weights
 from sdk_scripts.signals import SIGNALS
 from sdk_scripts.sources import Dataset
 
@@ -39,6 +40,8 @@ NOISE = (0.05, 0.1)
 CROWD = 40
 SKILL = (0.5, 0.95)
 SHOWN, OTHERS = 2, 3
+REVIEWED, AUDITED = 200, 100
+"""The hardest cases that are reviewed, and further ones drawn at random."""
 MOST = 6_000  # texts that are encoded
 say = sys.stdout.write
 Votes = Mapping[str, str]
@@ -99,7 +102,7 @@ def injected(texts: Sequence[str], labels: Sequence[str]) -> None:
     truth = np.array([names.index(label) for label in labels])
     n = len(truth)
     say(f"{n:,} texts, {len(names)} classes, one label each; a share of the labels made wrong\n")
-    say("                                  wrong   AUROC      AP   P@100\n")
+    say("                                      wrong   AUROC      AP   P@100\n")
     for share in NOISE:
         rng = np.random.default_rng(0)
         wrong = rng.random(n) < share
@@ -115,19 +118,26 @@ def injected(texts: Sequence[str], labels: Sequence[str]) -> None:
         for way, scores in ways.items():
             if scores is not None:
                 auroc, ap = roc_auc_score(wrong, scores), average_precision_score(wrong, scores)
-                say(f"  {way:<30} {wrong.mean():6.3f}  {auroc:6.3f}  {ap:6.3f}  {precision(scores, wrong):6.2f}\n")
+                say(f"  {way:<34} {wrong.mean():6.3f}  {auroc:6.3f}  {ap:6.3f}  {precision(scores, wrong):6.2f}\n")
 
 
 def _cleanlab(evidence: Evidence, names: Sequence[str], given: np.ndarray) -> dict[str, np.ndarray]:
-    try:
-        from cleanlab.rank import get_label_quality_scores
-    except ImportError:
-        return {}
+    from cleanlab.rank import get_label_quality_scores
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
     opinions = evidence.opinions["label"]
     rows = [[opinions[task].probabilities.get(name, 0.0) for name in names] for task in evidence.tasks]
-    probabilities = np.array(rows) / np.sum(rows, axis=1, keepdims=True)
-    ways = ("self_confidence", "normalized_margin")
-    return {f"cleanlab, {way}": -get_label_quality_scores(given, probabilities, method=way) for way in ways}
+    vectors = evidence.encoder.encode(list(evidence.texts.values()))
+    sources = {
+        "our model": np.array(rows) / np.sum(rows, axis=1, keepdims=True),
+        "regression": cross_val_predict(LogisticRegression(max_iter=300), vectors, given, method="predict_proba"),
+    }
+    return {
+        f"cleanlab, {source}, {short}": -get_label_quality_scores(given, probabilities, method=way)
+        for source, probabilities in sources.items()
+        for short, way in (("confidence", "self_confidence"), ("margin", "normalized_margin"))
+    }
 
 
 def simulated(texts: Sequence[str], labels: Sequence[str], each: int) -> None:
@@ -147,7 +157,8 @@ def simulated(texts: Sequence[str], labels: Sequence[str], each: int) -> None:
 
 
 def compare(texts: Sequence[str], votes: Sequence[Votes], truth: Sequence[str | None], names: Sequence[str]) -> None:
-    """Wrong answers of the consensus among the first hundred, by our ranking and by the share of votes alone."""
+    """Wrong answers among the first hundred, by our ranking and by the share of votes alone: of our consensus, and of a
+    plain majority, whose errors our consensus has mended in part, so that our ranking no longer looks for them."""
     made = dataset(texts, votes, names)
     evidence = Evidence.collect(made, load_settings()) if any(texts) else Evidence(made)
     n = len(texts)
@@ -156,16 +167,37 @@ def compare(texts: Sequence[str], votes: Sequence[Votes], truth: Sequence[str | 
     wrong = np.array([kept.get(i + 1) != f'["{label}"]' for i, label in enumerate(truth)])[known]
     tallies = [np.unique(list(given.values()), return_counts=True)[1] for given in votes]
     majority = np.array([_most_voted(given, names) != label for given, label in zip(votes, truth, strict=True)])[known]
-    agreement = np.array([1 - tally.max() / tally.sum() for tally in tallies])[known]
+    every = np.array([1 - tally.max() / tally.sum() for tally in tallies])
+    agreement = every[known]
     ours = ranked(evidence, n)[known]
-    say("                                  wrong  agreement alone  our ranking   lift\n")
+    top = TOP if known.sum() >= 10 * TOP else int(known.sum()) // 10
+    say(f"first {top} of {known.sum():,}                     wrong  agreement alone  our ranking   lift\n")
     for what, errors in {"of the consensus": wrong, "of the majority": majority}.items():
-        before, after = precision(agreement, errors), precision(ours, errors)
+        before, after = precision(agreement, errors, top), precision(ours, errors, top)
         lift = after / before if before else float("nan")
         say(f"  {what:<30} {errors.mean():6.3f}  {before:15.2f}  {after:11.2f}  {lift:5.2f}\n")
     alone = {name: scores for name in SIGNALS if (scores := suspicions(name, evidence, n)) is not None}
-    found = [f"{name} {precision(s[known], wrong):.2f}" for name, s in alone.items() if s[known].any()]
-    say(f"  P@100 of the signals alone: {', '.join(found)}\n")
+    found = [f"{name} {precision(s[known], wrong, top):.2f}" for name, s in alone.items() if s[known].any()]
+    learned(evidence, dict(zip((np.flatnonzero(known) + 1).tolist(), wrong.tolist(), strict=True)), every, n)
+    say(f"  of the consensus, by one signal alone: {', '.join(found)}\n")
+
+
+def learned(evidence: Evidence, wrong: Mapping[int, bool], agreement: np.ndarray, n: int) -> None:
+    """Half of the tasks is reviewed, as far as the budget goes; what that teaches ranks the other half."""
+    if len(wrong) < 10 * TOP:
+        return
+    draw = random.Random(0)
+    half = set(draw.sample(sorted(wrong), len(wrong) // 2))
+    listed = [case for case in find_hard_cases(evidence.dataset, evidence) if case.task in half]
+    reviewed = [*listed[:REVIEWED], *draw.sample(listed[REVIEWED:], min(AUDITED, len(listed[REVIEWED:])))]
+    told = [({reason.signal: reason.score for reason in case.reasons}, wrong[case.task]) for case in reviewed]
+    weights = learn_weights(told, {name: signal.weight for name, signal in SIGNALS.items()})
+    other = np.array([task - 1 for task in sorted(wrong) if task not in half])
+    errors = np.array([wrong[task + 1] for task in other.tolist()])
+    before, after = (ranked(evidence, n, learned=it)[other] for it in ({}, weights))
+    figures = [precision(it, errors) for it in (agreement[other], before, after)]
+    say(f"  {len(reviewed)} reviews of one half, first {TOP} of the other: agreement alone {figures[0]:.2f}, ")
+    say(f"own weights {figures[1]:.2f}, learned weights {figures[2]:.2f}\n")
 
 
 def _most_voted(votes: Votes, names: Sequence[str]) -> str:
@@ -248,16 +280,13 @@ def main() -> None:
     else:
         table = (pl.read_csv if options.file.suffix == ".csv" else pl.read_parquet)(options.file)
     judged = {"item_id", "annotator_id"} <= set(table.columns)
-    by_item = table.filter(pl.col("gold").is_not_null()) if judged and "gold" in table.columns else table
-    single = by_item.unique("item_id", keep="first", maintain_order=True) if judged else by_item
     label = "gold" if judged else "label"
-    if (
-        label in single.columns
-        and len(single)
-        and not (single["text"] == single.get_column("item_id", default=single["label"])).all()
-    ):
-        single = single.sample(min(MOST, len(single)), seed=0)
-        texts, labels = single["text"].to_list(), single[label].cast(pl.String).to_list()
+    with_text = table.filter(pl.col("text").is_not_null() & pl.col(label).is_not_null())
+    if judged:
+        with_text = with_text.filter(pl.col("text") != pl.col("item_id")).unique("item_id", maintain_order=True)
+    if len(with_text):
+        chosen = with_text.sample(min(MOST, len(with_text)), seed=0)
+        texts, labels = chosen["text"].to_list(), chosen[label].cast(pl.String).to_list()
         injected(texts, labels)
         for each in (2, 3):
             simulated(texts, labels, each)
