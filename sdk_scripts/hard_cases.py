@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from sdk_scripts.sources import Dataset
 
 
+LEAST = 1e-6
+"""A doubt no larger is none: it would be shown as 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     signal: str
@@ -128,7 +132,7 @@ def find_hard_cases(
             dropped[name] = str(missing)
             continue
         for task, suspicion in suspicions.items():
-            if suspicion.score > 0:
+            if weight * suspicion.score > LEAST:
                 found.setdefault(task, []).append((weight * suspicion.score, _reason(name, suspicion)))
     cases = [_case(task, weighted, evidence.severity_of(task)) for task, weighted in found.items()]
     cases = [case for case in cases if case.score >= evidence.standard.least_score]
