@@ -118,6 +118,8 @@ def add_cases(studio: Studio, source: Mapping[str, Any], cases: Iterable[NewCase
             new.append({"data": {**data[known[0]], DATA_KEY: about}, "annotations": [annotation]})
         if new:
             created = studio.import_tasks(project, new)
+            ours = {(about["source_task"], about["control"]) for about in map(_said, new)}
+            created -= len(ours.intersection(_undoubled(studio, project)))
     return Added(
         created=created,
         existing=len(regions) - created - updated,
@@ -132,6 +134,23 @@ def _by_case(studio: Studio, source: Mapping[str, Any]) -> dict[tuple[Any, Any],
     """The library's tasks by what they are cases of."""
     tasks = (task for library in libraries_of(studio.projects(), source) for task in studio.tasks(library["id"]))
     return {(about.get("source_task"), about.get("control")): task for task in tasks if (about := _said(task))}
+
+
+def _undoubled(studio: Studio, project: int) -> set[tuple[Any, Any]]:
+    """The lock is one machine's: of a case that another has added at the same time the first stays, if nobody has
+    touched the later one. Returns the cases that were there twice."""
+    first: set[tuple[Any, Any]] = set()
+    twice: dict[int, tuple[Any, Any]] = {}
+    for task in studio.tasks(project):
+        about = _said(task)
+        case = (about.get("source_task"), about.get("control"))
+        given = task["annotations"]
+        if about and case in first and len(given) == 1 and given[0]["created_at"][:19] == given[0]["updated_at"][:19]:
+            twice[task["id"]] = case
+        first.add(case)
+    if twice:
+        studio.delete_tasks(project, twice)
+    return set(twice.values())
 
 
 def _said(task: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -66,6 +66,21 @@ def test_cases_are_added_once(
     assert all(case.uses == ("precedent", "regression") and not case.stale for case in found)
 
 
+def test_a_case_that_two_machines_added_at_once_stays_once(
+    studio: Studio, source: dict[str, Any], cases: list[NewCase], studio_settings: Settings
+) -> None:
+    library = add_cases(studio, source, cases[:1], studio_settings).project
+    (first,) = studio.tasks(library)
+    given = {"result": first["annotations"][0]["result"], "ground_truth": True}
+    other = {"data": first["data"], "annotations": [given]}
+    studio.import_tasks(library, [other])
+    added = add_cases(studio, source, cases, studio_settings)
+    assert added.created == 1
+    kept = list(studio.tasks(library))
+    assert kept[0]["id"] == first["id"]
+    assert sorted(case.source_task for case in read(studio, source)) == sorted(case.task for case in cases)
+
+
 def test_what_people_edit_in_the_library_counts_and_stays(
     studio: Studio, source: dict[str, Any], cases: list[NewCase], studio_settings: Settings
 ) -> None:
