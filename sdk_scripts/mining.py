@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -55,9 +55,8 @@ def mine(
         report(f"Without the signal {name}: {why}")
     most = budget or evidence.standard.budget.a_run
     if dataset.project is not None and not is_review_project(dataset.project):
-        facts = CaseFacts(evidence, found.weights)
-        act = _push if apply else _look
-        found = replace(found, review=act(dataset, settings, facts, found.items, most, only, report))
+        placing = _Placing(dataset, settings, CaseFacts(evidence, found.weights), only, report)
+        found = replace(found, review=(placing.push if apply else placing.look)(found.items, most))
     return replace(found, items=found.items[: most if apply else budget])
 
 
@@ -72,99 +71,85 @@ def learned_weights(dataset: Dataset, settings: Settings) -> dict[str, float]:
     return learn_weights(outcomes(decided), {name: signal.weight for name, signal in SIGNALS.items()})
 
 
-def _look(
-    dataset: Dataset,
-    settings: Settings,
-    facts: CaseFacts,
-    ranked: Sequence[HardCase],
-    budget: int,
-    only: Collection[int] | None,
-    report: Report,
-) -> Pushed:
-    """What a push would do."""
-    reviews = _reviews(dataset, settings, facts)
-    now = datetime.now(UTC)
-    there = reviews.tasks(only, now)
-    old = set(to_take_back(there, facts.standard, now))
-    plan = _plan(dataset, facts, ranked, budget, [task for task in there if task["id"] not in old], now)
-    _tell(plan, facts, report)
-    project = reviews.find()
-    return Pushed(project, plan, len(old), applied=False, url=_url(dataset, project))
+@dataclass(frozen=True)
+class _Placing:
+    """Hard cases are given to reviewers, or would be."""
 
+    dataset: Dataset
+    settings: Settings
+    facts: CaseFacts
+    only: Collection[int] | None
+    report: Report
 
-def _push(
-    dataset: Dataset,
-    settings: Settings,
-    facts: CaseFacts,
-    ranked: Sequence[HardCase],
-    budget: int,
-    only: Collection[int] | None,
-    report: Report,
-) -> Pushed:
-    studio, _ = review_source(dataset)
-    reviews = _reviews(dataset, settings, facts)
-    now = datetime.now(UTC)
-    with reviews.alone():
-        there = reviews.tasks(only, now)
-        expired = reviews.take_back(there, now)
-        plan = _plan(dataset, facts, ranked, budget, [task for task in there if task["id"] not in expired], now)
-        project, doubled = reviews.find(), tuple[str, ...]()
-        if project is not None or plan.new or plan.more:
-            project = reviews.sync()
-            tasks = [{"data": reseated(data, seat)} for data, seat in plan.more]
-            doubled = reviews.add(project, [*tasks, *build_review_tasks(facts, plan.new)])
-    for one in plan.one_more:
-        if one.raised:
-            studio.raise_overlap(one.task, one.overlap)
-    pushed = Pushed(project, plan, len(expired), doubled, url=_url(dataset, project))
-    _tell(plan, facts, report)
-    report(f"{pushed.created} review tasks made, {pushed.existing} cases had theirs already: {pushed.url}")
-    if expired:
-        report(f"{len(expired)} review tasks were taken back: too old, or for somebody who is no longer a reviewer.")
-    return pushed
+    def look(self, ranked: Sequence[HardCase], budget: int) -> Pushed:
+        """What `push` would do."""
+        reviews, now = self._reviews, datetime.now(UTC)
+        there = reviews.tasks(self.only, now)
+        old = set(to_take_back(there, self.facts.standard, now))
+        plan = self._plan([task for task in there if task["id"] not in old], now, ranked, budget)
+        self._tell(plan)
+        project = reviews.find()
+        return Pushed(project, plan, len(old), applied=False, url=self._url(project))
 
+    def push(self, ranked: Sequence[HardCase], budget: int) -> Pushed:
+        """Raises StudioError, InputError where the dataset can have no reviews."""
+        studio, _ = review_source(self.dataset)
+        reviews, now = self._reviews, datetime.now(UTC)
+        with reviews.alone():
+            there = reviews.tasks(self.only, now)
+            expired = reviews.take_back(there, now)
+            plan = self._plan([task for task in there if task["id"] not in expired], now, ranked, budget)
+            project, doubled = reviews.find(), tuple[str, ...]()
+            if project is not None or plan.new or plan.more:
+                project = reviews.sync()
+                tasks = [{"data": reseated(data, seat)} for data, seat in plan.more]
+                doubled = reviews.add(project, [*tasks, *build_review_tasks(self.facts, plan.new)])
+        for one in plan.one_more:
+            if one.raised:
+                studio.raise_overlap(one.task, one.overlap)
+        pushed = Pushed(project, plan, len(expired), doubled, url=self._url(project))
+        self._tell(plan)
+        self.report(f"{pushed.created} review tasks made, {pushed.existing} cases had theirs already: {pushed.url}")
+        if expired:
+            self.report(f"{len(expired)} review tasks were taken back: too old, or their reviewer is one no longer.")
+        return pushed
 
-def _url(dataset: Dataset, project: int | None) -> str:
-    return dataset.studio.data_manager(project) if dataset.studio and project is not None else ""
+    @property
+    def _reviews(self) -> ReviewProject:
+        studio, source = review_source(self.dataset)
+        return ReviewProject(studio, source, self.facts.standard, self.settings)
 
+    def _url(self, project: int | None) -> str:
+        return self.dataset.studio.data_manager(project) if self.dataset.studio and project is not None else ""
 
-def _reviews(dataset: Dataset, settings: Settings, facts: CaseFacts) -> ReviewProject:
-    studio, source = review_source(dataset)
-    return ReviewProject(studio, source, facts.standard, settings)
+    def _plan(
+        self, there: Sequence[dict[str, Any]], now: datetime, ranked: Sequence[HardCase], budget: int
+    ) -> ReviewPlan:
+        from sdk_scripts.next_batch import labeling_of
 
+        studio, source = review_source(self.dataset)
+        overlap = int(source.get("maximum_annotations") or 1)
+        return Planner(
+            self.facts,
+            source["id"],
+            there,
+            now,
+            overlap=lambda task: int(studio.task(task)["overlap"]),
+            usual=frozenset({1, overlap}),
+            most_annotations=labeling_of(source).most_annotations or overlap,
+            share=AnotherLabel(self.facts.evidence).share,
+        ).plan(ranked, budget)
 
-def _plan(
-    dataset: Dataset,
-    facts: CaseFacts,
-    ranked: Sequence[HardCase],
-    budget: int,
-    there: Sequence[dict[str, Any]],
-    now: datetime,
-) -> ReviewPlan:
-    from sdk_scripts.next_batch import labeling_of
-
-    studio, source = review_source(dataset)
-    overlap = int(source.get("maximum_annotations") or 1)
-    return Planner(
-        facts,
-        source["id"],
-        there,
-        now,
-        overlap=lambda task: int(studio.task(task)["overlap"]),
-        usual=frozenset({1, overlap}),
-        most_annotations=labeling_of(source).most_annotations or overlap,
-        share=AnotherLabel(facts.evidence).share,
-    ).plan(ranked, budget)
-
-
-def _tell(plan: ReviewPlan, facts: CaseFacts, report: Report) -> None:
-    studio = facts.evidence.dataset.studio
-    accounts = {email.lower() for email in studio.annotators().values()} if studio else set()
-    if strangers := [one.email for one in facts.standard.reviewers if one.email not in accounts]:
-        report(f"Label Studio has no account of {', '.join(strangers)}: nobody sees those queues until it has.")
-    if plan.too_few:
-        report(f"{plan.too_few} cases have fewer judgements than the standard asks for before a review.")
-    if plan.day_is_full:
-        report("The standard's budget of a day leaves the other cases to the days to come.")
-    for reason, times in Counter(one.reason for one in plan.unplaced).most_common(5):
-        report(f"{times} cases have nobody for a seat. {reason}")
+    def _tell(self, plan: ReviewPlan) -> None:
+        studio = self.dataset.studio
+        accounts = {email.lower() for email in studio.annotators().values()} if studio else set()
+        if strangers := [one.email for one in self.facts.standard.reviewers if one.email not in accounts]:
+            self.report(
+                f"Label Studio has no account of {', '.join(strangers)}: nobody sees those queues until it has."
+            )
+        if plan.too_few:
+            self.report(f"{plan.too_few} cases have fewer judgements than the standard asks for before a review.")
+        if plan.day_is_full:
+            self.report("The standard's budget of a day leaves the other cases to the days to come.")
+        for reason, times in Counter(one.reason for one in plan.unplaced).most_common(5):
+            self.report(f"{times} cases have nobody for a seat. {reason}")

@@ -5,8 +5,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from pydantic import SecretStr
 
+from ml_backend.settings import Settings, load_settings
 from sdk_scripts.manifest import Manifest, load_manifest
+from tests.unit.sync.remote import URL
 
 CONFIG = """<View>
   <Text name="review" value="$text"/>
@@ -40,3 +43,20 @@ def manifest(folder: Folder) -> Callable[..., Manifest]:
         return load_manifest(folder(f"name: reviews\ntitle: Reviews\n{dedent(yaml)}", **files))
 
     return load
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Settings:
+    return load_settings(home=tmp_path)
+
+
+@pytest.fixture
+def full(bare: Settings) -> Settings:
+    return bare.model_copy(
+        update={
+            "backend_url": URL,
+            "backend_user": "tiebreak-user",
+            "backend_password": SecretStr("hunter2"),
+            "webhook_secret": SecretStr("s3cr3t"),
+        }
+    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,83 +11,15 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from ml_backend.labeling.errors import ConfigError
-from ml_backend.settings import Settings, load_settings
+from ml_backend.settings import Settings
 from sdk_scripts.manifest import Manifest
-from sdk_scripts.manifest_schema import COLUMNS, Project
+from sdk_scripts.manifest_schema import COLUMNS
 from sdk_scripts.plan import Draft
 from sdk_scripts.plan_output import render
-from sdk_scripts.resources.backend import plan_backend, plan_webhook
 from sdk_scripts.resources.project import find_project, plan_project, same_config
-from sdk_scripts.resources.views import plan_views
 from sdk_scripts.standards import Standard, standard_of
 from sdk_scripts.sync import SyncOutcome
-
-URL = "http://backend:9090"
-CONFIG = """<View><Text name="t" value="$text"/>
-<Choices name="verdict" toName="t"><Choice value="ham"/><Choice value="spam"/></Choices></View>"""
-
-
-def manifest_of(label_config: str = CONFIG, instructions: str | None = None, **fields: Any) -> Manifest:
-    project = Project.model_validate({"name": "reviews", "title": "Reviews", **fields})
-    return Manifest(Path("project.yaml"), project, label_config, instructions)
-
-
-@dataclass
-class Remote:
-    """A project as Label Studio's JSON, and what a change makes of it."""
-
-    project: dict[str, Any] | None = None
-    views: list[dict[str, Any]] = field(default_factory=list)
-    webhooks: list[dict[str, Any]] = field(default_factory=list)
-    backends: list[dict[str, Any]] = field(default_factory=list)
-    tasks: list[dict[str, Any]] = field(default_factory=list)
-
-    def plan(self, manifest: Manifest, given: Settings, *, prune: bool = False) -> Draft:
-        def secret(name: str) -> str:
-            return f"value of {name}"
-
-        draft = Draft(manifest, given, secret, prune)
-        plan_project(draft, self.project, [], lambda: self.tasks)
-        plan_views(draft, self.views)
-        plan_webhook(draft, self.webhooks)
-        plan_backend(draft, self.backends)
-        return draft
-
-    def apply(self, draft: Draft) -> None:
-        for change in draft.changes:
-            if change.kind == "project":
-                self.project = {"id": 1, **(self.project or {}), **change.payload}
-                continue
-            things = {"view": self.views, "webhook": self.webhooks, "backend": self.backends}[change.kind]
-            made = {"data": change.payload} if change.kind == "view" else dict(change.payload or {})
-            if change.kind == "backend" and change.payload:
-                made["basic_auth_pass_is_set"] = bool(made.pop("basic_auth_pass", ""))
-            if change.action == "create":
-                things.append({"id": 1 + max((thing["id"] for thing in things), default=0), **made})
-                continue
-            at = next(place for place, thing in enumerate(things) if thing["id"] == change.target)
-            if change.action == "delete":
-                del things[at]
-            else:
-                things[at] = {**things[at], **made}
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Settings:
-    return load_settings(home=tmp_path)
-
-
-@pytest.fixture
-def full(bare: Settings) -> Settings:
-    return bare.model_copy(
-        update={
-            "backend_url": URL,
-            "backend_user": "tiebreak-user",
-            "backend_password": SecretStr("hunter2"),
-            "webhook_secret": SecretStr("s3cr3t"),
-        }
-    )
-
+from tests.unit.sync.remote import CONFIG, URL, Remote, manifest_of
 
 titles = st.text(st.characters(categories=["L", "N", "Zs"]), min_size=3, max_size=20).filter(
     lambda t: len(t.strip()) > 2
@@ -234,165 +164,6 @@ def test_a_view_of_the_same_title_is_taken_over_and_never_deleted(bare: Settings
     assert len(remote.views) == 1
     assert remote.views[0]["data"]["ordering"] == ["tasks:predictions_score"]
     assert not [c for c in remote.plan(manifest_of(), bare, prune=True).changes if c.kind == "view"]
-
-
-def test_what_the_manifest_no_longer_names_goes_with_prune_only(full: Settings) -> None:
-    remote = Remote()
-    remote.apply(remote.plan(manifest_of(views=[{"title": "Hard"}], backend={}), full))
-    assert len(remote.views) == len(remote.backends) == len(remote.webhooks) == 1
-    kept = remote.plan(manifest_of(), full)
-    assert not kept.changes
-    assert [note.split(" ")[1] for note in kept.notes] == ["view", "webhook", "backend"]
-    remote.apply(remote.plan(manifest_of(), full, prune=True))
-    assert remote.views == remote.backends == remote.webhooks == []
-
-
-def test_the_automatic_webhook_of_a_backend_is_adopted_not_doubled(full: Settings) -> None:
-    automatic = {
-        "id": 5, "url": f"{URL}/webhook", "headers": {"X-Mine": "1"}, "is_active": True, "send_payload": True,
-        "send_for_all_actions": False, "actions": ["ANNOTATION_UPDATED", "ANNOTATION_CREATED"],
-    }  # fmt: skip
-    remote = Remote(webhooks=[automatic])
-    draft = remote.plan(manifest_of(backend={}), full)
-    remote.apply(draft)
-    (hook,) = remote.webhooks
-    assert hook["headers"] == {
-        "X-Mine": "1", "X-Tiebreak-Secret": "s3cr3t", "X-Tiebreak-Sync": "tiebreak: reviews (adopted)",
-    }  # fmt: skip
-    assert hook["actions"] == ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]
-    assert not hook["send_for_all_actions"]
-
-
-def test_a_webhook_whose_actions_were_emptied_gets_them_all(full: Settings) -> None:
-    remote = Remote()
-    remote.apply(remote.plan(manifest_of(backend={}), full))
-    remote.webhooks[0] |= {"send_for_all_actions": False, "actions": []}
-    remote.apply(remote.plan(manifest_of(backend={}), full))
-    assert remote.webhooks[0]["send_for_all_actions"]
-
-
-def test_a_second_webhook_to_the_same_address_is_told(full: Settings) -> None:
-    remote = Remote()
-    remote.apply(remote.plan(manifest_of(backend={}), full))
-    remote.webhooks.append({**remote.webhooks[0], "id": 77, "headers": {}})
-    (note,) = remote.plan(manifest_of(backend={}), full).notes
-    assert "webhook 77 goes to" in note
-
-
-def test_new_credentials_and_secrets_are_sent(full: Settings) -> None:
-    remote = Remote()
-    remote.apply(remote.plan(manifest_of(backend={}), full))
-    changed = full.model_copy(update={"backend_password": SecretStr("hunter3"), "webhook_secret": SecretStr("other")})
-    draft = remote.plan(manifest_of(backend={}), changed)
-    assert [(change.kind, list(change.fields)) for change in draft.changes] == [
-        ("webhook", ["X-Tiebreak-Secret"]), ("backend", ["credentials"]),
-    ]  # fmt: skip
-    assert draft.changes[1].payload["basic_auth_pass"] == "hunter3"
-    remote.apply(draft)
-    assert not remote.plan(manifest_of(backend={}), changed).changes
-    named = manifest_of(backend={"user": "${TIEBREAK_U}", "password": "${TIEBREAK_P}"})
-    assert remote.plan(named, changed).changes[0].payload["basic_auth_user"] == "value of TIEBREAK_U"
-
-
-def test_a_backend_that_moved_is_moved_with_its_webhook(full: Settings) -> None:
-    remote = Remote()
-    remote.apply(remote.plan(manifest_of(backend={}), full))
-    moved = full.model_copy(update={"backend_url": "http://elsewhere:1"})
-    remote.apply(remote.plan(manifest_of(backend={}), moved))
-    assert [backend["url"] for backend in remote.backends] == ["http://elsewhere:1"]
-    assert [hook["url"] for hook in remote.webhooks] == ["http://elsewhere:1/webhook"]
-
-
-def test_without_an_address_the_backend_is_left_alone_even_by_prune(full: Settings, bare: Settings) -> None:
-    remote = Remote()
-    remote.apply(remote.plan(manifest_of(backend={}), full))
-    draft = remote.plan(manifest_of(backend={}), bare, prune=True)
-    assert not draft.changes
-    assert "TIEBREAK_BACKEND_URL" in draft.notes[0]
-
-
-def outcome(draft: Draft, *, applied: bool = False) -> SyncOutcome:
-    return SyncOutcome(tuple(draft.changes), applied, {"reviews": 3}, (), tuple(draft.notes), tuple(draft.refusals))
-
-
-def test_no_secret_is_printed(full: Settings) -> None:
-    remote = Remote()
-    wanted = manifest_of(
-        backend={"user": "${TIEBREAK_U}", "password": "${TIEBREAK_P}"}, webhook={"secret": "${TIEBREAK_S}"}
-    )
-    for manifest in (wanted, manifest_of(backend={})):
-        draft = remote.plan(manifest, full)
-        said = outcome(draft)
-        printed = render(said) + json.dumps(said.to_json()) + repr(said) + repr(draft.changes)
-        for secret in ("value of", "hunter2", "s3cr3t", "tiebreak-user"):
-            assert secret not in printed
-        assert "X-Tiebreak-Secret" in printed
-        remote.apply(draft)
-
-
-def test_a_plan_reads_as_text(full: Settings) -> None:
-    remote = Remote()
-    remote.apply(remote.plan(manifest_of(views=[{"title": "Old"}]), full))
-    hard = {
-        "title": "Hard\x1b[31m",
-        "order_by": "-predictions_score",
-        "filters": [{"column": "data.price", "operator": "less", "value": 5}],
-    }
-    changed = manifest_of(
-        CONFIG.replace("spam", "junk"), title="Renamed", overlap={"maximum_annotations": 2}, views=[hard], backend={}
-    )
-    assert render(outcome(remote.plan(changed, full, prune=True))) == TEXT
-    assert render(outcome(Remote().plan(changed, full), applied=True)).endswith("Applied and verified: 4 created.")
-
-
-TEXT = """\
-reviews (project 3)
-  ~ project reviews
-      title: "Reviews" -> "Renamed"
-      label_config:
-         <View><Text name="t" value="$text"/>
-        -<Choices name="verdict" toName="t"><Choice value="ham"/><Choice value="spam"/></Choices></View>
-        +<Choices name="verdict" toName="t"><Choice value="ham"/><Choice value="junk"/></Choices></View>
-      overlap.maximum_annotations: none -> 2
-  + view Hard [31m
-      filters: data.price less 5 (Number)
-      match: "all"
-      order_by: "-predictions_score"
-      layout: "list"
-  - view Old
-  + webhook http://backend:9090/webhook
-      url: "http://backend:9090/webhook"
-      is_active: yes
-      send_for_all_actions: yes
-      X-Tiebreak-Secret: "**********"
-  + backend Tiebreak
-      title: "Tiebreak"
-      url: "http://backend:9090"
-      is_interactive: no
-      credentials: "**********"
-Plan: 3 to create, 1 to update, 1 to delete. Nothing was changed; --apply carries it out."""
-
-
-def test_the_json_of_a_change_has_before_and_after(bare: Settings) -> None:
-    remote = Remote()
-    remote.apply(remote.plan(manifest_of(), bare))
-    document = outcome(remote.plan(manifest_of(title="Renamed"), bare)).to_json()
-    assert document == {
-        "changes": [
-            {
-                "action": "update",
-                "kind": "project",
-                "name": "reviews",
-                "project": "reviews",
-                "fields": {"title": {"before": "Reviews", "after": "Renamed"}},
-            }
-        ],
-        "applied": False,
-        "projects": {"reviews": 3},
-        "rejects": [],
-        "notes": [],
-        "refusals": [],
-    }
 
 
 def test_a_namesake_is_told_when_a_project_is_made(bare: Settings) -> None:
