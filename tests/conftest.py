@@ -12,7 +12,8 @@
     processes_of        finds the processes of a home
     chromium            a Playwright browser
 
-Under xdist every worker has its own servers. Tests that use Label Studio form one group, so that it is started once.
+Under xdist every worker has its own servers. Tests that use Label Studio form two groups, so that it is started twice
+at the most.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "studio_server" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("label-studio"))
+            half = "first" if item.path.name < "test_l" else "second"  # they take about as long
+            item.add_marker(pytest.mark.xdist_group(f"label-studio, {half}"))
 
 
 @pytest.fixture(scope="session")
