@@ -91,7 +91,7 @@ def test_a_label_error_is_suspected_where_model_and_neighbours_are_against_the_l
     opinions[1] = opinion("positive", 0.9, negative=0.05)
     found = SIGNALS["label_error"](Known(dataset(tasks), sentiment(opinions)))
     assert found.keys() == {1}
-    assert found[1].score > 0.8
+    assert found[1].score > 0.5
     assert found[1].detail == "the annotator said negative, model and nearest labelled texts rather say positive"
 
 
@@ -99,7 +99,7 @@ def test_neighbours_that_bear_the_label_out_soften_what_the_model_says() -> None
     opinions = sentiment({1: opinion("negative", 0.8, positive=0.2)})
     beside = SIGNALS["label_error"](Known(dataset(labelled()), opinions))
     alone = SIGNALS["label_error"](GivenEvidence(dataset(labelled()[:1]), opinions))
-    assert 0 < beside[1].score < alone[1].score == pytest.approx(0.6)
+    assert 0 < beside[1].score < alone[1].score == pytest.approx(1 / 3, abs=1e-4)  # 4 times likelier
     assert alone[1].detail == "the annotator said positive, the model rather says negative"
 
 
@@ -107,7 +107,7 @@ def test_a_label_that_the_model_does_not_even_list_counts_as_impossible() -> Non
     found = SIGNALS["label_error"](
         GivenEvidence(dataset([voted(1, "x", "neutral")]), sentiment({1: opinion("positive", 1)}))
     )
-    assert found[1].score == 1
+    assert found[1].score == pytest.approx(1, abs=0.01)
 
 
 def test_a_text_far_from_all_labelled_ones_is_new_and_those_amid_them_are_not() -> None:
