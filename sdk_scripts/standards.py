@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
@@ -24,8 +25,20 @@ from sdk_scripts.marks import read_standard
 
 Weight = Annotated[float, Field(ge=0, le=1)]
 Severity = Annotated[float, Field(gt=0, le=100)]
-Email = Annotated[str, BeforeValidator(lambda value: str(value).strip().lower()), Field(pattern=r"^[^@\s]+@[^@\s]+$")]
-Language = Annotated[str, BeforeValidator(lambda value: str(value).strip().lower()), Field(pattern=r"^[a-z]{2}$")]
+
+
+def _lowered(pattern: str, what: str) -> BeforeValidator:
+    def check(value: object) -> str:
+        found = str(value).strip().lower()
+        if not re.fullmatch(pattern, found):
+            raise ValueError(f"must be {what}")
+        return found
+
+    return BeforeValidator(check)
+
+
+Email = Annotated[str, _lowered(r"[^@\s]+@[^@\s]+", "an e-mail address")]
+Language = Annotated[str, _lowered(r"[a-z]{2}", "a two-letter code of ISO 639-1, en or zh say")]
 
 _FREE = frozenset({"textarea", "number", "rating", "pairwise"})
 """Tags that have no labels."""
