@@ -138,7 +138,11 @@ def resolution(document: Mapping[str, Any]) -> None:
 
     resolved, written = document["resolved"], "written" if document["applied"] else "to be written"
     columns = ["task", "control", "answer", "was", "reviewer", "cause", "clause"]
-    print_table(resolved, columns, title=f"{len(resolved)} decisions {written}, {document['overturned']} overturned")
+    said = f"{len(resolved)} decisions {written}, {document['overturned']} overturned"
+    if resolved:
+        print_table(resolved, columns, title=said)
+    else:
+        typer.echo(f"{said}.")
     titles = {
         "asked": "A third reviewer is asked" if document["applied"] else "A third reviewer is to be asked",
         "waiting": "Waiting",
