@@ -94,7 +94,9 @@ def reopen(
         case, rows = _case(cases, task, control)
         source = next(studio.tasks(project["id"], ids=[task]), None)
         if source is None:
-            raise InputError(f"Project {project['id']} has no task {task} any more.")
+            raise InputError(
+                f"Project {project['id']} has no task {task} any more.", mend="Delete its review tasks, too."
+            )
         appeal = _Appeal(project, studio, reviews.standard, source, case[1], rows, annotators, words)
         newest = rows[-1].review.round
         if isinstance(appeal.said, Waiting | Split):

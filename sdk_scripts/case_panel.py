@@ -28,7 +28,9 @@ def library_config(source: str) -> str:
     """
     config = parse(source)
     if not config.controls:
-        raise ConfigError("The label config asks nothing, so there is nothing to settle.")
+        raise ConfigError(
+            "The label config asks nothing, so there is nothing to settle.", mend="Give the project a control first."
+        )
     root: Element = fromstring(source, forbid_dtd=True)
     for element in root.iter():
         for name in [name for name in element.attrib if name.lower() == "required"]:

@@ -128,7 +128,9 @@ class SourceTask:
     def _kind(self) -> Kind:
         kind = kind_of(self.config[self.control])
         if kind is None:
-            raise InputError(f"Nothing can read answers to {self.control!r}.")
+            raise InputError(
+                f"Nothing can read answers to {self.control!r}.", mend="Annotate the source's task by hand."
+            )
         return kind
 
     def answer(self, annotation: Annotation) -> Answer | None:

@@ -7,6 +7,7 @@
     studio_server       Label Studio: url, token, pat, e-mail and password of its first user
     studio              ml_backend.studio.Studio connected to it
     studio_settings     `settings` with its URL and token
+    studio_environment  the same in the environment, for commands
     demo_archive        the demo's reviews
     demo_home           a fresh home with them, whose embedded Label Studio boots quickly
     processes_of        finds the processes of a home
@@ -228,6 +229,14 @@ def studio(studio_server: StudioServer) -> Studio:
 @pytest.fixture
 def studio_settings(settings: Settings, studio_server: StudioServer) -> Settings:
     return settings.model_copy(update={"studio_url": studio_server.url, "studio_token": SecretStr(studio_server.token)})
+
+
+@pytest.fixture
+def studio_environment(studio_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run in this process find the Label Studio and the home of `studio_settings`."""
+    monkeypatch.setenv("TIEBREAK_HOME", str(studio_settings.home))
+    monkeypatch.setenv("TIEBREAK_STUDIO_URL", studio_settings.studio_url)
+    monkeypatch.setenv("TIEBREAK_STUDIO_TOKEN", studio_settings.studio_token.get_secret_value())
 
 
 @pytest.fixture(scope="session")

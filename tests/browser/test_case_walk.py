@@ -47,11 +47,8 @@ Tell = Callable[..., Any]
 
 
 @pytest.fixture
-def tell(studio_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Tell:
+def tell(studio_environment: None) -> Tell:
     """Runs `tiebreak …` and returns its JSON."""
-    monkeypatch.setenv("TIEBREAK_HOME", str(studio_settings.home))
-    monkeypatch.setenv("TIEBREAK_STUDIO_URL", studio_settings.studio_url)
-    monkeypatch.setenv("TIEBREAK_STUDIO_TOKEN", studio_settings.studio_token.get_secret_value())
 
     def run(*arguments: str) -> Any:
         done = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)

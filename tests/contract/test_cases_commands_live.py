@@ -65,11 +65,7 @@ def source(studio: Studio) -> Iterator[int]:
 
 
 @pytest.fixture
-def told(studio_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Told:
-    monkeypatch.setenv("TIEBREAK_HOME", str(studio_settings.home))
-    monkeypatch.setenv("TIEBREAK_STUDIO_URL", studio_settings.studio_url)
-    monkeypatch.setenv("TIEBREAK_STUDIO_TOKEN", studio_settings.studio_token.get_secret_value())
-
+def told(studio_environment: None) -> Told:
     def tell(*arguments: object) -> Any:
         """The document; the text for people is asked for as well."""
         outputs = []

@@ -141,12 +141,8 @@ def test_guidelines_have_the_same_version_as_stored_and_as_sent(studio: Studio, 
 
 
 def test_the_commands_tell_of_versions_and_of_what_may_be_accepted(
-    project: dict[str, Any], studio_settings: Settings, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+    project: dict[str, Any], studio_settings: Settings, encoder: Encoder, studio_environment: None
 ) -> None:
-    monkeypatch.setenv("TIEBREAK_HOME", str(studio_settings.home))
-    monkeypatch.setenv("TIEBREAK_STUDIO_URL", studio_settings.studio_url)
-    monkeypatch.setenv("TIEBREAK_STUDIO_TOKEN", studio_settings.studio_token.get_secret_value())
-
     def told(*arguments: str) -> str:
         done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
         assert done.exit_code == 0

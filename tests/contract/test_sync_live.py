@@ -2,165 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from ml_backend.labeling.errors import ConfigError, StudioError, StudioRefused, StudioUnreachable
+from ml_backend.labeling.errors import ConfigError, StudioRefused, StudioUnreachable
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from sdk_scripts.resources import tasks as importing
-from sdk_scripts.sync import SyncOutcome, sync
-
-CONFIG = """<View>
-  <Text name="review" value="$text"/>
-  <Choices name="verdict" toName="review"><Choice value="ham"/><Choice value="spam"/></Choices>
-  <Rating name="stars" toName="review" maxRating="5"/>
-</View>"""
-
-GUIDELINES = """# What *spam* is
-
-A "quoted" word, an ampersand & a tag <script>alert(1)</script>, `code < "x"`, caf\u00e9, &copy; and \\*.
-
-3. third
-4. fourth
-
-| n | said |
-|--:|:----:|
-| 1 | ~~no~~ [link](https://example.com/?a=1&b=2 "a title") |
-
-```python
-if a < b and c > "d":
-    pass
-```
-> quoted
-"""
-
-EVERYTHING = """
-title: Reviews of {name}
-description: What people write.
-color: "#3366cc"
-guidelines: guidelines.md
-show_instruction: true
-show_skip_button: false
-enable_empty_annotation: false
-show_annotation_history: true
-show_collab_predictions: true
-evaluate_predictions_automatically: false
-reveal_preannotations_interactively: true
-annotator_evaluation_enabled: false
-skip_queue: REQUEUE_FOR_ME
-sampling: uncertainty
-overlap: {{maximum_annotations: 3, cohort_percentage: 60, show_first: true}}
-views:
-  - title: Least certain first
-    order_by: predictions_score
-    filters:
-      - {{column: total_predictions, operator: greater, value: 0}}
-      - {{column: data.price, operator: less, value: 9.5}}
-  - title: Skipped or new
-    match: any
-    layout: grid
-    order_by: -created_at
-    filters:
-      - {{column: cancelled_annotations, operator: greater, value: 0}}
-      - {{column: created_at, operator: in, value: {{min: "2026-01-01T00:00:00Z", max: "2027-01-01T00:00:00Z"}}}}
-      - {{column: draft_exists, operator: equal, value: true}}
-      - {{column: predictions_model_versions, operator: contains, value: [a]}}
-      - {{column: data.text, operator: contains, value: "é <b>"}}
-    hidden_columns: [annotations_ids, data.tiebreak_key]
-tasks:
-  - {{file: rows.jsonl, key: id, fields: {{body: text, price: price, tags: tags}}, meta: [seller]}}
-"""
-
-ROWS = [
-    {"id": 1, "body": "good", "price": 9.5, "tags": ["a", {"b": None}], "seller": {"name": "s"}},
-    {"id": 2, "body": "", "price": 10, "tags": [], "seller": None},
-    {"id": "x/ü", "body": "=1+1 <b>{{7*7}}</b> ${HOME}", "price": -1, "tags": "", "seller": 3},
-]
-
-
-class Project:
-    """A manifest's folder with a name of its own, and its project in Label Studio."""
-
-    def __init__(self, folder: Path, studio: Studio, settings: Settings) -> None:
-        self.folder, self.studio, self.settings = folder, studio, settings
-        self.name = f"p{uuid.uuid4().hex[:10]}"
-        self.write(GUIDELINES, "guidelines.md")
-        self.write(CONFIG, "config.xml")
-
-    def write(self, content: str, file: str) -> None:
-        (self.folder / file).write_text(content, "utf-8")
-
-    def manifest(self, yaml: str = "title: Some reviews\n") -> None:
-        self.write(f"name: {self.name}\n" + yaml, "project.yaml")
-
-    def sync(self, **options: Any) -> SyncOutcome:
-        return sync([self.folder], self.settings, **options)
-
-    def apply(self, **options: Any) -> SyncOutcome:
-        """Apply, and see that a second plan is empty."""
-        outcome = self.sync(apply=True, **options)
-        assert outcome.applied
-        assert not self.sync().changes
-        return outcome
-
-    @property
-    def id(self) -> int:
-        return self.sync().projects[self.name]
+from sdk_scripts.sync import sync
+from tests.contract.synced import CONFIG, EVERYTHING, ROWS, Project
 
 
 @pytest.fixture
-def project(tmp_path: Path, studio: Studio, studio_settings: Settings) -> Iterator[Project]:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    made = Project(folder, studio, studio_settings)
-    made.manifest()
-    yield made
-    for one in studio.projects():
-        if made.name in one["description"]:
-            studio.delete_project(one["id"])
-
-
-@contextmanager
-def ml_backend(user: str = "", password: str = "") -> Iterator[str]:
-    """A backend that is well and asks for Basic auth."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
-            token = base64.b64encode(f"{user}:{password}".encode()).decode()
-            allowed = not user or self.headers.get("authorization") == f"Basic {token}"
-            body = json.dumps({"status": "UP", "model_version": "one"}).encode()
-            self.send_response(200 if allowed else 401)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST = _answer  # noqa: N815  # the names that http.server looks for
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def project(synced: Project) -> Project:
+    return synced
 
 
 def test_everything_a_manifest_can_say_is_stored_and_a_second_plan_is_empty(project: Project) -> None:
@@ -251,78 +110,6 @@ def test_a_view_sorts_data_as_numbers_where_it_says_so(project: Project) -> None
     for view, prices in ((numbers, ["100", "10.5", "9"]), (text, ["10.5", "100", "9"])):
         tasks = project.studio._get("/api/tasks/", {"view": view["id"], "project": project.id})["tasks"]
         assert [task["data"]["price"] for task in tasks] == prices
-
-
-def test_a_backend_is_connected_with_its_credentials_and_one_webhook(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project.manifest(
-        "title: Some reviews\n"
-        "backend: {title: Ours, user: '${TIEBREAK_A_USER}', password: '${TIEBREAK_A_PASSWORD}'}\n"
-        "webhook: {secret: '${TIEBREAK_A_SECRET}'}\n"
-    )
-    with ml_backend("me", "hunter2") as url:
-        project.settings = project.settings.model_copy(update={"backend_url": url})
-        with pytest.raises(ConfigError, match="TIEBREAK_A_SECRET, which is not set"):
-            project.sync()
-        for name, value in {"USER": "me", "PASSWORD": "hunter2", "SECRET": "s3cr3t"}.items():
-            monkeypatch.setenv(f"TIEBREAK_A_{name}", value)
-        outcome = project.apply()
-        assert "hunter2" not in repr(outcome)
-        (backend,) = project.studio.backends(project.id)
-        assert (backend["state"], backend["auth_method"], backend["basic_auth_user"]) == ("CO", "BASIC_AUTH", "me")
-        (hook,) = project.studio.webhooks(project.id)
-        assert hook["url"] == f"{url}/webhook"
-        assert hook["headers"]["X-Tiebreak-Secret"] == "s3cr3t"
-        assert hook["send_for_all_actions"]
-
-        monkeypatch.setenv("TIEBREAK_A_SECRET", "other")
-        (change,) = project.sync().changes
-        assert (change.kind, list(change.fields)) == ("webhook", ["X-Tiebreak-Secret"])
-        project.apply()
-
-        monkeypatch.setenv("TIEBREAK_A_PASSWORD", "wrong")
-        with pytest.raises(StudioRefused, match="0 of 1 changes are made"):
-            project.sync(apply=True)
-
-        project.manifest()
-        project.apply(prune=True)
-        assert not project.studio.backends(project.id)
-        assert not project.studio.webhooks(project.id)
-
-
-def test_the_webhook_of_a_backend_that_people_connected_is_adopted(project: Project) -> None:
-    project.apply()
-    with ml_backend() as url:
-        project.studio.add_backend(project.id, {"url": url, "title": "By hand"})
-        (before,) = project.studio.webhooks(project.id)
-        project.studio.update_webhook(
-            before["id"], {"send_for_all_actions": False, "actions": ["ANNOTATION_UPDATED", "ANNOTATION_CREATED"]}
-        )
-        project.settings = project.settings.model_copy(
-            update={"backend_url": url, "webhook_secret": SecretStr("s3cr3t")}
-        )
-        project.manifest("title: Some reviews\nbackend: {title: Ours}\n")
-        project.apply()
-        (hook,) = project.studio.webhooks(project.id)
-        assert hook["id"] == before["id"]
-        assert sorted(hook["actions"]) == ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]
-        assert hook["headers"]["X-Tiebreak-Secret"] == "s3cr3t"
-        (backend,) = project.studio.backends(project.id)
-        assert backend["title"] == "Ours"
-        project.manifest()
-        project.apply(prune=True)
-        assert len(project.studio.backends(project.id)) == len(project.studio.webhooks(project.id)) == 1
-
-
-def test_a_backend_that_does_not_answer_fails_last_and_the_rest_is_done(project: Project) -> None:
-    with ml_backend() as url:
-        pass
-    project.settings = project.settings.model_copy(update={"backend_url": url})
-    project.manifest("title: Some reviews\nbackend: {}\nviews: [{title: Ours}]\n")
-    with pytest.raises(StudioError):
-        project.sync(apply=True)
-    assert {change.kind for change in project.sync().changes} == {"backend"}
 
 
 def annotated(project: Project, choice: str, tasks: int, annotations: int) -> None:

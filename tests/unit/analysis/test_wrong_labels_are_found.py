@@ -52,10 +52,8 @@ def test_wrong_consensus_of_two_is_found_twice_as_often_as_by_their_disagreement
     evidence = Evidence(dataset, lambda: encoder)
     answers = dict(evidence.consensus.items.select("task", "answer").iter_rows())
     wrong = {id for id, (_, label) in enumerate(known, 1) if answers[id] != f'["{label}"]'}
-    both = {id for id, said in votes.items() if said[0] == said[1]}
     assert len(wrong) >= 5
     agreement_alone = SIGNALS["disagreement"](evidence)
     alone = sorted(votes, key=lambda id: -agreement_alone[id].score if id in agreement_alone else 0.0)
     ours = [case.task for case in find_hard_cases(dataset, evidence)]
-    assert found(ours, wrong) >= 2 * found(alone, wrong)
-    assert both  # where two agree on a wrong answer, disagreement sees nothing
+    assert found(ours, wrong) >= max(0.5, 2 * found(alone, wrong))
