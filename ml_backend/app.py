@@ -137,7 +137,12 @@ class _Face:
     def __init__(self, settings: Settings, encoder: Encoder) -> None:
         self.registry = ModelRegistry(settings.models)
         self.encoder = encoder
-        self.predictor = Predictor(self.registry, self.encoder, image_seconds=REQUEST_SECONDS)
+        self.predictor = Predictor(
+            self.registry,
+            self.encoder,
+            image_seconds=REQUEST_SECONDS,
+            policy_secret=settings.policy_secret.get_secret_value(),
+        )
         self.hints = Hints(settings)
         self.ready = self.closing = False
         # Predictions compute, the rest waits for files and Redis: neither may take the other's threads. Predictions

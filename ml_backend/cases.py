@@ -120,9 +120,8 @@ def usable(cases: Iterable[Case], use: Use, now: datetime) -> list[Case]:
     return [case for case in cases if use in case.uses and case.state(now) == "holds"]
 
 
-def regression_cases(studio: Studio, project: Mapping[str, Any], config: LabelConfig, now: datetime) -> list[Case]:
+def regression_cases(cases: Sequence[Case], project: Mapping[str, Any], now: datetime) -> list[Case]:
     """What a new model of the project is tried on."""
-    cases = read_cases(studio, project, config, now)
     if stale := sum(case.stale for case in cases):
         log.warning("the guidelines changed: no model is tried on stale cases", project=project["id"], stale=stale)
     return usable(cases, "regression", now)

@@ -100,11 +100,11 @@ def reconcile_job() -> None:
 
 
 def _train(settings: Settings, state: ProjectState, project_key: str, project_id: int) -> dict[str, Any]:
-    from ml_backend.cases import policy_version, regression_cases
-    from ml_backend.encoder import load_encoder
+    from ml_backend.briefs import refresh
+    from ml_backend.cases import policy_version, read_cases, regression_cases
+    from ml_backend.encoder import load_encoder, look_of
     from ml_backend.labeling.config import parse
     from ml_backend.labeling.results import project_key as key_of
-    from ml_backend.labeling.results import read_task
     from ml_backend.model_registry import ModelRegistry
     from ml_backend.studio import Studio
     from ml_backend.training import train
@@ -120,18 +120,20 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
     seen = Seen(count_labels(project), began)
     state.record(seen)
     newest = Newest()
-    annotators = studio.annotators()
-    tasks = [read_task(task, annotators) for task in newest.of(studio.tasks(project_id))]
+    tasks = studio.read(newest.of(studio.tasks(project_id)))
     settled = False
     try:
-        config = parse(project["label_config"])
+        config, now = parse(project["label_config"]), datetime.now(UTC)
+        encoder, registry = load_encoder(settings), ModelRegistry(settings.models)
+        cases = read_cases(studio, project, config, now)
+        refresh(registry, studio, project, config, cases=cases, look=look_of(encoder))
         outcome = train(
             project_key,
             config,
             tasks,
-            load_encoder(settings),
-            ModelRegistry(settings.models),
-            cases=regression_cases(studio, project, config, datetime.now(UTC)),
+            encoder,
+            registry,
+            cases=regression_cases(cases, project, now),
             policy_version=policy_version(project),
         )
         settled = True

@@ -81,7 +81,12 @@ class _Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         registry, encoder = ModelRegistry(settings.models), load_encoder(settings)
-        self.predictor = Predictor(registry, encoder, image_seconds=REQUEST_SECONDS)
+        self.predictor = Predictor(
+            registry,
+            encoder,
+            image_seconds=REQUEST_SECONDS,
+            policy_secret=settings.policy_secret.get_secret_value(),
+        )
         self._keys: dict[int, str] = {}
 
     def key_of(self, id: int) -> str:

@@ -3,6 +3,7 @@
     <project>/<version>/arrays.safetensors    the heads' arrays, and what became of the out-of-fold opinions
     <project>/<version>/model.json            everything else, with the hash of both; written last: it makes the version
     <project>/live.json or live/              which version answers, which did before, and which were withdrawn
+    <project>/brief.json                      what the predictor has to know of the project (`briefs`)
 
 A version's files never change and its name says what is in them; what does not match its name or its hash is refused.
 Switching is atomic, see `live_pointer`.
@@ -135,6 +136,17 @@ class ModelRegistry:
             )
 
         return self._pointers.change(project, rolled_back).version
+
+    def read_brief(self, project: str) -> bytes | None:
+        """What jobs noted of the project (`briefs`); None where nothing is."""
+        return self._files.read(f"{_safe('project key', project)}/brief.json")
+
+    def write_brief(self, project: str, content: bytes) -> None:
+        self._files.write(f"{_safe('project key', project)}/brief.json", content)
+
+    def brief_mark(self, project: str) -> Hashable:
+        """Changes whenever the brief may have."""
+        return self._files.mark(f"{_safe('project key', project)}/brief.json")
 
     def _prune(self, project: str) -> None:
         pointer = self.pointer(project)

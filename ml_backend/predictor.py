@@ -21,12 +21,13 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import numpy as np
 import structlog
 
+from ml_backend.briefs import Brief, Briefs
 from ml_backend.encoder import Encoder, look_of
 from ml_backend.images import Look
+from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.config import TEXT_TAGS, Control, LabelConfig
 from ml_backend.labeling.errors import ModelUnavailable
-from ml_backend.labeling.kinds import Answer
-from ml_backend.labeling.results import Task, on_screen, write_answers
+from ml_backend.labeling.results import Task
 from ml_backend.live_models import LiveModels
 from ml_backend.model_registry import Model, ModelRegistry
 from ml_backend.prelabelers import (
@@ -42,6 +43,7 @@ from ml_backend.prelabelers import (
     start,
     text_hash,
 )
+from ml_backend.presented import Given, prediction, shown
 
 log = structlog.stdlib.get_logger()
 
@@ -59,8 +61,8 @@ REQUEST_SECONDS = 20.0
 """Of images, for one request of Label Studio's, which waits 100 s for all of it: an image that does not come in that
 time is not read then. Batch pre-labeling and training take the time they need."""
 
-Found = tuple[Answer, float, float] | None
-"""Answer, confidence and doubt."""
+Found = tuple[Given, float] | None
+"""What is thought, and the doubt."""
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,17 @@ class Plan:
 class Predictor:
     """Thread-safe, shared by all projects."""
 
-    def __init__(self, registry: ModelRegistry, encoder: Encoder, *, image_seconds: float = math.inf) -> None:
-        """`image_seconds` are those that one call may spend on fetching and reading images."""
+    def __init__(
+        self, registry: ModelRegistry, encoder: Encoder, *, image_seconds: float = math.inf, policy_secret: str = ""
+    ) -> None:
+        """`image_seconds` are those that one call may spend on fetching and reading images; `policy_secret` is that of
+        the arms (`labeling.arms`)."""
         self._registry = registry
         self._encoder = encoder
         self._image_seconds = image_seconds
+        self._policy_secret = policy_secret
         self._models = LiveModels(registry, encoder.id)
+        self._briefs = Briefs(registry)
         self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._zero_shot_plans: OrderedDict[str, Plan] = OrderedDict()
@@ -142,21 +149,23 @@ class Predictor:
         """One item a task, in order; `{}` where there is nothing to say, or the task is none.
 
         `score` is the confidence of the least certain control answered, so that the queue serves a task first where
-        any of its answers is in doubt; each region's score is its own control's confidence. All items come from one
+        any of its answers is in doubt; each region's score is its own control's confidence. Where the project's policy
+        has people label a task blind, `result` is empty; where it seeds, a label may be wrong. All items come from one
         version. `context` (of interactive requests) asks for regions in sight, which no head here makes: it is
         answered like any other task. Raises ModelUnavailable where the encoder cannot be loaded.
         """
         plan = self._plan(project, config)
-        return Answers(plan.version, self._items(plan, config, tasks))
+        return Answers(plan.version, self._items(plan, config, tasks, self._arms(self._briefs.of(project))))
 
     def write(self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> Written:
         """What `predict` answers, as JSON; items of texts answered before are remembered. Raises as `predict`."""
         plan = self._plan(project, config)
-        keys = [_key(plan, task) for task in tasks]
+        arms = self._arms(self._briefs.of(project))
+        keys = [_key(plan, task, arms) for task in tasks]
         items = [self._written.get(key) if key else None for key in keys]
         new = [i for i, item in enumerate(items) if item is None]
         if new:
-            made = self._items(plan, config, [tasks[i] for i in new])
+            made = self._items(plan, config, [tasks[i] for i in new], arms)
             for i, answer in zip(new, made, strict=True):
                 items[i] = json.dumps(answer, allow_nan=False, separators=(",", ":"))
             self._remember({key: item for i in new if (key := keys[i]) and (item := items[i])})
@@ -168,7 +177,9 @@ class Predictor:
         live = self._models.at_hand(project)
         if live is None:
             return None
-        (model,) = live
+        if (brief := self._briefs.at_hand(project)) is None:
+            return None
+        (model,), arms = live, self._arms(brief)
         with self._lock:
             plans = self._trained_plans.get(model) if model else self._zero_shot_plans
             plan = plans.get(xml) if plans else None
@@ -176,23 +187,25 @@ class Predictor:
             return None
         items: list[str] = []
         for task in tasks:
-            key = _key(plan, task)
+            key = _key(plan, task, arms)
             item = self._written.get(key) if key else None
             if item is None:
                 return None
             items.append(item)
         return Written(plan.version, items)
 
-    def _items(self, plan: Plan, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def _items(
+        self, plan: Plan, config: LabelConfig, tasks: Sequence[Mapping[str, Any]], arms: Arms
+    ) -> list[dict[str, Any]]:
         results: list[dict[str, Any]] = [{} for _ in tasks]
-        for i, found, given in self._found_for(plan, config, tasks):
-            scores = {name: found[name][1] for name in given}
-            results[i] = {
-                "result": write_answers(config, given, scores),
-                "score": round(min(scores.values()), 6),
-                "model_version": plan.version,
-            }
+        for i, found in self._found_for(plan, config, tasks):
+            task = task_id(tasks[i])
+            if it := shown(config, {name: given for name, (given, _) in found.items()}, task, arms):
+                results[i] = prediction(config, it, plan.version, task, arms)
         return results
+
+    def _arms(self, brief: Brief) -> Arms:
+        return Arms(self._policy_secret, brief.policy.blind, brief.policy.seeded)
 
     def _remember(self, items: Mapping[tuple[int, bytes], str]) -> None:
         with self._lock:
@@ -207,9 +220,10 @@ class Predictor:
         """What the same heads think of these tasks, for choosing what people should look at. Raises as `predict`."""
         plan = self._plan(project, config)
         confidence, doubt = np.full(len(tasks), np.nan), np.full(len(tasks), np.nan)
-        for i, found, given in self._found_for(plan, config, tasks):
-            confidence[i] = min(found[name][1] for name in given)
-            doubt[i] = max(found[name][2] for name in given)
+        for i, found in self._found_for(plan, config, tasks):
+            if it := shown(config, {name: given for name, (given, _) in found.items()}, None):
+                confidence[i] = min(it.scores.values())
+                doubt[i] = max(found[name][1] for name in it.answers)
         vectors = np.zeros((len(tasks), self._encoder.dimension), np.float32)
         if plan.heads:
             control = config[next(iter(plan.heads))]
@@ -220,6 +234,23 @@ class Predictor:
             if some:
                 vectors[[i for i, _ in some]] = Inputs([reading for _, reading in some], self._encoder).vectors
         return Doubts(plan.version, confidence, doubt, vectors)
+
+    def views(
+        self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]
+    ) -> tuple[str, list[dict[str, Opinion]]]:
+        """The version, and of each task control -> what it thinks, whatever people are shown. Raises as `predict`."""
+        plan = self._plan(project, config)
+        read = [i for i, task in enumerate(tasks) if _is_task(task)]
+        look = look_of(self._encoder, self._image_seconds)
+        found: list[dict[str, Opinion]] = [{} for _ in tasks]
+        for name, (_, head) in plan.heads.items():
+            readings = _readings(config, config[name], [tasks[i]["data"] for i in read], look)
+            some = [(i, reading) for i, reading in zip(read, readings, strict=True) if reading]
+            opinions = head.opinions(Inputs([reading for _, reading in some], self._encoder)) if some else []
+            for (i, _), opinion in zip(some, opinions, strict=True):
+                if opinion is not None:
+                    found[i][name] = opinion
+        return plan.version, found
 
     def opinions(self, project: str, config: LabelConfig, tasks: Sequence[Task]) -> dict[str, dict[int, Opinion]]:
         """Control -> task id -> what the live version thinks, of the tasks whose texts it has not learned from: where
@@ -246,8 +277,8 @@ class Predictor:
 
     def _found_for(
         self, plan: Plan, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]
-    ) -> Iterator[tuple[int, dict[str, tuple[Answer, float, float]], dict[str, Answer]]]:
-        """Place, opinions by control, and the answers that the screen would show, of every task that has some."""
+    ) -> Iterator[tuple[int, dict[str, tuple[Given, float]]]]:
+        """Place, and by control what is thought and how much it is doubted, of every task that has some."""
         read = [i for i, task in enumerate(tasks) if _is_task(task)]
         data = [tasks[i]["data"] for i in read]
         look = look_of(self._encoder, self._image_seconds)
@@ -257,9 +288,8 @@ class Predictor:
         }
         for row, i in enumerate(read):
             found = {name: opinion for name, column in columns.items() if (opinion := column[row]) is not None}
-            given = on_screen(config, {name: answer for name, (answer, *_) in found.items()}, when_unknown=False)
-            if given:
-                yield i, found, given
+            if found:
+                yield i, found
 
     def _opinions(self, number: int, head: Head, readings: Sequence[Reading]) -> list[Found]:
         keys = [(number, hashlib.blake2b(_packed(reading), digest_size=16).digest()) for reading in readings]
@@ -321,9 +351,15 @@ class Predictor:
 def _found(opinion: Opinion | None) -> Found:
     if opinion is None:
         return None
-    confidence = min(1.0, max(0.0, opinion.confidence))
-    doubt = 1 - confidence if opinion.doubt is None else min(1.0, max(0.0, opinion.doubt.margin))
-    return opinion.answer, confidence, doubt
+    given = Given.of(opinion)
+    doubt = 1 - given.confidence if opinion.doubt is None else min(1.0, max(0.0, opinion.doubt.margin))
+    return given, doubt
+
+
+def task_id(task: Mapping[str, Any]) -> int | None:
+    """Label Studio's; None where the task has none, or is none."""
+    id = task.get("id") if isinstance(task, Mapping) else None
+    return id if isinstance(id, int) and not isinstance(id, bool) else None
 
 
 def _is_task(task: object) -> bool:
@@ -347,9 +383,11 @@ def _text_fields(config: LabelConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(source.field for source in config.sources if source.field))
 
 
-def _key(plan: Plan, task: Mapping[str, Any]) -> tuple[int, bytes] | None:
-    """Of the item that answers the task; None where its fields are not plain texts."""
+def _key(plan: Plan, task: Mapping[str, Any], arms: Arms) -> tuple[int, bytes] | None:
+    """Of the item that answers the task; None where its fields are not plain texts, or it depends on the task's id."""
     if not plan.fields or not _is_task(task):
+        return None
+    if arms.any and (id := task_id(task)) is not None and (arms.seals or arms.of(id) != "plain"):
         return None
     data = task["data"]
     texts = [data.get(field) for field in plan.fields]

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ml_backend.briefs import refresh_policy
 from ml_backend.labeling.results import project_key, read_time
+from ml_backend.model_registry import ModelRegistry
 from ml_backend.project_state import ProjectState, count_labels, known_projects
 from ml_backend.queues import MINING, RESOLVING, TRAINING, Coalesced, Jobs, reaching
 from ml_backend.roles import role_of
@@ -41,6 +43,8 @@ def reconcile(jobs: Jobs, studio: Studio) -> dict[str, int]:
 def reconcile_project(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: Studio) -> int:
     """Plan what the project's role asks for; returns how many changes no webhook told of."""
     role, missed = role_of(project), 0
+    if role.learns:
+        refresh_policy(ModelRegistry(jobs.settings.models), project)
     with reaching():
         if role.learns:
             missed += _training(jobs, project_key, project, studio)

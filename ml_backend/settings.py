@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(None, description="expected in the X-Tiebreak-Secret header of webhooks")
     max_body_bytes: int = Field(64_000_000, gt=0, description="a longer request body is refused")
 
+    policy_secret: SecretStr = Field(
+        SecretStr(""), description="keeps seeded wrong predictions from being told apart; the same on all machines"
+    )
+
     train_after_labels: int = Field(20, ge=1, description="train once that many new labels have come …")
     train_after_seconds: float = Field(60.0, ge=0, description="… or that long after the first of them")
     cases_after_seconds: float = Field(
@@ -66,6 +70,13 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return url and url.rstrip("/")
+
+    @field_validator("policy_secret")
+    @classmethod
+    def _long(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < 16:
+            raise ValueError("must have 16 characters at least")
+        return secret
 
     @field_validator("image_hosts")
     @classmethod

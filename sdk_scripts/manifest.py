@@ -88,6 +88,7 @@ def load_manifest(path: Path) -> Manifest:
         parsed = parse((config or "").strip())
         problems += _source_problems(path, project, parsed, marked)
         problems += _standard_problems(path, project, parsed, marked)
+        problems += _policy_problems(path, project, marked)
     if problems:
         raise _cannot_be_used(path, problems)
     return Manifest(
@@ -182,3 +183,14 @@ def _standard_problems(path: Path, project: Project, config: LabelConfig, marked
     for place, why in standards.problems(project.hard_cases, config) if project.hard_cases else ():
         where = ("hard_cases", *place)
         yield f"{path}:{marked.line(where)}: {dotted(where)}: {why}"
+
+
+def _policy_problems(path: Path, project: Project, marked: MarkedYaml) -> Iterator[str]:
+    from ml_backend.settings import named_secret
+
+    if project.policy and project.policy.seeded and not named_secret("TIEBREAK_POLICY_SECRET"):
+        line = marked.line(("policy", "seeded"))
+        yield (
+            f"{path}:{line}: policy.seeded: needs the setting TIEBREAK_POLICY_SECRET, the same on all machines, "
+            "so that nobody can tell which predictions are wrong on purpose"
+        )

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from ml_backend.policy import Policy
 from sdk_scripts.manifest_section import Section
 from sdk_scripts.marks import MOST_A_BATCH, NAME, unmarked
 from sdk_scripts.standards import Standard
@@ -204,6 +205,7 @@ class Project(Section):
     webhook: Webhook | None = None
     tasks: tuple[TaskSource, ...] = ()
     hard_cases: Standard | None = None
+    policy: Policy | None = None
 
     @field_validator("title", "description")
     @classmethod

@@ -4,7 +4,8 @@ A project bears it as the last line of its description, an ML backend likewise, 
 `X-Tiebreak-Sync`, a view in its data. Whatever bears no mark was made by people and is never deleted; what sync found
 and took over says `(adopted)` and is never deleted either.
 
-Above a project's mark may stand a line `tiebreak hard cases: {JSON}`, its standard for hard cases (`standards`).
+Above a project's mark may stand lines `tiebreak hard cases: {JSON}`, its standard for hard cases (`standards`), and
+`tiebreak policy: {JSON}`, who decides (`ml_backend.policy`), with the line that says why auto-accept stopped.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import re
 from dataclasses import dataclass
 
 from pydantic import SecretStr
+
+from ml_backend.policy import without_lines
 
 NAME = r"[a-z0-9][a-z0-9_.-]{0,62}"
 WEBHOOK_HEADER = "X-Tiebreak-Sync"
@@ -83,12 +86,15 @@ def read_standard(text: object) -> str | None:
 
 def unmarked(text: object) -> str:
     """A text without its mark lines: what people wrote."""
-    return _STANDARD.sub("", _LINE.sub("", text)).strip() if isinstance(text, str) else ""
+    return without_lines(_STANDARD.sub("", _LINE.sub("", text))).strip() if isinstance(text, str) else ""
 
 
-def marked(text: str, mark: Mark, standard: str | None = None) -> str:
-    """A text with this mark, and no other, as its last line, below that of the standard's JSON where there is one."""
-    lines = [*([f"tiebreak hard cases: {standard}"] if standard is not None else []), str(mark)]
+def marked(
+    text: str, mark: Mark, standard: str | None = None, policy: str | None = None, stop: str | None = None
+) -> str:
+    """A text with this mark, and no other, as its last line, below the lines of JSON that there are."""
+    said = {"hard cases": standard, "policy": policy, "auto-accept stopped": stop}
+    lines = [*(f"tiebreak {name}: {json}" for name, json in said.items() if json is not None), str(mark)]
     written = unmarked(text)
     return "\n".join([written, "", *lines] if written else lines)
 

@@ -181,12 +181,15 @@ def open_run(
     studio: Studio | None = None,
 ) -> Run:
     """Raises Superseded where `version` is given and is not live."""
+    from ml_backend.briefs import refresh_policy
     from ml_backend.labeling.results import project_key
+    from ml_backend.model_registry import ModelRegistry
     from ml_backend.studio import Studio
 
     studio = studio or Studio.connect(settings)
     project = studio.project(project_id)
     config, key = parse(project["label_config"]), project_key(project)
+    refresh_policy(ModelRegistry(settings.models), project)
     predictor = predictor or _predictor(settings)
     live = predictor.model_version(key, config)
     if version not in (None, live):
@@ -333,19 +336,21 @@ def _predictor(settings: Settings) -> Predicting:
     from ml_backend.model_registry import ModelRegistry
     from ml_backend.predictor import Predictor
 
-    return Predictor(ModelRegistry(settings.models), load_encoder(settings))
+    secret = settings.policy_secret.get_secret_value()
+    return Predictor(ModelRegistry(settings.models), load_encoder(settings), policy_secret=secret)
 
 
 def _checked(
     tasks: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]], version: str, config: LabelConfig
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """The predictions that can be sent, and what is wrong with each of the others. `{}` is no prediction."""
+    """The predictions that can be sent, and what is wrong with each of the others. `{}` is no prediction; one without
+    regions is: of a task that people label blind."""
     from ml_backend.studio.checks import prediction_problems
 
     good: list[dict[str, Any]] = []
     bad: list[str] = []
     for task, result in zip(tasks, results, strict=True):
-        if not result.get("result"):
+        if "result" not in result:
             continue
         prediction = {
             "task": task["id"],

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.consensus import Consensus, consensus
 from ml_backend.labeling.judgements import judgements, latest
-from ml_backend.labeling.results import read_task
 from ml_backend.labeling.second_labels import worth_of_second_label
 from ml_backend.prelabelers import options
 from sdk_scripts.next_batch import Pick, SecondLabel, labeling_of
@@ -30,8 +29,7 @@ def second_labels(run: Run, picks: Sequence[Pick], most: int) -> tuple[SecondLab
     if most < 1 or highest < 2 or not picks:
         return ()
     stored = {task["id"]: task for task in run.studio.annotated(run.id)}
-    annotators = run.studio.annotators()
-    table = latest(judgements([read_task(task, annotators) for task in stored.values()], run.config))
+    table = latest(judgements(run.studio.read(stored.values()), run.config))
     found = consensus(table, run.config)
     doubted: dict[int, dict[str, Any]] = {}
     for row in found.items.drop_nans("confidence").drop_nulls("confidence").iter_rows(named=True):

@@ -11,7 +11,7 @@ from ml_backend.cases import policy_version
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.judgements import decisions, judgements, of_annotators
-from ml_backend.labeling.results import Task, read_task, string
+from ml_backend.labeling.results import Task, string
 from sdk_scripts.case_library import NewCase
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def settled_cases(
     """
     config = parse(str(source["label_config"]))
     names = [it.name for it in config.answerable] if control is None else [config[control].name]
-    annotators = studio.annotators()
-    found = {it["id"]: read_task(it, annotators) for it in studio.tasks(source["id"], ids=tasks)}
+    found = {it.id: it for it in studio.read(studio.tasks(source["id"], ids=tasks))}
     if gone := sorted(set(tasks) - found.keys()):
         raise InputError(f"Project {source['id']} has no task {', '.join(map(str, gone))}.", mend="Check the ids.")
     table = judgements(found.values(), config).filter(pl.col("control").is_in(names))

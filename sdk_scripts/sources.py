@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError, InputError, StudioNotFound
-from ml_backend.labeling.results import Task, read_task
+from ml_backend.labeling.results import Task
 from sdk_scripts.export_file import read_export
 from sdk_scripts.manifest import load_manifest
 from sdk_scripts.resources.project import find_project as bearing
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 WHAT_A_SOURCE_IS = (
     "SOURCE is the id of a Label Studio project, a project.yaml, or a Label Studio JSON export with --label-config."
 )
+
+NO_SECRET = Arms()
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def load_source(source: str, *, label_config: Path | None, settings: Settings) -
     Label Studio that does not give the project.
     """
     if not (_is_id(source) or _manifest(source)):
-        return load_export(Path(source), label_config)
+        return load_export(Path(source), label_config, Arms(settings.policy_secret.get_secret_value()))
     if label_config is not None:
         raise InputError(
             f"--label-config {label_config} was given, but {source} has a label config of its own.",
@@ -104,8 +107,8 @@ def _manifest(source: str) -> Path | None:
     return path if path.suffix.lower() in {".yaml", ".yml"} else None
 
 
-def load_export(path: Path, label_config: Path | None) -> Dataset:
-    """A file source. Raises InputError or ConfigError."""
+def load_export(path: Path, label_config: Path | None, arms: Arms = NO_SECRET) -> Dataset:
+    """A file source; `arms` opens its seals. Raises InputError or ConfigError."""
     if not path.exists():
         raise InputError(f"There is no file {path}.", mend=WHAT_A_SOURCE_IS)
     if label_config is None:
@@ -116,7 +119,8 @@ def load_export(path: Path, label_config: Path | None) -> Dataset:
     config = read_label_config(label_config)
     export = read_export(path)
     name = path.name.removesuffix(".gz").removesuffix(".json")
-    return Dataset(name, config, export.tasks, warnings=(*export.warnings, *mismatches(config, export.tasks)))
+    tasks = [arms.opened(task) for task in export.tasks]
+    return Dataset(name, config, tasks, warnings=(*export.warnings, *oddities(config, tasks)))
 
 
 def read_project(studio: Studio, project: Mapping[str, Any]) -> Dataset:
@@ -127,8 +131,7 @@ def read_project(studio: Studio, project: Mapping[str, Any]) -> Dataset:
 def dataset_of(studio: Studio, project: Mapping[str, Any], json_tasks: Iterable[Mapping[str, Any]]) -> Dataset:
     """The dataset of some tasks of a project. Raises as `read_project`."""
     config = parse(project["label_config"])
-    annotators = studio.annotators()
-    tasks = [read_task(task, annotators) for task in json_tasks]
+    tasks = studio.read(json_tasks)
     return Dataset(
         name=str(project.get("title") or project["id"]),
         config=config,
@@ -136,7 +139,7 @@ def dataset_of(studio: Studio, project: Mapping[str, Any], json_tasks: Iterable[
         studio=studio,
         project=dict(project),
         url=studio.data_manager(project["id"]),
-        warnings=mismatches(config, tasks),
+        warnings=oddities(config, tasks),
     )
 
 
@@ -153,6 +156,20 @@ def read_label_config(path: Path) -> LabelConfig:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.", mend="Check the path.") from None
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.what}", mend=error.mend) from None
+
+
+def oddities(config: LabelConfig, tasks: list[Task]) -> tuple[str, ...]:
+    """What is left out of every figure, and why."""
+    return (*mismatches(config, tasks), *_unopened(tasks))
+
+
+def _unopened(tasks: list[Task]) -> Iterator[str]:
+    times = sum(it.sealed and it.arm in ("", "unknown") for task in tasks for it in task.annotations)
+    if times:
+        yield (
+            f"{times} annotations were made from predictions under a seal that TIEBREAK_POLICY_SECRET does not open: "
+            "they may be wrong on purpose and are left out. Set the secret of the backend that predicted."
+        )
 
 
 def mismatches(config: LabelConfig, tasks: list[Task]) -> tuple[str, ...]:

@@ -23,6 +23,10 @@ SCHEMA: dict[str, pl.DataType] = {
     "changed": pl.Boolean(),  # differs from that prediction; null where that answered nothing, or it is not known
     "ground_truth": pl.Boolean(),
     "decided": pl.Boolean(),  # a review's decision, no judgement of an annotator
+    "machine": pl.Boolean(),  # written by the machine alone, no judgement either
+    "arm": pl.String(),  # plain, blind, seeded, unknown; empty where nothing tells
+    "shown": pl.String(),  # the answer that the prediction on the screen gave; null where it gave none
+    "void": pl.Boolean(),  # a wrong answer that was seeded and submitted as it was, or a seal that cannot be opened
 }
 
 _CHUNK = 100_000  # rows kept as Python objects at a time
@@ -42,8 +46,10 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
         for annotation in task.annotations:
             if annotation.cancelled:
                 continue
-            decided = annotation.decided
+            decided, machine = annotation.decided, annotation.machine
             given = answers(config, annotation.regions, hidden=decided)
+            shown = answers(config, annotation.shown.regions) if annotation.shown else {}
+            unopened = annotation.arm in ("", "unknown") and annotation.sealed
             changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, config)
             for name, answer in given.items():
                 known = keys[name]
@@ -52,11 +58,13 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                     key = kinds[name].key(answer)
                     if len(known) < _KEYS_KEPT:
                         known[answer] = key
+                before = shown.get(name)
+                corrected = name in machine and machine[name] != key
                 rows.append(
                     (
                         task.id,
                         name,
-                        annotation.annotator,
+                        (annotation.updated_by or annotation.annotator) if corrected else annotation.annotator,
                         key,
                         annotation.id,
                         annotation.created_at,
@@ -66,6 +74,10 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                         changed.get(name),
                         annotation.ground_truth,
                         decided,
+                        name in machine and not corrected,
+                        annotation.arm,
+                        None if before is None else kinds[name].key(before),
+                        unopened or (name in annotation.seeded and before in (None, answer)),
                     )
                 )
         if len(rows) >= _CHUNK:
@@ -103,15 +115,15 @@ def latest(table: pl.DataFrame) -> pl.DataFrame:
     nobody = pl.when(pl.col("annotator") == "").then(pl.int_range(pl.len()))
     return (
         _by_age(table)
-        .with_columns(nobody.alias("nobody"), _DECIDED.alias("review"), _STANDING.alias("standing"))
-        .unique(["task", "control", "annotator", "nobody", "review", "standing"], keep="last", maintain_order=True)
-        .drop("nobody", "review", "standing")
+        .with_columns(nobody.alias("nobody"), _JUDGED.alias("judged"), _STANDING.alias("standing"))
+        .unique(["task", "control", "annotator", "nobody", "judged", "standing"], keep="last", maintain_order=True)
+        .drop("nobody", "judged", "standing")
     )
 
 
 def of_annotators(table: pl.DataFrame) -> pl.DataFrame:
-    """The rows that are an annotator's judgement, not a review's decision."""
-    return table.filter(~_DECIDED)
+    """The rows that are an annotator's judgement: no review's decision, nothing the machine wrote, nothing void."""
+    return table.filter(_JUDGED)
 
 
 def decisions(table: pl.DataFrame) -> pl.DataFrame:
@@ -124,6 +136,7 @@ def decisions(table: pl.DataFrame) -> pl.DataFrame:
 
 
 _DECIDED = pl.col("decided").fill_null(False)
+_JUDGED = ~(_DECIDED | pl.col("machine").fill_null(False) | pl.col("void").fill_null(False))
 _STANDING = _DECIDED & pl.col("ground_truth").fill_null(False)
 
 

@@ -17,6 +17,16 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import Answer, Region, finite, kind_of, label_of, region, string
 
 MAX_DEPTH = 50  # of anything nested in task data
+SEAL = "seal"
+"""Key in a region's `meta.tiebreak` that says, to holders of the secret, in which arm the task is (`arms`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    id: int
+    regions: tuple[Region, ...]
+    score: float | None = None
+    model_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +43,30 @@ class Annotation:
     """Seconds."""
     parent_prediction: int | None = None
     """The prediction it was submitted from."""
+    shown: Prediction | None = None
+    """The project's prediction when it was submitted, as Label Studio keeps it beside; None where there was none."""
+    arm: str = ""
+    """plain, blind or seeded (`arms.Arms.opened`), unknown where a seal cannot be opened; empty: nobody has looked."""
+    seeded: frozenset[str] = frozenset()
+    """Controls whose shown answer was wrong on purpose."""
+    updated_by: str = ""
+
+    @property
+    def sealed(self) -> bool:
+        """Whether what was shown says in a seal in which arm the task is."""
+        return any(map(seal_of, (*self.regions, *(self.shown.regions if self.shown else ()))))
+
+    @property
+    def machine(self) -> dict[str, str]:
+        """Control -> key of the answer, where the machine wrote it by itself; people may have changed it since."""
+        marks = [(item.get("from_name"), _mark(item)) for item in self.regions]
+        return {str(name): str(mark.get("answer")) for name, mark in marks if mark.get("machine")}
 
     @property
     def decided(self) -> bool:
         """Whether it is a review's decision rather than an annotator's judgement: a region's `meta.tiebreak` names the
         review. `ground_truth` does not tell, as Label Studio gives it to whatever is imported."""
-        return any(_decided(item.get("meta")) for item in self.regions)
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    id: int
-    regions: tuple[Region, ...]
-    score: float | None = None
-    model_version: str = ""
+        return any(_mark(item).get("review") for item in self.regions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +99,7 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
 
 
 def read_annotation(json: Mapping[str, Any], annotators: Mapping[int, str] | None = None) -> Annotation:
-    lead_time = finite(json.get("lead_time"))
+    lead_time, shown = finite(json.get("lead_time")), json.get("prediction")
     return Annotation(
         id=_whole(json.get("id")) or 0,
         annotator=_annotator(json.get("completed_by"), annotators or {}),
@@ -90,6 +110,8 @@ def read_annotation(json: Mapping[str, Any], annotators: Mapping[int, str] | Non
         updated_at=read_time(json.get("updated_at")),
         lead_time=float(lead_time) if lead_time is not None and lead_time >= 0 else None,
         parent_prediction=_whole(json.get("parent_prediction")),
+        shown=read_prediction(shown) if isinstance(shown, Mapping) and shown.get("model_version") else None,
+        updated_by=_annotator(json.get("updated_by"), annotators or {}),
     )
 
 
@@ -103,9 +125,16 @@ def read_prediction(json: Mapping[str, Any]) -> Prediction:
     )
 
 
-def _decided(meta: Any) -> bool:
+def seal_of(region: Region) -> str:
+    """Empty where it has none."""
+    return string(_mark(region).get(SEAL)) or ""
+
+
+def _mark(region: Region) -> Mapping[str, Any]:
+    """What Tiebreak wrote into a region."""
+    meta = region.get("meta")
     about = meta.get("tiebreak") if isinstance(meta, Mapping) else None
-    return isinstance(about, Mapping) and bool(about.get("review"))
+    return about if isinstance(about, Mapping) else {}
 
 
 def _annotator(who: Any, annotators: Mapping[int, str]) -> str:

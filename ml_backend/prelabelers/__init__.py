@@ -20,7 +20,7 @@ from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.plugins import Registry
 from ml_backend.prelabelers._folds import group_key, text_hash
 from ml_backend.prelabelers._inputs import Inputs, Reading, readings_of
-from ml_backend.prelabelers._options import Option, options
+from ml_backend.prelabelers._options import Option, exclusive, options
 
 __all__ = [
     "PRELABELERS",
@@ -36,6 +36,7 @@ __all__ = [
     "Starter",
     "State",
     "TrainedHead",
+    "exclusive",
     "group_key",
     "learners",
     "options",

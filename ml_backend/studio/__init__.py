@@ -50,7 +50,13 @@ class Studio(StoredPredictions, Imports, Annotations, People, Files, Views, Back
                 "There is no token for Label Studio.",
                 mend="Set TIEBREAK_STUDIO_TOKEN to a token from its Account & Settings page.",
             )
-        return cls(settings.studio_url, token, timeout=settings.studio_timeout, public_url=settings.studio_public_url)
+        return cls(
+            settings.studio_url,
+            token,
+            timeout=settings.studio_timeout,
+            public_url=settings.studio_public_url,
+            policy_secret=settings.policy_secret.get_secret_value(),
+        )
 
     def data_manager(self, project: int) -> str:
         """Address of a project's tasks, for people."""

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioUnauthorized, StudioUnreachable
 from ml_backend.studio.payloads import encode
 from ml_backend.studio.refusals import NEW_TOKEN, NotSent, Unsettled, plain, reasons_of, refusal
@@ -33,10 +34,11 @@ class Connection:
         timeout: float = 60.0,
         public_url: str | None = None,
         pause: float = 0.5,
+        policy_secret: str = "",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """`timeout` is in seconds for one call, `pause` those before the first repeat (doubling from there);
-        `public_url` is where people reach the server, if not at `url`.
+        `public_url` is where people reach the server, if not at `url`; `policy_secret` opens seals (`labeling.arms`).
 
         Raises StudioUnauthorized for what cannot be a token.
         """
@@ -45,6 +47,7 @@ class Connection:
         self.url = url.rstrip("/")
         self.public_url = (public_url or url).rstrip("/")
         self.timeout = timeout
+        self.arms = Arms(policy_secret)
         self._token = token
         self._pause = pause
         self._transport = transport

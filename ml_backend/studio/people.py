@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ml_backend.labeling.errors import InputError
+from ml_backend.labeling.results import Task, read_task
 from ml_backend.studio.connection import Connection
 from ml_backend.studio.refusals import Refusal, plain
 
@@ -16,6 +18,11 @@ class People(Connection):
     def annotators(self) -> dict[int, str]:
         """User id -> e-mail, of everyone in the organisation."""
         return {user["id"]: user["email"] for user in self._people() if user["email"] not in ("", _GONE)}
+
+    def read(self, tasks: Iterable[Mapping[str, Any]]) -> list[Task]:
+        """Tasks of Label Studio's API as analyses and training read them: annotators by e-mail, seals opened."""
+        annotators = self.annotators()
+        return [self.arms.opened(read_task(task, annotators)) for task in tasks]
 
     def add_annotator(self, email: str, first_name: str = "", last_name: str = "") -> int:
         """The id of the account with this e-mail, made if it is not there. E-mails are compared without case.

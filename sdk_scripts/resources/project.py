@@ -11,6 +11,7 @@ from xml.etree.ElementTree import canonicalize
 
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError
+from ml_backend.policy import policy_line, stop_line
 from sdk_scripts import standards
 from sdk_scripts.dropped_labels import dropped, usages
 from sdk_scripts.guidelines import same_html
@@ -90,7 +91,9 @@ def wanted_fields(manifest: Manifest, current: Mapping[str, Any] | None) -> dict
     says = project.labeling
     labeling = Labeling(says.batch, round(says.exploration, 4), says.most_annotations) if says else None
     standard = project.hard_cases.line() if project.hard_cases else None
-    fields["description"] = marked(written, Mark(manifest.name, labeling=labeling), standard)
+    policy = project.policy.line() if project.policy else None
+    stop = stop_line((current or {}).get("description")) if project.policy and project.policy.accept else None
+    fields["description"] = marked(written, Mark(manifest.name, labeling=labeling), standard, policy, stop)
     fields["label_config"] = manifest.label_config
     if manifest.instructions is not None:
         fields["expert_instruction"] = manifest.instructions
@@ -141,7 +144,9 @@ def _shown(fields: Mapping[str, Diff]) -> dict[str, Diff]:
         before, after = read_mark(about.before), read_mark(about.after)
         says = Diff(_said(before), _said(after))
         hard = Diff(standards.shown(read_standard(about.before)), standards.shown(read_standard(about.after)))
-        kept = {name: diff for name, diff in (("labeling", says), ("hard_cases", hard)) if diff.before != diff.after}
+        who = Diff(standards.shown(policy_line(about.before)), standards.shown(policy_line(about.after)))
+        lines = {"labeling": says, "hard_cases": hard, "policy": who}
+        kept = {name: diff for name, diff in lines.items() if diff.before != diff.after}
         shown["description"] = Diff(unmarked(about.before) or None, unmarked(about.after) or None)
         if kept and shown["description"].before == shown["description"].after:
             del shown["description"]
