@@ -1,14 +1,11 @@
 """Tasks in, predictions out, for the project's live version. Knows nothing of HTTP or queues.
 
-Until a version is trained, heads made from the label config answer, and the version is called zero-shot-…. Where the
-config has changed since the live version was trained, its heads answer the controls they still fit and zero-shot heads
-the others; the response bears the live version's name. A control nobody can answer is left out.
+Who answers is `plans`' business, what people see of it `presented`'s. A control nobody can answer is left out.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
 import threading
@@ -16,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 import structlog
@@ -25,22 +21,17 @@ from ml_backend.briefs import Brief, Briefs
 from ml_backend.encoder import Encoder, look_of
 from ml_backend.images import Look
 from ml_backend.labeling.arms import Arms
-from ml_backend.labeling.config import TEXT_TAGS, Control, LabelConfig
+from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.errors import ModelUnavailable
 from ml_backend.labeling.results import Task
-from ml_backend.live_models import LiveModels
-from ml_backend.model_registry import Model, ModelRegistry
+from ml_backend.model_registry import ModelRegistry
+from ml_backend.plans import Plan, Plans
 from ml_backend.prelabelers import (
-    PRELABELERS,
     Head,
     Inputs,
-    Learner,
     Opinion,
     Reading,
-    options,
     readings_of,
-    signature,
-    start,
     text_hash,
 )
 from ml_backend.presented import Given, prediction, shown
@@ -95,21 +86,6 @@ class Doubts:
     """(n, d) float32 with unit rows: the text read for the first control answered; without any, the rows are zero."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Who answers what under one version and one config."""
-
-    version: str
-    heads: Mapping[str, tuple[int, Head]]
-    """Control name -> a number of its own, and the head."""
-    number: int
-    """Its own too."""
-    fields: tuple[str, ...]
-    """Keys of task data that decide the answers; none where more than texts does."""
-    bytes: int
-    """About what it takes."""
-
-
 class Predictor:
     """Thread-safe, shared by all projects."""
 
@@ -122,22 +98,18 @@ class Predictor:
         self._encoder = encoder
         self._image_seconds = image_seconds
         self._policy_secret = policy_secret
-        self._models = LiveModels(registry, encoder.id)
+        self._plans = Plans(registry, encoder)
         self._briefs = Briefs(registry)
         self._lock = threading.Lock()
-        self._numbers = itertools.count()
-        self._zero_shot_plans: OrderedDict[str, Plan] = OrderedDict()
-        self._trained_plans: WeakKeyDictionary[Model, OrderedDict[str, Plan]] = WeakKeyDictionary()
         self._found: OrderedDict[tuple[int, bytes], Found] = OrderedDict()
         self._written: OrderedDict[tuple[int, bytes], str] = OrderedDict()
         self._written_bytes = 0
-        self._answering: WeakValueDictionary[int, Plan] = WeakValueDictionary()
+        self._made = 0
 
     def model_version(self, project: str, config: LabelConfig) -> str:
         """The version that would answer now; loads no encoder. Raises InputError for a project key that is none, and
         ModelUnavailable where the registry cannot be read."""
-        model = self._models.live(project)
-        return model.info.version if model else self._zero_shot_version(config)
+        return self._plans.version(project, config)
 
     def predict(
         self,
@@ -154,12 +126,12 @@ class Predictor:
         version. `context` (of interactive requests) asks for regions in sight, which no head here makes: it is
         answered like any other task. Raises ModelUnavailable where the encoder cannot be loaded.
         """
-        plan = self._plan(project, config)
+        plan = self._plans.of(project, config)
         return Answers(plan.version, self._items(plan, config, tasks, self._arms(self._briefs.of(project))))
 
     def write(self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> Written:
         """What `predict` answers, as JSON; items of texts answered before are remembered. Raises as `predict`."""
-        plan = self._plan(project, config)
+        plan = self._plans.of(project, config)
         arms = self._arms(self._briefs.of(project))
         keys = [_key(plan, task, arms) for task in tasks]
         items = [self._written.get(key) if key else None for key in keys]
@@ -174,17 +146,10 @@ class Predictor:
     def written(self, project: str, xml: str, tasks: Sequence[Mapping[str, Any]]) -> Written | None:
         """What `write` answers, where that is known without reading a model or a config, encoding or waiting; else
         None. For the event loop: it takes microseconds a task."""
-        live = self._models.at_hand(project)
-        if live is None:
+        plan, brief = self._plans.at_hand(project, xml), self._briefs.at_hand(project)
+        if plan is None or brief is None:
             return None
-        if (brief := self._briefs.at_hand(project)) is None:
-            return None
-        (model,), arms = live, self._arms(brief)
-        with self._lock:
-            plans = self._trained_plans.get(model) if model else self._zero_shot_plans
-            plan = plans.get(xml) if plans else None
-        if plan is None:
-            return None
+        arms = self._arms(brief)
         items: list[str] = []
         for task in tasks:
             key = _key(plan, task, arms)
@@ -210,15 +175,26 @@ class Predictor:
     def _remember(self, items: Mapping[tuple[int, bytes], str]) -> None:
         with self._lock:
             for key, item in items.items():
-                if key not in self._written and key[0] in self._answering:
+                if key not in self._written and self._plans.answering(key[0]):
                     self._written[key] = item
                     self._written_bytes += _size(item)
+            self._forget()
             while self._written_bytes > WRITTEN_BYTES:
                 self._written_bytes -= _size(self._written.popitem(last=False)[1])
 
+    def _forget(self) -> None:
+        """What models that are gone have said, whenever there is a new one."""
+        if self._made == self._plans.made:
+            return
+        self._made = self._plans.made
+        for key in [key for key in self._found if not self._plans.answering(key[0])]:
+            del self._found[key]
+        for key in [key for key in self._written if not self._plans.answering(key[0])]:
+            self._written_bytes -= _size(self._written.pop(key))
+
     def doubts(self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> Doubts:
         """What the same heads think of these tasks, for choosing what people should look at. Raises as `predict`."""
-        plan = self._plan(project, config)
+        plan = self._plans.of(project, config)
         confidence, doubt = np.full(len(tasks), np.nan), np.full(len(tasks), np.nan)
         for i, found in self._found_for(plan, config, tasks):
             if it := shown(config, {name: given for name, (given, _) in found.items()}, None):
@@ -239,7 +215,7 @@ class Predictor:
         self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]
     ) -> tuple[str, list[dict[str, Opinion]]]:
         """The version, and of each task control -> what it thinks, whatever people are shown. Raises as `predict`."""
-        plan = self._plan(project, config)
+        plan = self._plans.of(project, config)
         read = [i for i, task in enumerate(tasks) if _is_task(task)]
         look = look_of(self._encoder, self._image_seconds)
         found: list[dict[str, Opinion]] = [{} for _ in tasks]
@@ -255,13 +231,13 @@ class Predictor:
     def opinions(self, project: str, config: LabelConfig, tasks: Sequence[Task]) -> dict[str, dict[int, Opinion]]:
         """Control -> task id -> what the live version thinks, of the tasks whose texts it has not learned from: where
         they are labelled by now, it does not know. Raises ModelUnavailable where no version is trained yet."""
-        model = self._models.live(project)
+        model = self._plans.live(project)
         if model is None:
             raise ModelUnavailable("No version is trained yet.", mend="Label more tasks, or run `tiebreak train`.")
         learned_from = self._registry.load(project, model.info.version).learned_from  # the one that serves goes without
         look = look_of(self._encoder, self._image_seconds)
         found: dict[str, dict[int, Opinion]] = {}
-        for name, (_, head) in self._plan(project, config).heads.items():
+        for name, (_, head) in self._plans.of(project, config).heads.items():
             learned = learned_from.get(name, np.zeros(0, np.uint64))
             readings = _readings(config, config[name], [task.data for task in tasks], look)
             new = [
@@ -301,51 +277,10 @@ class Predictor:
                 found[key] = _found(opinion)
             with self._lock:
                 self._found.update({key: found[key] for key in new})
+                self._forget()
                 while len(self._found) > OPINIONS:
                     self._found.popitem(last=False)
         return [found.get(key) for key in keys]
-
-    def _plan(self, project: str, config: LabelConfig) -> Plan:
-        model = self._models.live(project)
-        with self._lock:
-            plans = self._trained_plans.setdefault(model, OrderedDict()) if model else self._zero_shot_plans
-            if (plan := plans.get(config.xml)) is not None:
-                plans.move_to_end(config.xml)
-                return plan
-        plan = self._make_plan(model, config)
-        with self._lock:
-            plan = plans.setdefault(config.xml, plan)
-            while len(plans) > (TRAINED_CONFIGS if model else CONFIGS):
-                plans.popitem(last=False)
-            while len(plans) > 1 and sum(it.bytes for it in plans.values()) > CONFIG_BYTES:
-                plans.popitem(last=False)
-            self._answering.update({number: plan for number, _ in plan.heads.values()})
-            self._answering[plan.number] = plan
-            for key in [key for key in self._found if key[0] not in self._answering]:  # of models that are gone
-                del self._found[key]
-            for key in [key for key in self._written if key[0] not in self._answering]:
-                self._written_bytes -= _size(self._written.pop(key))
-        return plan
-
-    def _make_plan(self, model: Model | None, config: LabelConfig) -> Plan:
-        heads = {}
-        for control in config.answerable:
-            head = (_trained(model, config, control) if model else None) or start(config, control, self._encoder)
-            if head is not None:
-                heads[control.name] = next(self._numbers), head
-        version = model.info.version if model else self._zero_shot_version(config)
-        labels = sum(len(config[name].labels) for name in heads)
-        size = 4 * len(config.xml) + labels * (4 * self._encoder.dimension + 500) if heads else len(config.xml)
-        return Plan(version, heads, next(self._numbers), _text_fields(config), size)
-
-    def _zero_shot_version(self, config: LabelConfig) -> str:
-        """Named after all that its answers depend on: the words of the labels, the fields read, and the encoder."""
-        asked = [
-            (signature(config, control), [(option.name, option.words) for option in options(control)])
-            for control in config.answerable
-        ]
-        whole = repr((asked, self._encoder.id)).encode(errors="replace")
-        return f"zero-shot-{hashlib.sha256(whole).hexdigest()[:8]}"
 
 
 def _found(opinion: Opinion | None) -> Found:
@@ -364,23 +299,6 @@ def task_id(task: Mapping[str, Any]) -> int | None:
 
 def _is_task(task: object) -> bool:
     return isinstance(task, Mapping) and isinstance(task.get("data"), Mapping)
-
-
-def _trained(model: Model, config: LabelConfig, control: Control) -> Head | None:
-    """The version's head for the control, if it has one that fits the control as it is now."""
-    stored = model.heads.get(control.name)
-    if stored is None or stored.signature != signature(config, control):
-        return None
-    prelabeler = PRELABELERS[stored.prelabeler]
-    return prelabeler.load(control, stored.state) if isinstance(prelabeler, Learner) else None
-
-
-def _text_fields(config: LabelConfig) -> tuple[str, ...]:
-    """The keys of task data that a config of nothing but texts shows; none for others: an image can change behind its
-    address."""
-    if any(source.tag.lower() not in TEXT_TAGS for source in config.sources):
-        return ()
-    return tuple(dict.fromkeys(source.field for source in config.sources if source.field))
 
 
 def _key(plan: Plan, task: Mapping[str, Any], arms: Arms) -> tuple[int, bytes] | None:

@@ -59,12 +59,12 @@ def test_a_low_bound_is_kept_whoever_asks_and_everybody_is_answered(registry: Mo
 def test_the_predictor_lets_go_of_heads_with_their_model(registry: ModelRegistry, encoder: Encoder) -> None:
     one = registry.load(key(0), registry.live(key(0)) or "").serving()
     predictor = Predictor(registry, encoder)
-    predictor._models = LiveModels(registry, encoder.id, most_bytes=3 * one.bytes)
+    predictor._plans._models = LiveModels(registry, encoder.id, most_bytes=3 * one.bytes)
     for number in range(PROJECTS):
         answers = predictor.predict(key(number), SENTIMENT, asked(number))
         assert answers.results[0]["score"] > 0
     gc.collect()
-    assert len(predictor._trained_plans) <= 3
+    assert len(predictor._plans._trained) <= 3
 
 
 def test_what_a_model_is_said_to_take_is_no_less_than_it_takes(registry: ModelRegistry, encoder: Encoder) -> None:

@@ -316,16 +316,19 @@ def test_no_task_is_in_doubt_where_there_is_none(predictor: Predictor) -> None:
 
 
 def test_what_a_model_thought_goes_with_the_model(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ml_backend.predictor.CONFIGS", 1)
+    monkeypatch.setattr("ml_backend.plans.CONFIGS", 1)
     predictor.predict(PROJECT, SENTIMENT, asked(POSITIVE))
     other = parse(SENTIMENT.xml.replace("happy", "delighted"))
     predictor.predict(PROJECT, other, asked(NEGATIVE))
     predictor.predict(PROJECT, SENTIMENT, asked(POSITIVE))
     gc.collect()
     predictor.predict(PROJECT, other, asked(NEGATIVE))
-    kept = {number for plan in predictor._zero_shot_plans.values() for number, _ in plan.heads.values()}
+    plans = predictor._plans._zero_shot.values()
+    kept = {number for plan in plans for number, _ in plan.heads.values()}
     assert {number for number, _ in predictor._found} == kept
-    assert {number for number, _ in predictor._written} <= {plan.number for plan in predictor._zero_shot_plans.values()}
+    assert {number for number, _ in predictor._written} <= {
+        plan.number for plan in predictor._plans._zero_shot.values()
+    }
 
 
 def test_what_is_written_is_what_is_predicted_the_first_time_and_from_memory(
@@ -354,9 +357,9 @@ def test_written_items_and_prepared_configs_keep_within_their_bytes(
     predictor.write(PROJECT, SENTIMENT, asked(*(text for text, _ in reviews(20))))
     assert 0 < predictor._written_bytes <= 2_000
     assert predictor._written_bytes == sum(len(item) + 300 for item in predictor._written.values())
-    monkeypatch.setattr("ml_backend.predictor.CONFIG_BYTES", 1)
+    monkeypatch.setattr("ml_backend.plans.CONFIG_BYTES", 1)
     predictor.write(PROJECT, parse(SENTIMENT.xml.replace("happy", "delighted")), asked(POSITIVE))
-    assert len(predictor._zero_shot_plans) == 1
+    assert len(predictor._plans._zero_shot) == 1
 
 
 def test_opinions_are_of_texts_the_live_version_has_not_learned_from(
