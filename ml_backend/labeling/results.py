@@ -88,7 +88,7 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
     return Task(
         id=_whole(json.get("id")) or 0,
         data=json["data"],
-        annotations=tuple(
+        annotations=_alike(
             read_annotation(item, annotators)
             for item in _objects(json.get("annotations"))
             if isinstance(item.get("result"), list)
@@ -96,6 +96,18 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
         predictions=tuple(map(read_prediction, _objects(json.get("predictions")))),  # a plain export lists ids only
         meta=meta if isinstance(meta := json.get("meta"), Mapping) else {},
     )
+
+
+def _alike(annotations: Iterable[Annotation]) -> tuple[Annotation, ...]:
+    """Those who saw the same prediction share it, in memory."""
+    seen: dict[tuple[int, str], Prediction] = {}
+    found = []
+    for it in annotations:
+        if it.shown is not None:
+            first = seen.setdefault((it.shown.id, it.shown.model_version), it.shown)
+            it = replace(it, shown=first) if first == it.shown else it
+        found.append(it)
+    return tuple(found)
 
 
 def read_annotation(json: Mapping[str, Any], annotators: Mapping[int, str] | None = None) -> Annotation:
