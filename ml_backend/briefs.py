@@ -12,7 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,8 @@ class Precedent:
 class Brief:
     policy: Policy = field(default_factory=Policy)
     precedents: tuple[Precedent, ...] = ()
+    audits: frozenset[int] = frozenset()
+    """Tasks that the machine accepted and people are still to label blind."""
 
 
 NOTHING = Brief()
@@ -122,14 +124,13 @@ def refresh(
     Raises StudioError, ModelUnavailable.
     """
     refresh_policy(registry, project)
-    policy = _parse(registry.read_brief(project_key(project))).policy
+    before = _stored(registry, project_key(project))
     now = datetime.now(UTC)
     known = usable(read_cases(studio, project, config, now) if cases is None else cases, "precedent", now)
     newest = sorted(known, key=lambda case: case.task)[-MOST_PRECEDENTS:]
-    brief = Brief(policy, tuple(_precedents(newest, config, look)))
-    content = _text(brief)
-    if registry.read_brief(project_key(project)) != content:
-        registry.write_brief(project_key(project), content)
+    brief = replace(before, precedents=tuple(_precedents(newest, config, look)))
+    if brief != before:
+        registry.write_brief(project_key(project), _text(brief))
     return brief
 
 
@@ -137,11 +138,27 @@ def refresh_policy(registry: ModelRegistry, project: Mapping[str, Any]) -> None:
     """The same for the policy alone, at the cost of reading a file; errors are logged."""
     try:
         policy, key = policy_of(project), project_key(project)
-        before = _parse(registry.read_brief(key))
+        before = _stored(registry, key)
         if before.policy != policy:
-            registry.write_brief(key, _text(Brief(policy, before.precedents)))
-    except (TiebreakError, ValueError, KeyError, TypeError) as error:
+            registry.write_brief(key, _text(replace(before, policy=policy)))
+    except TiebreakError as error:
         log.error("a project's policy cannot be noted", project=project.get("id"), why=str(error))
+
+
+def note_audits(registry: ModelRegistry, project_key: str, audits: Iterable[int]) -> None:
+    """Tasks whose predictions stay empty until people have labelled them. Raises ModelUnavailable."""
+    before = _stored(registry, project_key)
+    if before.audits != (wanted := frozenset(audits)):
+        registry.write_brief(project_key, _text(replace(before, audits=wanted)))
+
+
+def _stored(registry: ModelRegistry, project_key: str) -> Brief:
+    """A damaged one counts as none."""
+    try:
+        return _parse(registry.read_brief(project_key))
+    except (ValueError, KeyError, TypeError) as error:
+        log.error("a project's brief cannot be read", project=project_key, why=str(error))
+        return NOTHING
 
 
 def _precedents(cases: Iterable[Case], config: LabelConfig, look: Look | None) -> Iterable[Precedent]:
@@ -154,7 +171,11 @@ def _precedents(cases: Iterable[Case], config: LabelConfig, look: Look | None) -
 
 
 def _text(brief: Brief) -> bytes:
-    document = {"policy": json.loads(brief.policy.line()), "precedents": [asdict(it) for it in brief.precedents]}
+    document = {
+        "policy": json.loads(brief.policy.line()),
+        "precedents": [asdict(it) for it in brief.precedents],
+        "audits": sorted(brief.audits),
+    }
     return json.dumps(document, sort_keys=True).encode()
 
 
@@ -162,4 +183,8 @@ def _parse(content: bytes | None) -> Brief:
     if not content:
         return NOTHING
     read = json.loads(content)
-    return Brief(Policy.model_validate(read["policy"]), tuple(Precedent(**it) for it in read["precedents"]))
+    return Brief(
+        Policy.model_validate(read["policy"]),
+        tuple(Precedent(**it) for it in read["precedents"]),
+        frozenset(map(int, read["audits"])),
+    )

@@ -170,7 +170,7 @@ class Predictor:
         return results
 
     def _arms(self, brief: Brief) -> Arms:
-        return Arms(self._policy_secret, brief.policy.blind, brief.policy.seeded)
+        return Arms(self._policy_secret, brief.policy.blind, brief.policy.seeded, brief.audits)
 
     def _remember(self, items: Mapping[tuple[int, bytes], str]) -> None:
         with self._lock:

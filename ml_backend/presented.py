@@ -58,7 +58,8 @@ def shown(config: LabelConfig, given: Mapping[str, Given], task: int | None, arm
         return found if found.answers else None
     match arms.of(task):
         case "blind":
-            return replace(found, blind=True)
+            scores = dict.fromkeys(found.scores, 0.0) if task in arms.audits else found.scores
+            return replace(found, scores=scores, blind=True)  # audits come first in a queue by uncertainty
         case "seeded":
             return _seeded(config, given, found, task, arms)
     return found

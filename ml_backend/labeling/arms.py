@@ -34,6 +34,8 @@ class Arms:
     secret: str = ""
     blind: float = 0.0
     seeded: float = 0.0
+    audits: frozenset[int] = frozenset()
+    """Tasks that the machine labelled and people are to label blind: in that arm, whatever the shares."""
 
     @property
     def seals(self) -> bool:
@@ -41,12 +43,14 @@ class Arms:
 
     @property
     def any(self) -> bool:
-        return self.blind > 0 or self.seals
+        return self.blind > 0 or self.seals or bool(self.audits)
 
     def of(self, task: int) -> Arm:
         """Growing a share leaves the tasks that were in it where they are."""
         if not self.any:
             return "plain"
+        if task in self.audits:
+            return "blind"
         place = self._place("arm", task)
         if place < self.blind:
             return "blind"
