@@ -6,18 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from ml_backend.large_model import Cost
 from ml_backend.outcomes import Outcomes
 from ml_backend.prelabelers import Opinion
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    requests: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    money: float = 0.0
-    seconds: float = 0.0
-    cached: bool = False
 
 
 @dataclass(frozen=True)
