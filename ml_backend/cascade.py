@@ -215,7 +215,7 @@ class Cascade:
             len(self._lessons.tasks),
             len(ids),
             answered,
-            time.time() + AGAIN_SECONDS if answered < 0.9 * len(ids) else 0.0,
+            time.time() + AGAIN_SECONDS if any(map(_failed, replies)) else 0.0,
         )
 
     def _sample(self, local: Mapping[str, Mapping[int, Opinion]]) -> list[int]:
@@ -261,6 +261,12 @@ class Cascade:
         trained = self._registry.live(self._project) is not None
         whole = [self._large.id, terms, self._config.xml, self._guidelines, self._encoder.id, trained]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode(errors="replace")).hexdigest()[:16]
+
+
+def _failed(reply: Reply) -> bool:
+    """Whether it says nothing because something went wrong: an abstention is kept in the cache, an answer that is not
+    valid or did not come is not."""
+    return not reply.opinions and not reply.cost.cached and not reply.cost.requests
 
 
 def _drawn(text: int) -> bytes:
