@@ -17,6 +17,13 @@ def show(document: Mapping[str, Any]) -> None:
     print_table(
         document["full"]["by_label"], ["label", "n", "precision", "recall", "f1", "taken_for"], title="\nBy label"
     )
+    if large := document.get("large_model"):
+        title = f"\n{large['model']} on {large['texts']:,} test texts, each asked with and without examples"
+        print_table(ways(large), list(ways(large)[0]), title=title)
+        cascade = [{**row, "accepted at 95 %": row["coverage"]["0.95"]} for row in large["cascade"]]
+        columns = ["below", "asked", "accuracy", "macro_f1", "ece", "accepted at 95 %", "tokens_per_1000"]
+        columns += ["money_per_1000", "money_saved_per_1000"]
+        print_table(cascade, columns, title="\nA cascade that asks it below a confidence of the local model")
     for path in document.get("files", {}).values():
         typer.echo(path)
 
@@ -44,6 +51,27 @@ def curve(document: Mapping[str, Any]) -> list[dict[str, object]]:
         )
     every = dict.fromkeys(name for row in reversed(rows) for name in row)
     return [{name: row.get(name) for name in every} for row in rows]
+
+
+def ways(large: Mapping[str, Any]) -> list[dict[str, object]]:
+    """The large model without and with examples, and the local one on the same texts, as rows of a table."""
+    named = {"local model": "local", "without examples": "zero_shot", "with examples": "with_examples"}
+    return [
+        {
+            "who": who,
+            "accuracy": row["accuracy"],
+            "low": row["accuracy_low"],
+            "high": row["accuracy_high"],
+            "macro F1": row["macro_f1"],
+            "ECE": row["ece"],
+            "recalibrated": row.get("ece_recalibrated"),
+            "answered": row["answered"],
+            "tokens a label": row.get("tokens_a_label"),
+            "money a label": row.get("money_a_label"),
+            "seconds a label": row.get("seconds_a_label"),
+        }
+        for who, row in ((who, large[name]) for who, name in named.items())
+    ]
 
 
 def _short(row: Mapping[str, Any]) -> dict[str, object]:
