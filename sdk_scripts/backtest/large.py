@@ -187,7 +187,7 @@ def _row(heard: Labelled, replies: Sequence[Reply]) -> JSON:
         "output_tokens": cost.output_tokens,
         "money": cost.money,
         "tokens_a_label": cost.tokens / each if live else None,
-        "money_a_label": cost.money / each if live else None,
+        "money_per_1000": 1000 * cost.money / each if live else None,
         "seconds_a_label": cost.seconds / each if live else None,
     }
 
@@ -260,11 +260,13 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         )
     else:
         said.append("Together they are hardly better than the local model alone: the large model does not pay here.")
-    alone, together = (row["coverage"][f"{PROMISES[0]:g}"] for row in (local, best))
-    said.append(
-        f"At {PROMISES[0]:.0%} accuracy, {together:.0%} of the texts need no person with the cascade, {alone:.0%} with "
-        "the local model alone."
-    )
+    promised = f"{PROMISES[0]:g}"
+    widest = max(rows, key=lambda row: (row["coverage"][promised], -row["asked"]))
+    if (share := widest["coverage"][promised]) > local["coverage"][promised]:
+        said.append(
+            f"At {PROMISES[0]:.0%} promised accuracy, {share:.0%} of the texts need no person where it is asked below "
+            f"{widest['below']:g}; with the local model alone {local['coverage'][promised]:.0%}."
+        )
     if found["note"]:
         said.append(f"{found['wanted'] - found['texts']} texts were not asked: {found['note']}.")
     return said

@@ -20,10 +20,8 @@ def show(document: Mapping[str, Any]) -> None:
     if large := document.get("large_model"):
         title = f"\n{large['model']} on {large['texts']:,} test texts, each asked with and without examples"
         print_table(ways(large), list(ways(large)[0]), title=title)
-        cascade = [{**row, "accepted at 95 %": row["coverage"]["0.95"]} for row in large["cascade"]]
-        columns = ["below", "asked", "accuracy", "macro_f1", "ece", "accepted at 95 %", "tokens_per_1000"]
-        columns += ["money_per_1000", "money_saved_per_1000"]
-        print_table(cascade, columns, title="\nA cascade that asks it below a confidence of the local model")
+        title = "\nA cascade that asks it below a confidence of the local model; tokens and money per 1,000 texts"
+        print_table(cascade(large), list(cascade(large)[0]), title=title)
     for path in document.get("files", {}).values():
         typer.echo(path)
 
@@ -66,12 +64,33 @@ def ways(large: Mapping[str, Any]) -> list[dict[str, object]]:
             "ECE": row["ece"],
             "recalibrated": row.get("ece_recalibrated"),
             "answered": row["answered"],
-            "tokens a label": row.get("tokens_a_label"),
-            "money a label": row.get("money_a_label"),
+            "tokens a label": _whole(row.get("tokens_a_label")),
+            "money per 1,000": row.get("money_per_1000"),
             "seconds a label": row.get("seconds_a_label"),
         }
         for who, row in ((who, large[name]) for who, name in named.items())
     ]
+
+
+def cascade(large: Mapping[str, Any]) -> list[dict[str, object]]:
+    return [
+        {
+            "asked below": row["below"],
+            "asked": row["asked"],
+            "accuracy": row["accuracy"],
+            "macro F1": row["macro_f1"],
+            "ECE": row["ece"],
+            **{f"accepted at {100 * float(name):g} %": share for name, share in row["coverage"].items()},
+            "tokens": _whole(row["tokens_per_1000"]),
+            "money": row["money_per_1000"],
+            "money saved": row["money_saved_per_1000"],
+        }
+        for row in large["cascade"]
+    ]
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
 
 
 def _short(row: Mapping[str, Any]) -> dict[str, object]:

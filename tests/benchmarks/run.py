@@ -3,7 +3,8 @@
     .venv/bin/python tests/benchmarks/run.py [NAME ...] [--data FILE ...]
 
 NAME is an encoder, serving, few_shot, cascade, active_learning, consensus, agreement or hard_cases; all of them without
-one. The figures of learning are those of the demo's reviews, and of each FILE (Parquet or CSV with the columns text and label).
+one. The figures of learning are those of the demo's reviews, and of each FILE (Parquet or CSV with the columns text and
+label).
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def test_the_figures_are_those_of_an_oracle_that_knows_nine_of_ten(found: dict[s
         assert row["accuracy_low"] <= 0.9 <= row["accuracy_high"]
         assert row["answered"] == 100
         assert row["ece_recalibrated"] < 0.1
-        assert row["money_a_label"] == pytest.approx(row["money"] / 100)
+        assert row["money_per_1000"] == pytest.approx(row["money"] * 10)
         assert row["money"] == pytest.approx((2 * row["input_tokens"] + 8 * row["output_tokens"]) / 1e6)
         assert row["seconds_a_label"] > 0
     assert found["with_examples"]["input_tokens"] > 1.5 * found["zero_shot"]["input_tokens"]
@@ -73,7 +73,7 @@ def test_a_cascade_asks_of_some_and_is_better_than_either(found: dict[str, Any])
     always = rows[-1]
     assert always["asked"] == 1
     assert always["money_saved_per_1000"] == 0
-    assert always["money_per_1000"] == pytest.approx(1000 * found["with_examples"]["money_a_label"])
+    assert always["money_per_1000"] == pytest.approx(found["with_examples"]["money_per_1000"])
     sparing = next(row for row in rows if row["below"] == 0.9)
     assert sparing["asked"] < 0.8
     assert sparing["accuracy"] > max(found["local"]["accuracy"], 0.85)
@@ -120,7 +120,7 @@ def test_asking_again_costs_nothing(
     assert len(server.asked) == before
     assert again["with_examples"]["accuracy"] == first["with_examples"]["accuracy"]
     assert again["with_examples"]["from_cache"] == 30
-    assert again["with_examples"]["money_a_label"] is None
+    assert again["with_examples"]["money_per_1000"] is None
 
 
 def abstaining(brain: Brain) -> Brain:
