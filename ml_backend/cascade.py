@@ -29,7 +29,7 @@ from ml_backend.cases import Case
 from ml_backend.encoder import Encoder
 from ml_backend.joint_opinions import Joiner, Known, cross_fitted
 from ml_backend.labeling.config import Control, LabelConfig
-from ml_backend.labeling.errors import NotEnoughLabels
+from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import Task
 from ml_backend.large_model import Cost, Question, Reply
@@ -138,7 +138,10 @@ class Cascade:
         if kept is not None and kept.holds(len(self._lessons.tasks), time.time()):
             return kept
         learned = self._learn()
-        self._registry.write_trust(self._project, learned.to_json(self._key))
+        try:
+            self._registry.write_trust(self._project, learned.to_json(self._key))
+        except ModelUnavailable as error:
+            log.warning("trust is not kept", project=self._project, why=str(error))
         log.info("trust", project=self._project, model=self._large.id, asked=learned.asked, answered=learned.answered)
         return learned
 

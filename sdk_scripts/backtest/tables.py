@@ -64,6 +64,7 @@ def ways(large: Mapping[str, Any]) -> list[dict[str, object]]:
             "ECE": row["ece"],
             "recalibrated": row.get("ece_recalibrated"),
             "answered": row["answered"],
+            "from cache": row.get("from_cache"),
             "tokens a label": _whole(row.get("tokens_a_label")),
             "money per 1,000": row.get("money_per_1000"),
             "seconds a label": row.get("seconds_a_label"),
