@@ -4,9 +4,10 @@
 
 FILE (Parquet or CSV) has the columns text and label. The endpoint is the tests' local server: an oracle that is right
 with just the probability it gives (uniform over a range, by hash of the text), one that is too sure of the same
-answers, and one that guesses. Of up to 600 labels the local model learns; 200 of them are asked, to learn how far to
-trust the endpoint; all figures are of other texts. ECE by chance is what confidences that are all honest stay below 95
-times in 100. Terms are those of the policy: `below` is the confidence below which the large model is asked.
+answers, one that errs mostly where the local model does, and one that guesses. Of up to 600 labels the local model
+learns; 200 of them are asked, to learn how far to trust the endpoint; all figures are of other texts. ECE by chance is
+what confidences that are all honest stay below 95 times in 100. `below` is the policy's: the confidence below which the
+large model is asked.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from pydantic import SecretStr
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from large_model_server import Answered, Asked, Brain, LargeModelServer, oracle
+from large_model_server import Answered, Asked, Brain, LargeModelServer, oracle, plain
 
 from ml_backend.cascade import Cascade
-from ml_backend.encoder import load_encoder
+from ml_backend.encoder import Encoder, load_encoder
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.evidence_pool import LabelPool
 from ml_backend.labeling.results import Task, read_task, write_answers
@@ -38,7 +39,7 @@ from ml_backend.policy import LargeModel as Terms
 from ml_backend.predictor import Predictor
 from ml_backend.prelabelers import Opinion
 from ml_backend.settings import load_settings
-from ml_backend.training import train
+from ml_backend.training import out_of_fold, train
 from sdk_scripts.backtest.measures import Answered as Measured
 
 LABELS, TESTED, LEARN = 600, 1_000, 200
@@ -100,6 +101,26 @@ def guessing(data: Data) -> Brain:
     return oracle(wrong, accuracy=0.95)
 
 
+def alike(data: Data, wrong: set[str], right: float = 0.95, else_right: float = 0.6) -> Brain:
+    """Right that often on texts that the local model gets right, and on those it does not."""
+    easy, hard = oracle(data.answers, accuracy=right), oracle(data.answers, accuracy=else_right)
+    texts = {plain(text) for text in wrong}
+    return lambda asked: (hard if plain(asked.text) in texts else easy)(asked)
+
+
+def missed(data: Data, predictor: Predictor, encoder: Encoder) -> set[str]:
+    """Texts that the local model gets wrong, those it learned from out of fold."""
+    _, views = predictor.views(KEY, data.config, data.asked)
+    found = {
+        task["data"]["text"]
+        for task, view, right in zip(data.asked, views, data.truth, strict=True)
+        if view["label"].answer != right
+    }
+    unseen = out_of_fold(data.config, data.known, encoder)["label"]
+    truth = {task.id: (data.answers[task.data["text"]]["label"],) for task in data.known}
+    return found | {task.data["text"] for task in data.known if unseen[task.id].answer != truth[task.id]}
+
+
 def hash_of(text: str) -> int:
     return sum(text.encode()) * 2_654_435_761 % 2**32 // 7
 
@@ -130,6 +151,7 @@ def main() -> None:
             "an honest oracle, 0.85": oracle(data.answers, accuracy=0.85),
             "an honest oracle, 0.75": oracle(data.answers, accuracy=0.75),
             "the first, too sure of itself": too_sure(oracle(data.answers, accuracy=0.85)),
+            "one that errs where the local does": alike(data, missed(data, predictor, encoder)),
             "one that guesses": guessing(data),
         }
         for place, (name, brain) in enumerate(brains.items()):
