@@ -199,18 +199,17 @@ class Cascade:
 
     def _learn(self) -> Trust:
         local = self._unseen()
-        ids = self._sample(local)
+        ids, paying = self._sample(local)
         known: dict[str, list[Known]] = {control.name: [] for control in self._controls}
         paid: dict[str, list[bool]] = {control.name: [] for control in self._controls}
         replies = self._ask([(id, self._lessons.tasks[id].data) for id in ids]) if ids else []
         for id, reply in zip(ids, replies, strict=True):
             self.learning_cost = self.learning_cost + reply.cost
-            pays = self._pays(id, local)
             for name, said in reply.opinions.items():
                 if id in self._lessons.answers.get(name, {}):
                     mine = local.get(name, {}).get(id)
                     known[name].append(Known(self._lessons.hashes[id], self._lessons.answers[name][id], mine, said))
-                    paid[name].append(pays)
+                    paid[name].append(id in paying)
         answered = sum(bool(reply.opinions) for reply in replies)
         return Trust(
             {name: Joiner.fit(self._config[name], it) for name, it in known.items() if it},
@@ -221,21 +220,27 @@ class Cascade:
             time.time() + AGAIN_SECONDS if any(map(_failed, replies)) else 0.0,
         )
 
-    def _sample(self, local: Mapping[str, Mapping[int, Opinion]]) -> list[int]:
-        """Labelled tasks to ask, drawn by the hash of their texts: those where asking pays, then others."""
-        with_answer = {id for answers in self._lessons.answers.values() for id in answers if id in self._lessons.hashes}
-        order = sorted(with_answer, key=lambda id: (not self._pays(id, local), _drawn(self._lessons.hashes[id]), id))
-        return order[: self._terms.learn_from]
+    def _sample(self, local: Mapping[str, Mapping[int, Opinion]]) -> tuple[list[int], set[int]]:
+        """Labelled tasks to ask, drawn by the hash of their texts: those where asking pays, then others. And all those
+        where it pays."""
+        hashes = self._lessons.hashes
+        known = {id for answers in self._lessons.answers.values() for id in answers if id in hashes}
+        paying = {id for id in known if self._pays(id, local)}
+        order = sorted(known, key=lambda id: (id not in paying, _drawn(hashes[id]), id))
+        return order[: self._terms.learn_from], paying
 
     def _pays(self, id: int, local: Mapping[str, Mapping[int, Opinion]]) -> bool:
         own = {name: by_task[id] for name, by_task in local.items() if id in by_task}
-        return self._worth({"id": id, "data": self._lessons.tasks[id].data}, own) is not None
+        severity = 0.0
+        if self._severity is not None and self._terms.severity_from is not None:
+            severity = self._severity({"id": id, "data": self._lessons.tasks[id].data})
+        return worth(self._config, self._terms, own, severity) is not None
 
     def _unseen(self) -> Mapping[str, Mapping[int, Opinion]]:
         """Control -> task -> what a local model thinks that has not seen its label. Without a trained version, the one
         that answers has seen none."""
         if not self._terms.learn_from or not self._lessons.tasks:
-            return {}
+            return {}  # nothing is learned, so nothing need be fitted
         tasks = list(self._lessons.tasks.values())
         if self._registry.live(self._project) is not None:
             try:

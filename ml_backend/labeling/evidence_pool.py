@@ -29,6 +29,8 @@ Bools = NDArray[np.bool_]
 
 STRENGTH = 10.0
 """How strongly a prior holds: as if so many nats spoke against a parameter one unit away."""
+STIFF = 40.0
+"""The same of the line at the end: it is to mend what is plainly wrong, and follow no noise."""
 LOCAL, LARGE = 1.0, 0.3
 """Weights without labels."""
 TEMPERATURE = 1.5
@@ -102,7 +104,7 @@ class LabelPool:
         bounds = [(0.0, MOST_WEIGHT)] * 2
         a, b = minimize(loss, np.array([LOCAL, LARGE]), jac=True, method="L-BFGS-B", bounds=bounds).x.tolist()
         together = _softmax(x @ np.array([a, b]))
-        slope, offset = _line(together.max(axis=1), together.argmax(axis=1) == y, 1.0, 0.0)
+        slope, offset = _line(together.max(axis=1), together.argmax(axis=1) == y, 1.0, 0.0, STIFF)
         return cls(a, b, temperature, doubt, slope, offset, len(right))
 
     def recalibrated(self, raw: Floats) -> Floats:
@@ -174,7 +176,7 @@ class AnswerPool:
         the local model has no answer."""
         if not len(raw):
             return cls()
-        slope, offset = _line(raw, large_right, SLOPE, OFFSET)
+        slope, offset = _line(raw, large_right, SLOPE, OFFSET, STRENGTH)
         large = expit(slope * _logit(raw) + offset)
         both = np.isfinite(local)
         surer = np.fmax(local, large)
@@ -222,13 +224,13 @@ def _three(values: Sequence[float]) -> tuple[float, float, float]:
     return one, two, three
 
 
-def _line(confidence: Floats, right: Bools, slope: float, offset: float) -> tuple[float, float]:
+def _line(confidence: Floats, right: Bools, slope: float, offset: float, strength: float) -> tuple[float, float]:
     """Slope and offset of a line through the logit of a confidence (Platt 1999), drawn towards those given."""
     x, y = _logit(confidence), right.astype(np.float64)
 
     def loss(line: Floats) -> float:
         z = line[0] * x + line[1]
-        prior = STRENGTH / 2 * ((line[0] - slope) ** 2 + (line[1] - offset) ** 2)
+        prior = strength / 2 * ((line[0] - slope) ** 2 + (line[1] - offset) ** 2)
         return float((np.logaddexp(0, z) - y * z).sum() + prior)
 
     a, b = minimize(loss, np.array([slope, offset]), method="L-BFGS-B", bounds=[(0, 5), (-9, 9)]).x.tolist()
