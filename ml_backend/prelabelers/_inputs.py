@@ -132,6 +132,23 @@ def readings_of(
     return readings
 
 
+def place_of(config: LabelConfig, control: Control, data: Mapping[str, Any], field: str) -> tuple[int, int, int] | None:
+    """Where the plain text of a field stands in what is read of a task for a control: its start and end in
+    `Reading.text`, and the characters that its own text has before that start. None where it is not read, or where a
+    browser would count its characters otherwise (see `spans`)."""
+    tags = {source.field: source.tag.lower() for source in config.sources}
+    text = lookup(data, field)
+    if tags.get(field) != "text" or not isinstance(text, str) or "\0" in text:
+        return None
+    start = 0
+    for name in config.text_fields(control):
+        read = _read(data, name, tags)
+        if name == field:
+            return start, min(start + len(read), MAX_CHARACTERS), len(text) - len(text.lstrip())
+        start += len(read) + 1 if read else 0
+    return None
+
+
 def _images(data: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, ...]:
     found: list[str] = []
     for field in fields:
