@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ml_backend.briefs import Precedent
 from ml_backend.encoder import Encoder
 from ml_backend.labeling.config import PATH_SEPARATOR, Control, LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of, one_line, string
@@ -48,19 +49,6 @@ ENOUGH = 8
 """Precedents from which on their own cosines say what is usual."""
 
 
-@dataclass(frozen=True, slots=True)
-class Precedent:
-    """A settled case, as an explanation cites it."""
-
-    text: str
-    """What was read of it for the control."""
-    control: str
-    answer: Answer
-    why: str = ""
-    clause: str = ""
-    place: str = ""
-
-
 class Precedents:
     """The settled cases of a project, found by meaning. Their texts are encoded at the first question."""
 
@@ -68,16 +56,18 @@ class Precedents:
         self._known = [it for it in precedents if it.text.strip()]
         self._encoder = encoder
 
-    def nearest(self, control: str, answers: Sequence[Answer], vectors: np.ndarray) -> list[Precedent | None]:
-        """For each of the texts with these vectors (n, d) the nearest precedent with the same answer to the control;
-        None where none is really near. Raises ModelUnavailable."""
-        mine = [i for i, it in enumerate(self._known) if it.control == control]
-        if not mine or not len(vectors):
+    def nearest(self, control: Control, answers: Sequence[Answer], inputs: Inputs) -> list[Precedent | None]:
+        """For each text the nearest precedent with the same answer to the control; None where none is really near.
+        Raises ModelUnavailable."""
+        kind = kind_of(control)
+        mine = [i for i, it in enumerate(self._known) if it.control == control.name]
+        if not mine or not len(inputs) or kind is None:
             return [None] * len(answers)
-        cosines = vectors @ self._vectors[mine].T
+        cosines = inputs.text_vectors @ self._vectors[mine].T
         found: list[Precedent | None] = []
         for answer, row in zip(answers, cosines, strict=True):
-            near = [(float(row[at]), -i) for at, i in enumerate(mine) if self._known[i].answer == answer]
+            key = kind.key(answer)
+            near = [(float(row[at]), -i) for at, i in enumerate(mine) if self._known[i].answer == key]
             cosine, place = max(near, default=(-1.0, 0))
             found.append(self._known[-place] if cosine >= self._near else None)
         return found
@@ -121,7 +111,7 @@ def explain(
     `Explains`. Raises ModelUnavailable."""
     control = config[name]
     words = head.words_for(inputs, answers, closely=closely) if isinstance(head, Explains) else [[] for _ in answers]
-    cited = precedents.nearest(name, answers, inputs.text_vectors) if precedents else [None] * len(answers)
+    cited = precedents.nearest(control, answers, inputs) if precedents else [None] * len(answers)
     found = []
     for text, answer, opinion, some, precedent in zip(inputs.texts, answers, opinions, words, cited, strict=True):
         named, called, meaning = _named(some), _called(control, answer), _meaning(control, answer)

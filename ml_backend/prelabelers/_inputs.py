@@ -134,11 +134,11 @@ def readings_of(
 
 def place_of(config: LabelConfig, control: Control, data: Mapping[str, Any], field: str) -> tuple[int, int, int] | None:
     """Where the plain text of a field stands in what is read of a task for a control: its start and end in
-    `Reading.text`, and the characters that its own text has before that start. None where it is not read, or where a
-    browser would count its characters otherwise (see `spans`)."""
+    `Reading.text`, and the characters that its own text has before that start. None where it is not read, or its
+    characters cannot be counted."""
     tags = {source.field: source.tag.lower() for source in config.sources}
     text = lookup(data, field)
-    if tags.get(field) != "text" or not isinstance(text, str) or "\0" in text:
+    if tags.get(field) != "text" or not isinstance(text, str) or not countable(text):
         return None
     start = 0
     for name in config.text_fields(control):
@@ -147,6 +147,12 @@ def place_of(config: LabelConfig, control: Control, data: Mapping[str, Any], fie
             return start, min(start + len(read), MAX_CHARACTERS), len(text) - len(text.lstrip())
         start += len(read) + 1 if read else 0
     return None
+
+
+def countable(text: str) -> bool:
+    """Whether a browser counts its characters as we do: it drops NUL characters, and halves of surrogate pairs are no
+    characters."""
+    return "\0" not in text and (text.isascii() or text.encode(errors="replace").decode() == text)
 
 
 def _images(data: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, ...]:

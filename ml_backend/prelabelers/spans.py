@@ -25,7 +25,7 @@ from ml_backend.prelabelers import Examples, Inputs, Learned, Opinion, Reading, 
 from ml_backend.prelabelers._evaluation import evaluate
 from ml_backend.prelabelers._folds import folds, group_key
 from ml_backend.prelabelers._found_spans import Found, Given, SetConfidence, by_label, f1
-from ml_backend.prelabelers._inputs import MAX_CHARACTERS
+from ml_backend.prelabelers._inputs import MAX_CHARACTERS, countable
 from ml_backend.prelabelers._phrase_memory import PhraseMemory
 from ml_backend.prelabelers._phrases import PhraseBook
 from ml_backend.prelabelers._span_reader import Read, SpanReader
@@ -128,12 +128,9 @@ class SpansHead:
 
 
 def _text(reading: Reading) -> str:
-    """The text as offsets count in it; empty where a browser would count otherwise: it drops NUL characters, and
-    halves of surrogate pairs are no characters."""
+    """The text as offsets count in it; empty where they cannot be."""
     text = reading.parts[0][:MAX_CHARACTERS] if reading.parts else ""
-    if "\0" in text or not (text.isascii() or text.encode(errors="replace").decode() == text):
-        return ""
-    return text
+    return text if countable(text) else ""
 
 
 def _given(answer: Answer, labels: Sequence[str]) -> Given:

@@ -10,10 +10,12 @@ import pytest
 from browser.screenshots import open_task, signed_in
 from playwright.sync_api import Browser, Page, expect
 
+from ml_backend.briefs import Precedent
 from ml_backend.encoder import Encoder
-from ml_backend.explanations import Precedent, Precedents, explain, regions
+from ml_backend.explanations import Precedents, explain, regions
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.judgements import judgements
+from ml_backend.labeling.kinds import KINDS
 from ml_backend.labeling.results import answers, read_task, write_answers
 from ml_backend.prelabelers import Examples, Inputs
 from ml_backend.prelabelers.few_shot import FewShot
@@ -50,7 +52,8 @@ def predicted(encoder: Encoder) -> tuple[list[dict[str, Any]], list[str], list[s
     inputs = Inputs([TEXT], encoder)
     (opinion,) = head.opinions(inputs)
     assert opinion is not None
-    settled = Precedents([Precedent(TEXT, "sentiment", opinion.answer, MARKUP, "Defects")], encoder)
+    key = KINDS["choices"].key(opinion.answer)
+    settled = Precedents([Precedent(TEXT, "sentiment", key, MARKUP, "Defects")], encoder)
     (found,) = explain(CONFIG, "sentiment", [opinion.answer], [opinion], inputs, head, settled, closely=True)
     answered = write_answers(CONFIG, {"sentiment": opinion.answer}, {"sentiment": opinion.confidence})
     words = [TEXT[it.start : it.end] for it in found.words]

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ml_backend.briefs import Precedent
 from ml_backend.encoder import Encoder
-from ml_backend.explanations import MOST_CHARACTERS, Explanation, Precedent, Precedents, explain, regions
+from ml_backend.explanations import MOST_CHARACTERS, Explanation, Precedents, explain, regions
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.results import answers
@@ -150,7 +151,7 @@ def test_without_labels_the_labels_words_are_the_reason(encoder: Encoder) -> Non
 
 
 class TestPrecedents:
-    SETTLED = Precedent("The kettle is terrible, I want my money back!", "sentiment", ("negative",), "A refund.", "3.1")
+    SETTLED = Precedent("The kettle is awful, I want my money back!", "sentiment", '["negative"]', "A refund.", "3.1")
 
     def found(self, head: FewShotHead, encoder: Encoder, text: str, *precedents: Precedent, answer: str) -> str:
         (made,) = why(head, encoder, [text], [(answer,)], Precedents(precedents, encoder))
@@ -158,7 +159,7 @@ class TestPrecedents:
 
     def test_a_near_one_is_cited_with_its_reason_and_clause(self, head: FewShotHead, encoder: Encoder) -> None:
         said = self.found(head, encoder, AWFUL, self.SETTLED, answer="negative")
-        assert "“The kettle is terrible, I want my money back!” was settled as Negative (3.1): A refund." in said
+        assert "“The kettle is awful, I want my money back!” was settled as Negative (3.1): A refund." in said
         assert "The customer complains" not in said  # the clause says what the hint would
 
     def test_without_a_clause_the_labels_hint_follows(self, head: FewShotHead, encoder: Encoder) -> None:
@@ -168,7 +169,7 @@ class TestPrecedents:
     @pytest.mark.parametrize(
         "precedent",
         [
-            replace(SETTLED, answer=("positive",)),
+            replace(SETTLED, answer='["positive"]'),
             replace(SETTLED, control="other"),
             replace(SETTLED, text="The committee published its annual report."),
             replace(SETTLED, text="  "),
@@ -182,7 +183,7 @@ class TestPrecedents:
     def test_among_many_alike_only_one_that_is_nearer_than_they_are_to_each_other_counts(
         self, head: FewShotHead, encoder: Encoder
     ) -> None:
-        many = [Precedent(text, "sentiment", (label,)) for text, label in reviews(40, seed=5)]
+        many = [Precedent(text, "sentiment", f'["{label}"]') for text, label in reviews(40, seed=5)]
         alone, among = Precedents([self.SETTLED], encoder), Precedents([self.SETTLED, *many], encoder)
         assert among._near > alone._near
         assert "money back!” was settled" in self.found(head, encoder, AWFUL, self.SETTLED, *many, answer="negative")
