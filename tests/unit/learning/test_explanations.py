@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ml_backend.briefs import Precedent
 from ml_backend.encoder import Encoder
-from ml_backend.explanations import MOST_CHARACTERS, Explanation, Precedents, explain, regions
+from ml_backend.explanations import MOST_CHARACTERS, Explanation, Precedents, explain, explained, regions
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.results import answers
@@ -207,15 +207,24 @@ def test_annotators_words_cannot_break_out(head: FewShotHead, encoder: Encoder) 
 
 
 class TestRegions:
+    def test_each_task_gets_those_of_what_is_shown_of_it(self, head: FewShotHead, encoder: Encoder) -> None:
+        data = [{"text": AWFUL}, {"text": MIXED}, {"text": ""}]
+        read = {"sentiment": readings_of(CONFIG, CONFIG["sentiment"], data)}
+        shown: list[dict[str, Answer]] = [{"sentiment": ("negative",)}, {}, {"sentiment": ("positive",)}]
+        heads, thought = {"sentiment": head}, [{"sentiment": 0.9}] * 3
+        made = explained(CONFIG, data, heads, read, shown, thought, encoder)
+        assert [{it["from_name"] for it in some} for some in made] == [{"why", "drove"}, set(), set()]
+        assert explained(SENTIMENT, data, heads, read, shown, thought, encoder) == [[], [], []]
+
     def test_they_fill_what_is_marked_for_them_and_answer_nothing(self, head: FewShotHead, encoder: Encoder) -> None:
         data = {"text": f"  {MIXED}"}
         (reading,) = readings_of(CONFIG, CONFIG["sentiment"], [data])
-        (explained,) = why(head, encoder, [reading.text])
-        made = regions(CONFIG, data, [explained])
+        (found,) = why(head, encoder, [reading.text])
+        made = regions(CONFIG, data, [found])
         assert {it["from_name"] for it in made} == {"why", "drove"}
         assert all(it["readonly"] for it in made)
         texts = next(it["value"]["text"] for it in made if it["from_name"] == "why")
-        assert texts == ["\n".join(explained.lines)]
+        assert texts == ["\n".join(found.lines)]
         for it in made:
             if it["from_name"] == "drove":
                 assert data["text"][it["value"]["start"] : it["value"]["end"]] == it["value"]["text"]
