@@ -29,7 +29,7 @@ from ml_backend.labeling.config import PATH_SEPARATOR, Control, LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of, one_line, string
 from ml_backend.labeling.kinds.spans import Span
 from ml_backend.labeling.results import lookup, write_answers
-from ml_backend.prelabelers import Explains, Head, Inputs, Opinion, Weighed, place_of
+from ml_backend.prelabelers import Explains, Head, Inputs, Opinion, Reading, Weighed, place_of
 from ml_backend.prelabelers.zero_shot import UNRELATED, ZeroShotHead
 
 LEAST, LEAST_OF_STRONGEST = 0.03, 1 / 3
@@ -125,6 +125,32 @@ def explain(
         lines = [first, _cited(precedent, called), "" if precedent and precedent.clause else meaning]
         found.append(Explanation(name, tuple(line for it in lines if (line := _plain(it, MOST_CHARACTERS))), named))
     return found
+
+
+def explained(
+    config: LabelConfig,
+    data: Sequence[Mapping[str, Any]],
+    heads: Mapping[str, Head],
+    readings: Mapping[str, Sequence[Reading]],
+    shown: Sequence[Mapping[str, Answer]],
+    opinions: Sequence[Mapping[str, Opinion | float]],
+    encoder: Encoder,
+    precedents: Precedents | None = None,
+    *,
+    closely: bool = False,
+) -> list[list[dict[str, Any]]]:
+    """The regions that explain what is shown of n tasks, none where the config has no place for them: of tasks with
+    these `data`, and `readings` by control, the answers `shown` by control and what was thought of them (see
+    `explain`). Raises ModelUnavailable."""
+    found: list[list[Explanation]] = [[] for _ in data]
+    for name, head in heads.items() if any(control.explanation for control in config.controls) else ():
+        rows = [i for i, answers in enumerate(shown) if name in answers and readings[name][i]]
+        inputs = Inputs([readings[name][i] for i in rows], encoder)
+        given, thought = [shown[i][name] for i in rows], [opinions[i][name] for i in rows]
+        made = explain(config, name, given, thought, inputs, head, precedents, closely=closely) if rows else []
+        for i, explanation in zip(rows, made, strict=True):
+            found[i].append(explanation)
+    return [regions(config, item, some) for item, some in zip(data, found, strict=True)]
 
 
 def regions(config: LabelConfig, data: Mapping[str, Any], explanations: Sequence[Explanation]) -> list[dict[str, Any]]:

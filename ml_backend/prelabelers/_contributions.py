@@ -28,8 +28,8 @@ from ml_backend.prelabelers._ngrams import (
 )
 from ml_backend.prelabelers._tokens import tokens, unspaced
 
-MOST_LEFT_OUT = 24
-"""Words of a text."""
+MOST_LEFT_OUT, MOST_READ_AGAIN = 24, 10_000
+"""Words of a text that are left out in turn, and characters that are read again for that."""
 _CHUNK = re.compile(r"\S+")
 
 
@@ -116,7 +116,8 @@ def without_each_word(text: str, added: np.ndarray) -> list[tuple[int, int, str]
         if key[0].isalnum() and not unspaced(key)
     ]
     places.sort(key=lambda place: (-abs(float(added[place[0] : place[1]].sum())), place[0] - place[1], place))
-    return [(start, end, text[:start] + text[end:]) for start, end in places[:MOST_LEFT_OUT]]
+    most = min(MOST_LEFT_OUT, MOST_READ_AGAIN // max(1, len(text)))
+    return [(start, end, text[:start] + text[end:]) for start, end in places[:most]]
 
 
 def stretches(text: str, added: np.ndarray) -> Iterator[tuple[int, int, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,8 @@ from ml_backend.prelabelers._ngrams import Grams, characters, words
 
 MAX_CHARACTERS = 20_000
 """Of a task's text; what follows is not read."""
+AT_ONCE = 300_000
+"""Characters read together, which bounds the memory."""
 MOST_IMAGES = 4
 """Of a task; further ones are not looked at."""
 
@@ -147,6 +149,18 @@ def place_of(config: LabelConfig, control: Control, data: Mapping[str, Any], fie
             return start, min(start + len(read), MAX_CHARACTERS), len(text) - len(text.lstrip())
         start += len(read) + 1 if read else 0
     return None
+
+
+def portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts, in order, as many together as AT_ONCE characters hold."""
+    start = size = 0
+    for end, text in enumerate(texts):
+        if size and size + len(text) > AT_ONCE:
+            yield texts[start:end]
+            start, size = end, 0
+        size += len(text)
+    if start < len(texts):
+        yield texts[start:]
 
 
 def countable(text: str) -> bool:

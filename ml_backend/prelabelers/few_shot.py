@@ -31,6 +31,7 @@ from ml_backend.prelabelers._evaluation import evaluate
 from ml_backend.prelabelers._features import Features
 from ml_backend.prelabelers._fitting import Labelled, fit_by_cross_validation
 from ml_backend.prelabelers._folds import folds, group_key
+from ml_backend.prelabelers._inputs import portions
 from ml_backend.prelabelers._neighbours import Near, Neighbours
 from ml_backend.prelabelers._ngrams import Vocabulary
 from ml_backend.prelabelers._opinions import Surroundings
@@ -129,8 +130,13 @@ class FewShotHead:
         one. What the n-grams of the regression add is exact; what its embedding adds belongs to no word, unless
         `closely` reads each text again without each of its words, 1 to 2 ms a word; what the neighbours add is left
         out, and so are words that stand everywhere ("the")."""
-        if not len(inputs):
-            return []
+        found: list[list[Weighed]] = []
+        for texts in portions(inputs.texts):
+            some = range(len(found), len(found) + len(texts))
+            found += self._words_for(inputs.take(some), [answers[i] for i in some], closely)
+        return found
+
+    def _words_for(self, inputs: Inputs, answers: Sequence[Answer], closely: bool) -> list[list[Weighed]]:
         rows = self.features.rows(inputs)
         lean = self._lean(self.coefficients.logits(rows), answers)
         dense, seen = rows.dense.shape[1], len(self.features.words.hashes)
