@@ -5,13 +5,16 @@ It is shown by controls that the label config marks `tiebreak="explanation"`, as
 
     <TextArea name="why" toName="text" tiebreak="explanation" editable="false" maxSubmissions="0"/>
     <Labels name="drove" toName="text" tiebreak="explanation" visible="false">
-      <Label value="speaks for it"/><Label value="speaks against it"/>
+      <Label value="speaks for it" hotkey="ctrl+alt+shift+1"/>
+      <Label value="speaks against it" hotkey="ctrl+alt+shift+2"/>
     </Labels>
 
 Label Studio renders a TextArea's texts as they are, without markup, keeps regions that are `readonly` from being
 changed, and shows neither an input (`maxSubmissions="0"`) nor label buttons (`visible="false"`): only what the machine
-says. An explanation speaks for the answer that is shown, whatever the head would have said, so that a deliberately
-wrong answer reads like any other.
+says. It gives every label a hotkey, hidden ones too, so these have some that nobody presses.
+
+An explanation speaks for the answer that is shown, whatever the head would have said, so that a deliberately wrong
+answer reads like any other.
 """
 
 from __future__ import annotations
