@@ -67,12 +67,14 @@ class Precedents:
         if not mine or not len(inputs) or kind is None:
             return [None] * len(answers)
         cosines = inputs.text_vectors @ self._vectors[mine].T
-        found: list[Precedent | None] = []
-        for answer, row in zip(answers, cosines, strict=True):
-            key = kind.key(answer)
-            near = [(float(row[at]), -i) for at, i in enumerate(mine) if self._known[i].answer == key]
-            cosine, place = max(near, default=(-1.0, 0))
-            found.append(self._known[-place] if cosine >= self._near else None)
+        keys = [kind.key(answer) for answer in answers]
+        found: list[Precedent | None] = [None] * len(answers)
+        for key in set(keys):
+            same = [at for at, i in enumerate(mine) if self._known[i].answer == key]
+            rows = [row for row, other in enumerate(keys) if other == key] if same else []
+            for row, best in zip(rows, cosines[np.ix_(rows, same)].argmax(axis=1) if rows else (), strict=True):
+                if cosines[row, same[best]] >= self._near:
+                    found[row] = self._known[mine[same[best]]]
         return found
 
     @cached_property
