@@ -32,7 +32,7 @@ from ml_backend.labeling.config import PATH_SEPARATOR, Control, LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of, one_line, string
 from ml_backend.labeling.kinds.spans import Span
 from ml_backend.labeling.results import lookup, write_answers
-from ml_backend.prelabelers import Explains, Head, Inputs, Opinion, Reading, Weighed, place_of
+from ml_backend.prelabelers import Explains, Head, Inputs, Opinion, Reading, Weighed, options, place_of
 from ml_backend.prelabelers.zero_shot import UNRELATED, ZeroShotHead
 
 LEAST, LEAST_OF_STRONGEST = 0.03, 1 / 3
@@ -124,8 +124,8 @@ def explain(
         if isinstance(head, Explains):
             moved = _moved(text, named, called)
         elif isinstance(head, ZeroShotHead):
-            moved = f"Nothing is learned from labels yet; of the labels' words the nearest are {meaning or called}."
-            meaning = ""
+            near = (meaning or _words(control, answer) or called).rstrip(".")
+            moved, meaning = f"Nothing is learned from labels yet. It is nearest to “{near}”.", ""
         first = f"{moved} {_doubt(opinion)}"
         lines = [first, _cited(precedent, called), "" if precedent and precedent.clause else meaning]
         found.append(Explanation(name, tuple(line for it in lines if (line := _plain(it, MOST_CHARACTERS))), named))
@@ -264,6 +264,11 @@ def _meaning(control: Control, answer: Answer) -> str:
         if label.hint.strip() and names[0] in (label.key, PATH_SEPARATOR.join(label.path)):
             return f"{_plain(label.text, 80)}: {_plain(label.hint, 140)}"
     return ""
+
+
+def _words(control: Control, answer: Answer) -> str:
+    """What a reader understands by an answer of one label, as zero-shot heads read it."""
+    return next((_plain(option.words, 140) for option in options(control) if option.answer == answer), "")
 
 
 def _plain(words: str, limit: int) -> str:

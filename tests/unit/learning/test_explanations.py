@@ -147,7 +147,10 @@ def test_without_labels_the_labels_words_are_the_reason(encoder: Encoder) -> Non
     head = start(SENTIMENT, SENTIMENT.controls[0], encoder)
     (found,) = why(head, encoder, [AWFUL])
     assert found.words == ()
-    assert "nearest are Negative: The customer complains about it." in found.lines[0]
+    assert "nearest to “Negative: The customer complains about it”." in found.lines[0]
+    config = parse('<View><Text name="text" value="$text"/><Rating name="review" toName="text" maxRating="5"/></View>')
+    (rated,) = explain(config, "review", [5], [0.9], Inputs([AWFUL], encoder), head)
+    assert rated.lines == ("Nothing is learned from labels yet. It is nearest to “5 stars of 5: excellent”.",)
 
 
 class TestPrecedents:
