@@ -13,8 +13,8 @@ Label Studio renders a TextArea's texts as they are, without markup, keeps regio
 changed, and shows neither an input (`maxSubmissions="0"`) nor label buttons (`visible="false"`): only what the machine
 says. It gives every label a hotkey, hidden ones too, so these have some that nobody presses.
 
-An explanation speaks for the answer that is shown, whatever the head would have said, so that a deliberately wrong
-answer reads like any other.
+An explanation speaks for the answer that is shown, whatever the head would have said. Where a project shows some wrong
+answers on purpose, all are explained one-sidedly: much speaks against a wrong one, which would give it away.
 """
 
 from __future__ import annotations
@@ -110,16 +110,17 @@ def explain(
     precedents: Precedents | None = None,
     *,
     closely: bool = False,
+    one_sided: bool = False,
 ) -> list[Explanation]:
     """Why the control `name` is answered so, one explanation an answer. An answer may be another than the head's own;
     `opinions` are what the head thinks of the tasks all the same, or confidences. `closely` is for few tasks: see
-    `Explains`. Raises ModelUnavailable."""
+    `Explains`; `one_sided` names nothing that speaks against an answer. Raises ModelUnavailable."""
     control = config[name]
     words = head.words_for(inputs, answers, closely=closely) if isinstance(head, Explains) else [[] for _ in answers]
     cited = precedents.nearest(control, answers, inputs) if precedents else [None] * len(answers)
     found = []
     for text, answer, opinion, some, precedent in zip(inputs.texts, answers, opinions, words, cited, strict=True):
-        named, called, meaning = _named(some), _called(control, answer), _meaning(control, answer)
+        named, called, meaning = _named(some, one_sided), _called(control, answer), _meaning(control, answer)
         moved = ""
         if isinstance(head, Explains):
             moved = _moved(text, named, called)
@@ -143,6 +144,7 @@ def explained(
     precedents: Precedents | None = None,
     *,
     closely: bool = False,
+    one_sided: bool = False,
 ) -> list[list[dict[str, Any]]]:
     """The regions that explain what is shown of n tasks, none where the config has no place for them: of tasks with
     these `data`, and `readings` by control, the answers `shown` by control and what was thought of them (see
@@ -152,7 +154,7 @@ def explained(
         rows = [i for i, answers in enumerate(shown) if name in answers and readings[name][i]]
         inputs = Inputs([readings[name][i] for i in rows], encoder)
         given, thought = [shown[i][name] for i in rows], [opinions[i][name] for i in rows]
-        made = explain(config, name, given, thought, inputs, head, precedents, closely=closely) if rows else []
+        made = explain(config, name, given, thought, inputs, head, precedents, closely=closely, one_sided=one_sided)
         for i, explanation in zip(rows, made, strict=True):
             found[i].append(explanation)
     return [regions(config, item, some) for item, some in zip(data, found, strict=True)]
@@ -199,8 +201,11 @@ def _marks(
     return tuple(found)
 
 
-def _named(words: Sequence[Weighed]) -> tuple[Weighed, ...]:
-    """Those that moved the head most, in order of place."""
+def _named(words: Sequence[Weighed], one_sided: bool) -> tuple[Weighed, ...]:
+    """Those that moved the head most, in order of place. One-sidedly, it is the one that most moved it so, however
+    little: of wrong answers 92 % have one, of right ones all (measured on reviews)."""
+    if one_sided:
+        return tuple(sorted((it for it in words if it.weight > 0), key=lambda it: -it.weight)[:1])
     least = max(LEAST, LEAST_OF_STRONGEST * max((abs(it.weight) for it in words), default=0))
     speaking = sorted((it for it in words if abs(it.weight) >= least), key=lambda it: -abs(it.weight))
     those_for = [it for it in speaking if it.weight > 0][:MOST_FOR]

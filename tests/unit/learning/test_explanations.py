@@ -128,10 +128,18 @@ def test_an_explanation_names_words_and_what_the_label_means(head: FewShotHead, 
 
 
 def test_a_wrong_answer_is_explained_as_if_it_were_right(head: FewShotHead, encoder: Encoder) -> None:
-    right, wrong = why(head, encoder, [AWFUL, AWFUL], [("negative",), ("positive",)])
+    right, wrong = why(head, encoder, [MIXED, MIXED], [("negative",), ("positive",)])
     assert len(right.lines) == len(wrong.lines)
     assert "Positive" in wrong.lines[0]
     assert "Negative" not in " ".join(wrong.lines)
+
+
+def test_explained_one_sidedly_nothing_speaks_against_an_answer(head: FewShotHead, encoder: Encoder) -> None:
+    inputs, given = Inputs([MIXED, MIXED], encoder), [("negative",), ("positive",)]
+    found = explain(CONFIG, "sentiment", given, [0.9, 0.9], inputs, head, one_sided=True)
+    said = [[(MIXED[word.start : word.end], word.weight > 0) for word in it.words] for it in found]
+    assert said == [[("broke", True)], [("beautiful", True)]]
+    assert [it.lines[0] for it in found] == ["“broke” speaks for Negative.", "“beautiful” speaks for Positive."]
 
 
 def test_doubt_is_told(head: FewShotHead, encoder: Encoder) -> None:
