@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import structlog
 
+from ml_backend.assist import asked, others
 from ml_backend.briefs import Brief, Briefs
 from ml_backend.encoder import Encoder, look_of
 from ml_backend.images import Look
@@ -123,14 +124,27 @@ class Predictor:
         `score` is the confidence of the least certain control answered, so that the queue serves a task first where
         any of its answers is in doubt; each region's score is its own control's confidence. Where the project's policy
         has people label a task blind, `result` is empty; where it seeds, a label may be wrong. All items come from one
-        version. `context` (of interactive requests) asks for regions in sight, which no head here makes: it is
-        answered like any other task. Raises ModelUnavailable where the encoder cannot be loaded.
+        version. `context` (of interactive requests) with spans in it asks for others like them (`assist`), and the
+        result has no more; other contexts are answered like none. Raises ModelUnavailable where the encoder cannot be
+        loaded.
         """
         plan = self._plans.of(project, config)
+        if context is not None and asked(config, context):
+            added = [others(config, it, context) if _is_task(it) else [] for it in tasks]
+            return Answers(plan.version, [{"result": it, "model_version": plan.version} for it in added])
         return Answers(plan.version, self._items(plan, config, tasks, self._arms(self._briefs.of(project))))
 
-    def write(self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> Written:
+    def write(
+        self,
+        project: str,
+        config: LabelConfig,
+        tasks: Sequence[Mapping[str, Any]],
+        context: Mapping[str, Any] | None = None,
+    ) -> Written:
         """What `predict` answers, as JSON; items of texts answered before are remembered. Raises as `predict`."""
+        if context is not None:
+            answers = self.predict(project, config, tasks, context)
+            return Written(answers.model_version, [_json(it) for it in answers.results])
         plan = self._plans.of(project, config)
         arms = self._arms(self._briefs.of(project))
         keys = [_key(plan, task, arms) for task in tasks]
@@ -139,7 +153,7 @@ class Predictor:
         if new:
             made = self._items(plan, config, [tasks[i] for i in new], arms)
             for i, answer in zip(new, made, strict=True):
-                items[i] = json.dumps(answer, allow_nan=False, separators=(",", ":"))
+                items[i] = _json(answer)
             self._remember({key: item for i in new if (key := keys[i]) and (item := items[i])})
         return Written(plan.version, [item or "{}" for item in items])
 
@@ -281,6 +295,9 @@ class Predictor:
                 while len(self._found) > OPINIONS:
                     self._found.popitem(last=False)
         return [found.get(key) for key in keys]
+
+
+_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def _found(opinion: Opinion | None) -> Found:
