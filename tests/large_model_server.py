@@ -32,7 +32,7 @@ _BLOCK = re.compile(
     r"^<<<(?P<code>[0-9a-f]{16}) (?P<name>[^\n]*)\n(?P<text>.*?)\n(?P=code)>>>$", re.DOTALL | re.MULTILINE
 )
 _ORDER = re.compile(r"ANSWER WITH (\{.*\})")
-SHOT_BLOCKS = ("case", "example", "answer", "why")
+_LOOKS = str.maketrans("‹›〔", "<>[")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Asked:
     @property
     def text(self) -> str:
         """The item's: without the examples before it."""
-        return "\n".join(text for name, text in self.blocks if name.split()[0] not in SHOT_BLOCKS)
+        return "\n".join(text for name, text in self.blocks if name.split()[0] == "item")
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -182,7 +182,7 @@ class LargeModelServer:
         always: Trouble | None = None,
     ) -> None:
         """`refuses` names what it answers 400 to: "json_schema", "response_format", "logprobs", "temperature",
-        "max_tokens", or "everything but messages" without saying what it was; `logprobs=False` silently leaves them
+        "max_tokens", or "anything more", without saying what that was; `logprobs=False` silently leaves them
         out."""
         self.brain, self.key, self.logprobs, self.usage = brain, key, logprobs, usage
         self.refuses, self.troubles, self.always = set(refuses), list(troubles), always
@@ -262,8 +262,8 @@ class LargeModelServer:
 
     def _refused(self, body: Mapping[str, Any]) -> str | None:
         form = (body.get("response_format") or {}).get("type")
-        extras = set(body) - {"model", "messages"}
-        if "everything but messages" in self.refuses and extras:
+        extras = set(body) - {"model", "messages", "max_tokens"}
+        if "anything more" in self.refuses and extras:
             return "Bad request."
         if form and ("response_format" in self.refuses or form in self.refuses):
             return f"'response_format' of type '{form}' is not supported with this model."
@@ -319,7 +319,7 @@ def listed(schema: Mapping[str, Any]) -> list[Any]:
 
 def plain(text: str) -> str:
     """As texts are compared: blanks made one, and brackets as delimiting leaves them."""
-    return " ".join(text.replace("‹", "<").replace("〔", "[").split())
+    return " ".join(text.translate(_LOOKS).split())
 
 
 def _value_at(content: str, control: str) -> int:
@@ -365,6 +365,8 @@ class _Http(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
     server: _Http
 
     def do_POST(self) -> None:
