@@ -21,6 +21,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -361,6 +362,10 @@ def _error(message: str) -> dict[str, Any]:
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
     owner: LargeModelServer
+
+    def handle_error(self, *about: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # who is too slow is left
+            super().handle_error(*about)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -25,15 +25,22 @@ _UNSEEN = re.compile(  # but not the joiners within words and emojis
 
 def defused(text: str) -> str:
     """The text without what could be taken for something else; as long as it was."""
-    return _UNSEEN.sub(" ", _MARKS.sub(lambda mark: _LOOKS[mark[0]], text))
+    return visible(_MARKS.sub(lambda mark: _LOOKS[mark[0]], text))
+
+
+def visible(text: str) -> str:
+    """The text with a blank for each character that nobody sees, line ends and tabs aside."""
+    return _UNSEEN.sub(" ", text)
 
 
 def code_of(texts: Iterable[str]) -> str:
     """16 hex digits that are in none of these texts."""
     known = list(texts)
     digest = hashlib.sha256("\0".join(known).encode("utf-8", "replace"))
-    while any((code := digest.hexdigest()[:16]) in text for text in known):
+    code = digest.hexdigest()[:16]
+    while any(code in text for text in known):
         digest.update(b"again")
+        code = digest.hexdigest()[:16]
     return code
 
 

@@ -293,4 +293,4 @@ def _seconds(value: str | None) -> float:
             wait = (parsedate_to_datetime(value or "") - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError):
             return 0.0
-    return min(max(wait, 0.0), PATIENCE)
+    return min(PATIENCE, max(0.0, wait))

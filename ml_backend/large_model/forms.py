@@ -19,7 +19,7 @@ from ml_backend.labeling.config import PATH_SEPARATOR, Control
 from ml_backend.labeling.kinds import Answer, finite, in_order, kind_of
 from ml_backend.labeling.kinds.rating import most_stars
 from ml_backend.labeling.kinds.spans import Span
-from ml_backend.large_model.delimiting import defused
+from ml_backend.large_model.delimiting import defused, visible
 
 Schema = Mapping[str, Any]
 MOST_LABELS = 1000
@@ -166,7 +166,7 @@ class _Text:
         return {"type": "string"}
 
     def read(self, control: Control, value: Any, text: str) -> Answer | None:
-        words = value.encode("utf-8", "replace").decode().strip()
+        words = visible(value).strip()
         return (words,) if words and len(words) <= MOST_WRITTEN else None
 
     def say(self, control: Control, answer: Answer, text: str) -> Any:
