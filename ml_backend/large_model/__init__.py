@@ -7,7 +7,7 @@
     questions           what is asked, and what comes back
     forms, schema       the label config as the schema of one JSON object
     delimiting, prompt  the question in words; what others wrote is data between delimiters
-    endpoint            one request
+    requests, endpoint  one request, and what an endpoint turns out not to take
     reading             what was said -> answers; what is not as asked is none
     token_confidence    how sure: by the probabilities of the tokens, …
     self_consistency    … or by asking several times

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.errors import ConfigError, TiebreakError
@@ -16,11 +16,12 @@ from ml_backend.labeling.kinds import one_line
 from ml_backend.labeling.results import on_screen
 from ml_backend.large_model.answer_cache import AnswerCache, Kept, key_of
 from ml_backend.large_model.delimiting import defused
-from ml_backend.large_model.endpoint import MOST_OUTPUT, Endpoint, EndpointError, Outage, Refused, Request, Said
+from ml_backend.large_model.endpoint import Endpoint, EndpointError, Outage, Refused, Said
 from ml_backend.large_model.ledger import Amount, Ledger, Limits
 from ml_backend.large_model.prompt import VERSION, item_texts, system_message, user_message
 from ml_backend.large_model.questions import Cost, Question, Reply, Terms, price
 from ml_backend.large_model.reading import Read, read
+from ml_backend.large_model.requests import MOST_OUTPUT, Request
 from ml_backend.large_model.schema import AnswerSchema, answer_schema
 from ml_backend.large_model.self_consistency import vote
 from ml_backend.large_model.token_confidence import Sureness, read_tokens, sureness
@@ -41,7 +42,7 @@ Progress = Callable[[int, int], object]
 
 class LargeModel:
     """Answers every control of a task with one request, and a few more where nothing tells how sure it is.
-    Thread-safe; close it in the end."""
+    Thread-safe. `with` closes its connections."""
 
     def __init__(
         self,
@@ -77,6 +78,12 @@ class LargeModel:
     def close(self) -> None:
         self._endpoint.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def ask(
         self,
         config: LabelConfig,
@@ -93,10 +100,14 @@ class LargeModel:
         replies: dict[int, Reply] = {}
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="large-model") as pool:
             places = {pool.submit(self._reply, run, question): place for place, question in enumerate(questions)}
-            for done in as_completed(places):
-                replies[places[done]] = done.result()
-                if progress:
-                    progress(len(replies), len(questions))
+            try:
+                for done in as_completed(places):
+                    replies[places[done]] = done.result()
+                    if progress:
+                        progress(len(replies), len(questions))
+            except BaseException:  # Ctrl-C, say: those that wait are not waited for
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         if run.down:
             self._down = (time.monotonic() + REST, run.stopped)
         return [replies[place] for place in range(len(questions))]
@@ -118,7 +129,7 @@ class LargeModel:
         except _Halt as halt:
             trouble = str(halt)
         if not reads:
-            return Reply(question.task, reason=trouble, cost=asked.cost)
+            return Reply(question.task, reason=trouble, cost=replace(asked.cost, cached=False))
         opinions = _opinions(asked, reads, sure)
         if opinions and not asked.cost.cached:
             self._record(asked.day, Amount(), Cost(), len(opinions))

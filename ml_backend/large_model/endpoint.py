@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
-from threading import Lock, Semaphore
+from threading import Semaphore
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,6 +22,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from ml_backend.labeling.errors import ConfigError, ModelUnavailable
+from ml_backend.large_model.requests import Request, manners_of
 from ml_backend.studio.refusals import plain
 
 ATTEMPTS = 4
@@ -30,11 +30,6 @@ PATIENCE = 30.0
 """Seconds that a Retry-After is waited for at most."""
 MOST_BYTES = 16_000_000
 """Of an answer: twenty ways on for each token add up."""
-MOST_OUTPUT = 2_000
-"""Tokens of an answer."""
-WAYS_ON = (20, 5, 0)
-"""Log-probabilities asked for at each token; fewer where the endpoint refuses."""
-FORMATS = ("json_schema", "json_object", "")
 
 
 class EndpointError(ModelUnavailable):
@@ -55,19 +50,6 @@ class Stopped(EndpointError):
 
 
 @dataclass(frozen=True)
-class Request:
-    messages: Sequence[Mapping[str, str]]
-    schema: Mapping[str, Any]
-    temperature: float = 0.0
-
-    @property
-    def most_tokens(self) -> int:
-        """No answer uses more: a token is a byte at least, and some bytes go round each message."""
-        said = [*(message["content"] for message in self.messages), json.dumps(self.schema)]
-        return sum(len(it.encode("utf-8", "replace")) + 16 for it in said)
-
-
-@dataclass(frozen=True)
 class Said:
     text: str
     finish: str
@@ -76,63 +58,6 @@ class Said:
     input_tokens: int | None
     output_tokens: int | None
     """None where the endpoint does not count them."""
-
-
-@dataclass
-class Manners:
-    """What an endpoint was found to take; shared by a process, so that each thing is refused once."""
-
-    format: int = 0
-    """Index of FORMATS."""
-    ways_on: int = 0
-    """Index of WAYS_ON."""
-    limit: str = "max_tokens"
-    temperature: bool = True
-    lock: Lock = field(default_factory=Lock)
-
-    def body(self, model: str, request: Request) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": model, "messages": list(request.messages), self.limit: MOST_OUTPUT}
-        if self.temperature:
-            body["temperature"] = request.temperature
-        if FORMATS[self.format] == "json_schema":
-            form = {"name": "answer", "strict": True, "schema": request.schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": form}
-        elif FORMATS[self.format]:
-            body["response_format"] = {"type": FORMATS[self.format]}
-        if WAYS_ON[self.ways_on]:
-            body |= {"logprobs": True, "top_logprobs": WAYS_ON[self.ways_on]}
-        return body
-
-    def learn(self, reason: str, sent: Mapping[str, Any]) -> bool:
-        """From a refusal: do without what it names. False where it names nothing that was sent."""
-        reason = reason.lower()
-        with self.lock:
-            if "max_completion_tokens" in reason and "max_tokens" in sent:
-                self.limit = "max_completion_tokens"
-            elif "logprobs" in reason and "logprobs" in sent:
-                self._fewer_ways(sent)
-            elif any(it in reason for it in ("response_format", "schema", "json_object")) and "response_format" in sent:
-                self._looser(sent)
-            elif "temperature" in reason and "temperature" in sent:
-                self.temperature = False
-            else:
-                return False
-            return True
-
-    def leave_out_all(self) -> None:
-        with self.lock:
-            self.format, self.ways_on, self.temperature = len(FORMATS) - 1, len(WAYS_ON) - 1, False
-
-    def _fewer_ways(self, sent: Mapping[str, Any]) -> None:
-        self.ways_on = max(self.ways_on, min(WAYS_ON.index(sent["top_logprobs"]) + 1, len(WAYS_ON) - 1))
-
-    def _looser(self, sent: Mapping[str, Any]) -> None:
-        self.format = max(self.format, min(FORMATS.index(sent["response_format"]["type"]) + 1, len(FORMATS) - 1))
-
-
-@lru_cache(maxsize=64)
-def manners_of(url: str, model: str) -> Manners:
-    return Manners()
 
 
 class Endpoint:
@@ -198,6 +123,8 @@ class Endpoint:
             return self._said(content)
         said = plain(_reason(content), self._key) or "no reason given"
         where = f"The large model at {self._shown}"
+        if status == 403 and "logprobs" in said and "logprobs" in body:  # some of OpenAI's models
+            raise Refused(f"{where} refuses the request ({status}): {said}.")
         if status in (401, 403):
             raise Stopped(f"{where} does not accept the key ({status}): {said}.", mend="Check TIEBREAK_LLM_KEY.")
         if status in (402, 404, 405):
@@ -250,7 +177,7 @@ class Endpoint:
             text = choice["message"].get("content")
             usage = answer.get("usage") or {}
             counts = [
-                it if isinstance(it := usage.get(name), int) else None
+                it if isinstance(it := usage.get(name), int) and it >= 0 else None
                 for name in ("prompt_tokens", "completion_tokens")
             ]
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):

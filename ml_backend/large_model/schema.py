@@ -35,7 +35,10 @@ class AnswerSchema:
 
     def objection(self, name: str, value: Any) -> str:
         """What is wrong with a control's value, in a line; empty where nothing is."""
-        error = next(iter(self._validators[name].iter_errors(value)), None)
+        try:
+            error = next(iter(self._validators[name].iter_errors(value)), None)
+        except RecursionError:
+            return "it is nested too deep"
         return "" if error is None else " ".join(str(error.message)[:200].split())
 
     @cached_property

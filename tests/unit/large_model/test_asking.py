@@ -17,8 +17,9 @@ from ml_backend.labeling.errors import ConfigError
 from ml_backend.labeling.kinds.spans import Span
 from ml_backend.large_model import Cost, LargeModel, Ledger, LedgerInMemory, RedisLedger, Reply
 from ml_backend.large_model.asking import MOST_OUTAGES, SPENT, WARM
-from ml_backend.large_model.endpoint import ATTEMPTS, MOST_OUTPUT, manners_of
+from ml_backend.large_model.endpoint import ATTEMPTS
 from ml_backend.large_model.ledger import Amount, Day
+from ml_backend.large_model.requests import MOST_OUTPUT, manners_of
 from ml_backend.settings import load_settings
 from ml_backend.valkey import Valkey
 from tests.large_model_server import (

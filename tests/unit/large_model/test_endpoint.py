@@ -14,7 +14,8 @@ import pytest
 
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.large_model import endpoint as module
-from ml_backend.large_model.endpoint import Endpoint, EndpointError, Outage, Refused, Request, Said, Stopped, _seconds
+from ml_backend.large_model.endpoint import Endpoint, EndpointError, Outage, Refused, Said, Stopped, _seconds
+from ml_backend.large_model.requests import MOST_OUTPUT, Request, manners_of
 from tests.large_model_server import Asked, Closed, LargeModelServer, Says, Slow, Status, Trouble
 
 SCHEMA = {"type": "object", "properties": {"v": {"type": "string"}}, "required": ["v"], "additionalProperties": False}
@@ -33,7 +34,7 @@ def server() -> Iterator[LargeModelServer]:
 
 @pytest.fixture(autouse=True)
 def _nothing_known_of_ports_used_before() -> None:
-    module.manners_of.cache_clear()
+    manners_of.cache_clear()
 
 
 def endpoint_of(server: LargeModelServer, *, key: str | None = None, **more: float) -> Endpoint:
@@ -54,7 +55,7 @@ def test_an_answer_comes_with_its_tokens_and_their_number(server: LargeModelServ
         "type": "json_schema",
         "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA},
     }
-    assert (body["temperature"], body["logprobs"], body["max_tokens"]) == (0.0, True, module.MOST_OUTPUT)
+    assert (body["temperature"], body["logprobs"], body["max_tokens"]) == (0.0, True, MOST_OUTPUT)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_a_request_that_is_wrong_is_refused_once_with_what_the_endpoint_says(ser
         ({"response_format"}, {"response_format": None, "logprobs": True}),
         ({"logprobs"}, {"logprobs": None}),
         ({"temperature"}, {"temperature": None, "logprobs": True}),
-        ({"max_tokens"}, {"max_tokens": None, "max_completion_tokens": module.MOST_OUTPUT}),
+        ({"max_tokens"}, {"max_tokens": None, "max_completion_tokens": MOST_OUTPUT}),
         ({"response_format", "logprobs", "temperature", "max_tokens"}, {"response_format": None, "logprobs": None}),
         ({"anything more"}, {"response_format": None, "logprobs": None, "temperature": None}),
     ],
