@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.config import Control, LabelConfig
+from ml_backend.labeling.kinds import one_line
 from ml_backend.labeling.results import with_task_labels
 from ml_backend.large_model.forms import Form, Schema, form_of
 
@@ -37,9 +38,12 @@ class AnswerSchema:
         """What is wrong with a control's value, in a line; empty where nothing is."""
         try:
             error = next(iter(self._validators[name].iter_errors(value)), None)
+            if error is None:
+                return ""
+            wrong = repr(error.instance)
+            return one_line(error.message.replace(wrong, one_line(wrong, 60)), 200)
         except RecursionError:
             return "it is nested too deep"
-        return "" if error is None else " ".join(str(error.message)[:200].split())
 
     @cached_property
     def _validators(self) -> dict[str, Validator]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from ml_backend.labeling.config import LabelConfig, parse
-from ml_backend.large_model import AnswerCache, LargeModel, Ledger, LedgerInMemory, Question, Reply, Shot
+from ml_backend.large_model import AnswerCache, LargeModel, Ledger, LedgerInMemory, Question, Reply, Shot, Terms
+from ml_backend.large_model.ledger import Day
 from ml_backend.model_files import ModelFiles
 from ml_backend.prelabelers import readings_of
 from ml_backend.settings import Settings, load_settings
-from tests.large_model_server import LargeModelServer
+from tests.large_model_server import LargeModelServer, by_keywords
 
 MODERATION = parse(
     '<View><Text name="title" value="$title"/><Text name="body" value="$body"/>'
@@ -35,6 +37,19 @@ VERDICT = parse(
     '<View><Text name="text" value="$text"/><Choices name="verdict" toName="text"><Choice value="allow"/>'
     '<Choice value="all"/><Choice value="reject"/></Choices></View>'
 )
+
+REJECT = {
+    "verdict": "reject",
+    "tags": ["contact", "price"],
+    "policy": "goods / weapons",
+    "stars": 2,
+    "price": 12.5,
+    "evidence": [{"quote": "best knife", "label": "claim", "occurrence": 2}],
+    "why": "a weapon",
+}
+KNIFE = {"title": "Knife!", "body": "The best knife is the best knife."}
+RULES = by_keywords({"gun": {"verdict": "reject"}}, otherwise={"verdict": "allow"})
+TEXTS = ({"text": "a gun"}, {"text": "a toy"}, {"text": "another gun"}, {"text": "a book"})
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,7 @@ def ask(
     config: LabelConfig,
     asked: Sequence[Question],
     *,
-    terms: Given = Given(),  # frozen
+    terms: Terms = Given(),
     ledger: Ledger | None = None,
     cached: bool = False,
     guidelines: str = "",
@@ -83,3 +98,11 @@ def ask(
         return model.ask(config, config.answerable, guidelines, asked)
     finally:
         model.close()
+
+
+def today(ledger: Ledger) -> Day:
+    return ledger.day(datetime.now(UTC).date().isoformat())
+
+
+def said_of(replies: list[Reply], control: str = "verdict") -> list[Any]:
+    return [reply.opinions[control].answer[0] if control in reply.opinions else None for reply in replies]  # type: ignore[index]

@@ -15,7 +15,7 @@ import pytest
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.large_model import endpoint as module
 from ml_backend.large_model.endpoint import Endpoint, EndpointError, Outage, Refused, Said, Stopped, _seconds
-from ml_backend.large_model.requests import MOST_OUTPUT, Request, manners_of
+from ml_backend.large_model.requests import MOST_OUTPUT, Request
 from tests.large_model_server import Asked, Closed, LargeModelServer, Says, Slow, Status, Trouble
 
 SCHEMA = {"type": "object", "properties": {"v": {"type": "string"}}, "required": ["v"], "additionalProperties": False}
@@ -30,11 +30,6 @@ def brain(asked: Asked) -> dict[str, str]:
 def server() -> Iterator[LargeModelServer]:
     with LargeModelServer(brain) as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def _nothing_known_of_ports_used_before() -> None:
-    manners_of.cache_clear()
 
 
 def endpoint_of(server: LargeModelServer, *, key: str | None = None, **more: float) -> Endpoint:
@@ -190,6 +185,12 @@ def test_what_an_endpoint_does_not_take_is_left_out_and_not_tried_again(
     tries = len(server.asked)
     endpoint_of(server).ask(REQUEST)  # another of the same process
     assert len(server.asked) == tries + 1
+
+
+def test_a_model_that_may_not_tell_its_tokens_is_asked_without(server: LargeModelServer) -> None:
+    server.troubles = [Status(403, message="You are not allowed to request logprobs from this model")] * 2
+    assert endpoint_of(server).ask(REQUEST).text == '{"v": "a"}'
+    assert [body.get("top_logprobs") for body in server.bodies] == [20, 5, None]
 
 
 def test_no_more_requests_are_there_at_once_than_are_allowed(server: LargeModelServer) -> None:
