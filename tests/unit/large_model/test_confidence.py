@@ -100,6 +100,10 @@ def _parting(name: str, answer: str) -> tuple[str, ...]:
             [{'"al': 0.5, '"allow': 0.3, '"reject': 0.2}, {"low": 0.75, "l": 0.25}, {'"': 1.0}],
             {"allow": 0.675, "reject": 0.2, "all": 0.125},
         ),
+        (
+            [{'"rej': 0.5, '"reject': 0.3, '"all': 0.2}, {"ect": 1.0}, {'"': 1.0}],
+            {"reject": 0.8, "all": 0.1, "allow": 0.1},
+        ),
         # a null that was close
         ([{'"reject': 0.7, "null": 0.3}, {'"': 1.0}], {"reject": 0.7}),
         # what is not listed may be a label, too

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from tenacity import RetryCallState, Retrying
 
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.large_model import endpoint as module
@@ -231,6 +232,16 @@ def test_no_more_requests_are_there_at_once_than_are_allowed(server: LargeModelS
 )
 def test_retry_after_is_honoured_within_bounds(header: str | None, least: float, most: float) -> None:
     assert least <= _seconds(header) <= most
+
+
+def test_who_is_asked_to_wait_waits_that_long_at_least(server: LargeModelServer) -> None:
+    endpoint, outage = endpoint_of(server), Outage("busy")
+    outage.retry_after = 7.0
+    state = RetryCallState(Retrying(), None, (), {})
+    state.set_exception((Outage, outage, None))
+    assert endpoint._wait(state) == 7.0
+    outage.retry_after = 0.0
+    assert 0 <= endpoint._wait(state) < 1
 
 
 def test_retry_after_may_be_a_date() -> None:
