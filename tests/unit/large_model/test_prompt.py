@@ -211,10 +211,10 @@ def test_long_examples_and_reasons_are_cut() -> None:
 
 
 def test_what_is_quoted_from_stands_by_itself_and_nothing_stands_twice() -> None:
-    [question] = questions(MODERATION, {"title": "A knife", "body": "It cuts.\nIt shines."})
+    [question] = questions(MODERATION, {"title": "A knife", "body": "  It cuts.\nIt shines.  "})
     schema = answer_schema(MODERATION, MODERATION.answerable, question.data)
     asked = Asked({"messages": [user_message(question, schema)]}, 0)
-    assert asked.blocks == [("item body", "It cuts.\nIt shines."), ("item", "A knife")]
+    assert asked.blocks == [("item body", "  It cuts.\nIt shines.  "), ("item", "A knife")]
 
 
 def test_the_two_sides_of_a_comparison_are_told_apart() -> None:

@@ -171,6 +171,7 @@ def test_where_the_sdk_s_schema_would_not_do_it_is_another(control: str, schema:
         ('<Taxonomy name="c" toName="t" apiUrl="https://example.com"/>', "no labels"),
         ('<Rating name="c" toName="t" maxRating="5000" perRegion="true"/>', "not asked about the task"),
         ('<Choices name="c" toName="t" tiebreak="feedback"><Choice value="A"/></Choices>', "not asked about the task"),
+        ('<TextArea name="c" toName="t" tiebreak="explanation"/>', "not asked about the task"),
         ('<DateTime name="c" toName="t"/>', "<DateTime>"),
         (
             f'<Choices name="c" toName="t">{MANY}</Choices>',
