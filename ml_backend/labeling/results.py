@@ -52,8 +52,8 @@ class Annotation:
     parent_prediction: int | None = None
     """The prediction it was submitted from."""
     shown: Prediction | None = None
-    """The prediction on the screen: that it was submitted from, else the project's at that time, which Label Studio keeps
-    beside (exports have it, its API has not). None where there was none, or it is not known."""
+    """The prediction on the screen: that it was submitted from, else the project's at that time, which Label Studio
+    keeps beside (exports have it, its API has not). None where there was none, or it is not known."""
     arm: str = ""
     """plain, blind or seeded (`arms.Arms.opened`), unknown where a seal cannot be opened; empty: nobody has looked."""
     seeded: frozenset[str] = frozenset()
@@ -74,7 +74,7 @@ class Annotation:
 
     @property
     def person(self) -> str:
-        """Who answers for it, as `annotator`: of what the machine wrote who changed it since, empty while nobody has."""
+        """Who answers for it, as `annotator`. Of what the machine wrote: who changed it since, else nobody (empty)."""
         if not self.machine:
             return self.annotator
         times = self.created_at, self.updated_at
