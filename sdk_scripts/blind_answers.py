@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ml_backend.labeling.errors import ModelUnavailable
+from ml_backend.labeling.errors import TiebreakError
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import Task, project_key
 
@@ -58,7 +58,7 @@ def blind_answers(dataset: Dataset, settings: Settings) -> BlindAnswers:
             found, without = _asked(plans, registry, encoder, dataset, key, version, tasks)
             answers |= found
             left_out += without
-    except ModelUnavailable as error:
+    except TiebreakError as error:
         return BlindAnswers(why=error.what)
     return BlindAnswers(answers, dict(left_out))
 

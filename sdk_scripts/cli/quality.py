@@ -1,4 +1,4 @@
-"""How good the labels are: agreement, consensus, the report."""
+"""How good the labels are: agreement, consensus, working with the machine, the report."""
 
 from __future__ import annotations
 
@@ -51,6 +51,19 @@ def consensus(
     if found.note:
         say(found.note)
     result(found.to_json(), as_json, shown.rows("items", "task", "control", "answer", "confidence", "judgements"))
+
+
+@app.command()
+def collaboration(source: Source, label_config: LabelConfigFile = None, as_json: Json = False) -> None:
+    """What working with the machine changes: acceptance, rubber-stamping, time saved, anchoring, accuracy."""
+    from ml_backend.labeling.judgements import judgements
+    from sdk_scripts.blind_answers import blind_answers
+    from sdk_scripts.collaboration import collaboration as run
+
+    settings = read_settings()
+    dataset = dataset_of(source, label_config, settings)
+    table = judgements(dataset.tasks, dataset.config)
+    result(run(table, dataset.config, blind_answers(dataset, settings)), as_json, shown.collaboration)
 
 
 @app.command()

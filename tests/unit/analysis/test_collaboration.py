@@ -2,20 +2,36 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import fastexcel
 import polars as pl
 import pytest
+from click.testing import Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from ml_backend.encoder import Encoder
 from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.judgements import SCHEMA, judgements
-from ml_backend.labeling.results import Annotation, Task
-from sdk_scripts.blind_answers import BlindAnswers
+from ml_backend.labeling.results import Annotation, Prediction, Task, project_key
+from ml_backend.model_registry import ModelRegistry
+from ml_backend.plans import Plans
+from ml_backend.predictor import Predictor
+from ml_backend.settings import Settings
+from ml_backend.training import train
+from sdk_scripts.blind_answers import BlindAnswers, blind_answers
+from sdk_scripts.cli import app
 from sdk_scripts.collaboration import LEAST, collaboration, difference, says_anything, share
+from sdk_scripts.collaboration_words import sentences
+from sdk_scripts.report import write_report
+from sdk_scripts.report.collect import collect
+from sdk_scripts.sources import Dataset, load_export
 from sdk_scripts.time_saved import time_saved
-from tests.unit.analysis.working import ARMS, CONFIG, Person, worked
+from tests.unit.analysis.working import ARMS, CONFIG, Person, exported, worked
+from tests.unit.learning.reviews import SENTIMENT, labelled, reviews
 
 CAREFUL = Person("careful@example.com", looks=1.0, skill=0.9)
 RUBBER = Person("rubber@example.com", looks=0.0, skill=0.9, faster=0.3)
@@ -239,3 +255,121 @@ def test_sealed_answers_without_the_secret_are_in_no_figure() -> None:
     found = of(locked)
     assert found["annotations"]["unknown"] == 200 - found["annotations"]["blind"]
     assert found["acceptance"]["overall"]["n"] == found["rubber_stamping"]["overall"]["n"] == 0
+
+
+# -- in words, as a command, in the report -----------------------------------------------------------------------------
+
+
+def test_sentences_name_who_does_not_look_and_claim_nothing_where_the_interval_holds_nothing() -> None:
+    tasks, _, answers = worked([CAREFUL, RUBBER], 400)
+    said = " ".join(sentences(of(tasks, answers)))
+    assert f"{RUBBER.name} submitted" in said
+    assert f"{CAREFUL.name} submitted" not in said
+    assert "With a prediction people save" in said
+    even = [replace(CAREFUL, name=f"{i}@example.com", faster=1.0) for i in range(2)]
+    tasks, _, answers = worked(even, 60)
+    said = " ".join(sentences(of(tasks, answers)))
+    assert "Whether predictions save time is not known yet" in said
+    assert "That may be chance." in said
+
+
+def test_a_blind_share_alone_gives_time_and_says_what_the_rest_needs() -> None:
+    tasks, _, _ = worked([CAREFUL], 200, arms=Arms(ARMS.secret, 0.2, 0.0))
+    said = sentences(of(tasks))
+    assert any("policy: {seeded: …}" in it for it in said)
+    assert any("Only 1 of 1 people" in it for it in said)
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> tuple[Path, Path]:
+    path, config = tmp_path / "export.json", tmp_path / "config.xml"
+    path.write_text(json.dumps(exported([CAREFUL, RUBBER], 150)))
+    config.write_text(CONFIG.xml)
+    return path, config
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(it) for it in arguments])
+
+
+def test_the_command_on_an_export_says_who_did_not_look(
+    export: tuple[Path, Path], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIEBREAK_HOME", str(home))
+    done = run("collaboration", export[0], "--label-config", export[1], "--json")
+    locked = json.loads(done.stdout)
+    assert locked["rubber_stamping"]["overall"]["n"] == 0
+    assert "TIEBREAK_POLICY_SECRET does not open" in done.stderr
+    monkeypatch.setenv("TIEBREAK_POLICY_SECRET", ARMS.secret)
+    found = json.loads(run("collaboration", export[0], "--label-config", export[1], "--json").stdout)
+    people = by_name(found["rubber_stamping"]["annotators"])
+    assert people[RUBBER.name]["low"] > people[CAREFUL.name]["high"]
+    assert found["anchoring"]["controls"]["verdict"]["shift"] is None
+    assert found["anchoring"]["note"].startswith("A file has no models")
+    text = run("collaboration", export[0], "--label-config", export[1])
+    assert text.exit_code == 0
+    assert f"{RUBBER.name} submitted" in text.stdout
+
+
+def test_the_report_has_a_section_with_the_same_figures_and_none_where_nothing_was_shown(
+    export: tuple[Path, Path], settings: Settings, tmp_path: Path
+) -> None:
+    dataset = load_export(*export, ARMS)
+    files = write_report(dataset, tmp_path / "report", settings=settings)
+    working = json.loads(files.json.read_text())["working"]
+    here = of(dataset.tasks) | {"anchoring": working["figures"]["anchoring"]}
+    assert working["figures"] == json.loads(json.dumps(here))
+    html = files.html.read_text()
+    assert "Working with the machine" in html
+    assert RUBBER.name in html
+    sheet = fastexcel.read_excel(files.xlsx).load_sheet("Working with the machine").to_polars()
+    assert sheet["annotator"].to_list() == [CAREFUL.name, RUBBER.name]
+    assert sheet["stamped"].to_list()[1] == 1
+    bare = replace(dataset, tasks=[replace(task, annotations=(), predictions=()) for task in dataset.tasks])
+    assert collect(bare, settings).working is None
+
+
+# -- what the machine would have said ----------------------------------------------------------------------------------
+
+
+def test_blind_answers_are_those_of_the_version_named_and_not_of_texts_it_had_learned(
+    encoder: Encoder, settings: Settings
+) -> None:
+    registry, fields = ModelRegistry(settings.models), {"id": 1, "created_at": "2026-11-22T10:00:00Z"}
+    key = project_key(fields)
+    version = train(key, SENTIMENT, labelled(60), encoder, registry).version
+    new = [text for text, _ in reviews(120) if text not in {task.data["text"] for task in labelled(60)}]
+    seen = [task.data["text"] for task in labelled(5)]
+
+    def blind(id: int, text: str, named: str) -> Task:
+        empty = Prediction(7, (), 0.5, named)
+        return Task(id, {"text": text}, (Annotation(id, "a", (), shown=empty, arm="blind"),))
+
+    tasks = [blind(i, text, version) for i, text in enumerate([*new, *seen], 1)]
+    tasks += [blind(1_000 + i, new[0], "few-shot-00000000") for i in range(3)]
+    zero_shot = Plans(ModelRegistry(f"{settings.models}-none"), encoder).version(key, SENTIMENT)
+    tasks += [blind(2_000, "I love it.", zero_shot), blind(3_000, "", version)]
+    dataset = Dataset("reviews", SENTIMENT, tasks, project=fields)
+    found = blind_answers(dataset, settings)
+    assert {task for task, _ in found.answers} == {*range(1, len(new) + 1), 2_000}
+    assert found.left_out == {"the version had learned the text": 5, "version few-shot-00000000 is gone": 3}
+    train(key, SENTIMENT, labelled(200), encoder, registry)  # another one is live since
+    assert blind_answers(dataset, settings) == found
+    served = Predictor(registry, encoder)
+    registry.promote(key, version)
+    asked = [{"id": task.id, "data": dict(task.data)} for task in tasks[:20]]
+    for task, item in zip(asked, served.predict(key, SENTIMENT, asked).results, strict=True):
+        assert found.answers[task["id"], "sentiment"] == json.dumps(item["result"][0]["value"]["choices"])
+
+
+def test_a_project_without_blind_tasks_loads_no_model(settings: Settings) -> None:
+    tasks, _, _ = worked([RUBBER], 20, arms=Arms())
+    wrong = settings.model_copy(update={"encoder": "/nowhere"})
+    assert blind_answers(Dataset("x", CONFIG, tasks, project={"id": 1}), wrong) == BlindAnswers()
+
+
+def test_where_no_encoder_can_be_loaded_the_reason_is_said(settings: Settings) -> None:
+    tasks, _, _ = worked([RUBBER], 20)
+    fields = {"id": 1, "created_at": "2026-11-22T10:00:00Z"}
+    wrong = settings.model_copy(update={"encoder": "/nowhere"})
+    assert blind_answers(Dataset("x", CONFIG, tasks, project=fields), wrong).why

@@ -42,6 +42,24 @@ def worked(
     source: Any = "export",
 ) -> tuple[list[Task], dict[int, str], dict[tuple[int, str], str]]:
     """The tasks, what is right in each, and by (task, control) what the machine thinks."""
+    made, truth, thought = _worked(people, tasks, arms=arms, accuracy=accuracy, seed=seed, source=source)
+    return [arms.opened(read_task(task)) for task in made], truth, thought
+
+
+def exported(people: Sequence[Person], tasks: int) -> list[dict[str, Any]]:
+    """The same as Label Studio exports it."""
+    return _worked(people, tasks)[0]
+
+
+def _worked(
+    people: Sequence[Person],
+    tasks: int,
+    *,
+    arms: Arms = ARMS,
+    accuracy: float = 0.8,
+    seed: int = 0,
+    source: Any = "export",
+) -> tuple[list[dict[str, Any]], dict[int, str], dict[tuple[int, str], str]]:
     chance = random.Random(seed)
     made, truth, thought = [], {}, {}
     for id in range(1, tasks + 1):
@@ -63,7 +81,7 @@ def worked(
                 submitted(1000 * id + number, person.name, stored, source=source, change=change, lead_time=seconds)
             )
         made.append({"id": id, "data": {"text": f"t {id}"}, "annotations": annotations, "predictions": [stored]})
-    return [arms.opened(read_task(task)) for task in made], truth, thought
+    return made, truth, thought
 
 
 def _region(label: str) -> Mapping[str, Any]:
