@@ -27,16 +27,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ml_backend.labeling.annotator_agreement import wilson_interval
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.judgements import decisions, of_annotators
+from ml_backend.labeling.judgements import decisions, judgements, of_annotators
 from ml_backend.presented import SEEDED_FROM
-from sdk_scripts.blind_answers import BlindAnswers
+from sdk_scripts.blind_answers import BlindAnswers, blind_answers
 from sdk_scripts.time_saved import time_saved
+
+if TYPE_CHECKING:
+    from ml_backend.settings import Settings
+    from sdk_scripts.sources import Dataset
 
 LEAST = 5
 """From which on a share is said, with its interval."""
@@ -63,6 +67,19 @@ def collaboration(
         "accuracy": {name: it for name in names if (it := _accuracy(rows.filter(control=name)))},
         "notes": _notes(rows),
     }
+
+
+def of_dataset(dataset: Dataset, settings: Settings, table: pl.DataFrame | None = None) -> dict[str, Any]:
+    """The document of a source; `table` saves working out its judgements again. Loads the encoder where some task was
+    labelled blind."""
+    table = judgements(dataset.tasks, dataset.config) if table is None else table
+    found = collaboration(table, dataset.config, blind_answers(dataset, settings))
+    if dataset.project is not None and not dataset.project.get("model_version"):
+        found["notes"].append(
+            "The project shows no model version, so Label Studio's exports will not say what was on the screen: run "
+            "`tiebreak prelabel`, which sets it."
+        )
+    return found
 
 
 def says_anything(document: Mapping[str, Any]) -> bool:

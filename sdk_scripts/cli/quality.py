@@ -56,14 +56,10 @@ def consensus(
 @app.command()
 def collaboration(source: Source, label_config: LabelConfigFile = None, as_json: Json = False) -> None:
     """What working with the machine changes: acceptance, rubber-stamping, time saved, anchoring, accuracy."""
-    from ml_backend.labeling.judgements import judgements
-    from sdk_scripts.blind_answers import blind_answers
-    from sdk_scripts.collaboration import collaboration as run
+    from sdk_scripts.collaboration import of_dataset
 
     settings = read_settings()
-    dataset = dataset_of(source, label_config, settings)
-    table = judgements(dataset.tasks, dataset.config)
-    result(run(table, dataset.config, blind_answers(dataset, settings)), as_json, shown.collaboration)
+    result(of_dataset(dataset_of(source, label_config, settings), settings), as_json, shown.collaboration)
 
 
 @app.command()

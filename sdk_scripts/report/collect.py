@@ -163,12 +163,10 @@ def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
 
 
 def _working(evidence: Evidence, settings: Settings) -> Working | None:
-    from sdk_scripts.blind_answers import blind_answers
-    from sdk_scripts.collaboration import collaboration, says_anything
+    from sdk_scripts.collaboration import of_dataset, says_anything
     from sdk_scripts.collaboration_words import people, sentences
 
-    dataset = evidence.dataset
-    found = collaboration(evidence.all_judgements, dataset.config, blind_answers(dataset, settings))
+    found = of_dataset(evidence.dataset, settings, evidence.all_judgements)
     if not says_anything(found):
         return None
     rows = [WorkingRow.model_validate({**row, "annotator": plain(row["annotator"])}) for row in people(found)]
