@@ -2,7 +2,9 @@
 
 Pure over the table of judgements (`labeling.judgements`), in which arms are told apart (`labeling.arms`). As JSON:
 
-    annotations    {plain, blind, seeded, unknown, untold}: how many; `untold` ones do not say what was shown
+    annotations    {plain, blind, audit, seeded, unknown, untold}: how many; audits are blind because the machine had
+                   accepted the task, so they are no random tasks and in no figure; `untold` ones do not say what was
+                   shown
     acceptance     {overall, controls: {NAME}, annotators: [{annotator, …, controls}]}: answers equal to what was shown,
                    of plain tasks; the others are edits
     rubber_stamping {overall, annotators: [{annotator, …}], right_after_all, luck}: seeded wrong answers submitted as
@@ -17,8 +19,9 @@ Pure over the table of judgements (`labeling.judgements`), in which arms are tol
                    annotation that somebody made ground truth
     notes          what cannot be said, and why
 
-A share is {n, tasks, count, share, low, high}; share and interval are null where n is below LEAST. Intervals are 95 %
-score intervals (Wilson, 1927), of differences Newcombe's (1998, method 10), with the number of tasks for n where
+A share is {n, tasks, count, share, low, high}; share and interval are null where n is below LEAST. Where shown and
+blind tasks are compared, their shares are standardised to the same confidence of the machine (`compared`). Intervals
+are 95 % score intervals (Wilson, 1927), of differences Newcombe's (1998, method 10), with the number of tasks for n where
 several people judged the same: their answers are not independent. Where nothing is settled, right is what most of the
 others say, two at least; they saw the same prediction, so it errs in the machine's favour.
 """
@@ -36,7 +39,7 @@ from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.judgements import decisions, judgements, of_annotators
 from ml_backend.presented import SEEDED_FROM
 from sdk_scripts.blind_answers import BlindAnswers, blind_answers
-from sdk_scripts.time_saved import time_saved
+from sdk_scripts.time_saved import band, time_saved
 
 if TYPE_CHECKING:
     from ml_backend.settings import Settings
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
 
 LEAST = 5
 """From which on a share is said, with its interval."""
-ARMS = ("plain", "blind", "seeded", "unknown")
+ARMS = ("plain", "blind", "audit", "seeded", "unknown")
 
 Rate = dict[str, float | int | None]
 
@@ -95,14 +98,37 @@ def share(n: int, count: int, tasks: int | None = None) -> Rate:
     return {"n": n, "tasks": units, "count": count, "share": count / n if known else None, "low": low, "high": high}
 
 
-def difference(of: Rate, than: Rate) -> dict[str, float | None]:
-    """Newcombe's interval of the difference of two shares; null where one of them is."""
-    a, b = of["share"], than["share"]
-    if a is None or b is None:
-        return {"difference": None, "low": None, "high": None}
-    a_low, a_high, b_low, b_high = (float(it or 0) for it in (of["low"], of["high"], than["low"], than["high"]))
-    low = a - b - math.hypot(a - a_low, b_high - b)
-    return {"difference": a - b, "low": low, "high": a - b + math.hypot(a_high - a, b - b_low)}
+def compared(one: pl.DataFrame, other: pl.DataFrame) -> tuple[Rate, Rate, dict[str, float | None]]:
+    """The shares of `hit` in both, as if the machine had been as sure of the tasks of one as of the other's (bands of
+    `score`, weighted n₁n₂/(n₁+n₂)), and their difference with Newcombe's interval.
+
+    A share keeps its own n and count. Bands where only one has rows say nothing; where too little is left, the shares
+    are as they are, and the difference is null.
+    """
+    counts = [pl.len().alias("n"), pl.col("hit").sum().alias("hits"), pl.col("task").n_unique().alias("tasks")]
+    a, b = (rows.group_by(band()).agg(counts) for rows in (one, other))
+    weight = pl.col("n") * pl.col("n_other") / (pl.col("n") + pl.col("n_other"))
+    both = a.join(b, on="band", suffix="_other").with_columns(weight=weight)
+    raw = [share(rows.height, int(rows["hit"].sum()), rows["task"].n_unique()) for rows in (one, other)]
+    if min(both["n"].sum(), both["n_other"].sum()) < LEAST:
+        return raw[0], raw[1], {"difference": None, "low": None, "high": None}
+    first, second = ({**rate, **_standardised(both, side)} for rate, side in zip(raw, ("", "_other"), strict=True))
+    return first, second, _difference(first, second)
+
+
+def _standardised(both: pl.DataFrame, side: str) -> Rate:
+    names = (f"n{side}", f"hits{side}", f"tasks{side}", "weight")
+    n, hits, tasks, weight = (both[name].to_numpy() for name in names)
+    of = float((weight * hits / n).sum() / weight.sum())
+    units = float(weight.sum() ** 2 / (weight**2 / tasks).sum())  # as many tasks are worth that
+    low, high = wilson_interval(of, units)
+    return {"share": of, "low": low, "high": high}
+
+
+def _difference(of: Rate, than: Rate) -> dict[str, float | None]:
+    a, a_low, a_high, b, b_low, b_high = (float(it[end] or 0) for it in (of, than) for end in ("share", "low", "high"))
+    low, high = a - b - math.hypot(a - a_low, b_high - b), a - b + math.hypot(a_high - a, b - b_low)
+    return {"difference": a - b, "low": low, "high": high}
 
 
 def _of_people(table: pl.DataFrame) -> pl.DataFrame:
@@ -113,7 +139,9 @@ def _of_people(table: pl.DataFrame) -> pl.DataFrame:
         nobody=nobody
     )
     last = rows.unique(["task", "control", "annotator", "nobody"], keep="last", maintain_order=True).drop("nobody")
-    return last.with_columns(same=pl.col("answer") == pl.col("shown"))
+    audit = (pl.col("arm") == "blind") & (pl.col("score") == 0)  # see `ml_backend.presented.shown`
+    arm = pl.when(audit).then(pl.lit("audit")).otherwise("arm")
+    return last.with_columns(same=pl.col("answer") == pl.col("shown"), arm=arm)
 
 
 def _referred(rows: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
@@ -209,13 +237,12 @@ def _anchoring(shown: pl.DataFrame, unseen: pl.DataFrame, names: list[str], blin
         schema={"task": pl.Int64, "control": pl.String, "said": pl.String},
         orient="row",
     )
-    compared = unseen.join(said, on=["task", "control"])
+    asked = unseen.join(said, on=["task", "control"]).with_columns(hit=pl.col("answer") == pl.col("said"))
     controls = {}
     for name in names:
-        with_it = _share(shown.filter(control=name), pl.col("same"))
-        without = _share(compared.filter(control=name), pl.col("answer") == pl.col("said"))
-        if with_it["n"] or without["n"]:
-            found = difference(with_it, without)
+        seen, hidden = shown.filter(control=name).with_columns(hit="same"), asked.filter(control=name)
+        if seen.height or hidden.height:
+            with_it, without, found = compared(seen, hidden)
             controls[name] = {"shown": with_it, "blind": without, "shift": found.pop("difference"), **found}
     note = blind.why or (
         "Part of a shift may be help: who is shown a right answer gives it more often. See accuracy."
@@ -229,9 +256,9 @@ def _accuracy(rows: pl.DataFrame) -> dict[str, Any] | None:
     told = rows.drop_nulls("truth")
     if not told.height:
         return None
-    right = pl.col("answer") == pl.col("truth")
-    plain, blind = (_share(told.filter(arm=arm), right) for arm in ("plain", "blind"))
-    return {"plain": plain, "blind": blind, **difference(plain, blind)} if plain["n"] or blind["n"] else None
+    told = told.with_columns(hit=pl.col("answer") == pl.col("truth"))
+    plain, blind, found = compared(told.filter(arm="plain"), told.filter(arm="blind"))
+    return {"plain": plain, "blind": blind, **found} if plain["n"] or blind["n"] else None
 
 
 def _notes(rows: pl.DataFrame) -> list[str]:

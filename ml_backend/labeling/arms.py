@@ -74,6 +74,8 @@ class Arms:
     def opened(self, task: Task) -> Task:
         """The task with the arm of each annotation, where seals or an empty prediction tell it, and with what its
         predictions say of the model."""
+        if not task.predictions and not any(it.shown or it.sealed for it in task.annotations):
+            return task
         annotations = tuple(self._opened(task.id, it) for it in task.annotations)
         return replace(
             task, annotations=annotations, predictions=tuple(self._told(task.id, it) for it in task.predictions)

@@ -26,6 +26,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "machine": pl.Boolean(),  # written by the machine alone, no judgement either
     "arm": pl.String(),  # plain, blind, seeded, unknown; empty where nothing tells
     "shown": pl.String(),  # the answer that the prediction on the screen gave; null where it gave none
+    "score": pl.Float64(),  # of that prediction, whether it gave an answer or was empty
     "seeded": pl.Boolean(),  # the answer shown was wrong on purpose
     "void": pl.Boolean(),  # a wrong answer that was seeded and submitted as it was, or a seal that cannot be opened
 }
@@ -83,6 +84,7 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                         by_machine,
                         annotation.arm,
                         None if before is None else kinds[name].key(before),
+                        annotation.shown.score if annotation.shown else None,
                         name in annotation.seeded,
                         name in void,
                     )

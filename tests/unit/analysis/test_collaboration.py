@@ -24,7 +24,7 @@ from ml_backend.settings import Settings
 from ml_backend.training import train
 from sdk_scripts.blind_answers import BlindAnswers, blind_answers
 from sdk_scripts.cli import app
-from sdk_scripts.collaboration import LEAST, collaboration, difference, says_anything, share
+from sdk_scripts.collaboration import LEAST, collaboration, compared, says_anything, share
 from sdk_scripts.collaboration_words import sentences
 from sdk_scripts.report import write_report
 from sdk_scripts.report.collect import collect
@@ -220,13 +220,57 @@ def test_shares_are_within_their_intervals_or_null(n: int, count: int, tasks: in
     assert rate["n"] == n
 
 
-@given(st.integers(5, 200), st.data(), st.integers(5, 200))
-def test_a_difference_is_within_its_interval_and_turns_its_sign_with_its_sides(n: int, data: Any, m: int) -> None:
-    a, b = share(n, data.draw(st.integers(0, n))), share(m, data.draw(st.integers(0, m)))
-    one, other = difference(a, b), difference(b, a)
-    assert -1 - 1e-9 <= one["low"] <= one["difference"] + 1e-9  # type: ignore[operator]
-    assert one["difference"] <= one["high"] + 1e-9 <= 1 + 2e-9  # type: ignore[operator]
-    assert one["low"] == pytest.approx(-other["high"])  # type: ignore[operator]
+bits = st.lists(st.tuples(st.booleans(), st.sampled_from([None, 0.3, 0.6, 0.9])), max_size=60)
+
+
+def hits(rows: list[tuple[bool, float | None]]) -> pl.DataFrame:
+    schema = {"hit": pl.Boolean, "score": pl.Float64, "task": pl.Int64}
+    return pl.DataFrame([(hit, score, task) for task, (hit, score) in enumerate(rows)], schema=schema, orient="row")
+
+
+@settings(deadline=None)
+@given(bits, bits)
+def test_a_difference_is_within_its_interval_and_turns_its_sign_with_its_sides(one: Any, other: Any) -> None:
+    a, b, found = compared(hits(one), hits(other))
+    _, _, turned = compared(hits(other), hits(one))
+    if found["difference"] is None:
+        assert turned["difference"] is None
+        return
+    low, middle, high = found["low"], found["difference"], found["high"]
+    assert -1 - 1e-9 <= low <= middle + 1e-9  # type: ignore[operator]
+    assert middle <= high + 1e-9 <= 1 + 2e-9  # type: ignore[operator]
+    assert low == pytest.approx(-turned["high"])  # type: ignore[operator]
+    if len({score for _, score in (*one, *other)}) == 1:
+        assert a["share"] == pytest.approx(a["count"] / a["n"])  # type: ignore[operator]
+
+
+def test_tasks_that_were_accepted_and_so_never_shown_bias_neither_time_nor_anchoring() -> None:
+    """The machine accepted what it was sure of; blind tasks are never accepted, so the easy ones are all blind."""
+    hard, _, answers = worked([HALF], 1_500, accuracy=0.6, seed=1)
+    easy, _, more = worked([replace(HALF, seconds=5)], 1_500, accuracy=0.99, seed=2)
+    hard_table = judgements(hard, CONFIG).with_columns(score=pl.lit(0.6))
+    easy_table = (
+        judgements(easy, CONFIG)
+        .filter(arm="blind")
+        .with_columns(pl.col("task") + 10_000, pl.col("annotation") + 10**7, score=pl.lit(0.99))
+    )
+    asked = BlindAnswers({**answers, **{(task + 10_000, name): key for (task, name), key in more.items()}})
+    alone = collaboration(hard_table, CONFIG, asked)
+    both = collaboration(pl.concat([hard_table, easy_table]), CONFIG, asked)
+    assert both["time"]["ratio"] == pytest.approx(alone["time"]["ratio"], rel=0.1)  # 5 s tasks shift the bound only
+    shift = both["anchoring"]["controls"]["verdict"]
+    assert shift["shift"] == pytest.approx(alone["anchoring"]["controls"]["verdict"]["shift"])
+    assert shift["blind"]["count"] / shift["blind"]["n"] > shift["blind"]["share"] + 0.1  # as it would have been
+
+
+def test_audits_are_no_random_tasks_and_in_no_figure() -> None:
+    tasks, _, answers = worked([HALF], 300)
+    table = judgements(tasks, CONFIG)
+    audited = table.with_columns(score=pl.when(pl.col("arm") == "blind").then(0.0).otherwise("score"))
+    found = collaboration(audited, CONFIG, BlindAnswers(answers))
+    assert found["annotations"]["blind"] == 0
+    assert found["annotations"]["audit"] == table.filter(arm="blind").height
+    assert found["time"]["ratio"] is found["anchoring"]["controls"]["verdict"]["shift"] is None
 
 
 @settings(deadline=None, max_examples=40)
@@ -244,7 +288,7 @@ def test_a_project_without_predictions_has_nothing_to_say_and_says_so() -> None:
     alone = Annotation(1, "a@example.com", ({**REGION, "value": {"choices": ["a"]}},))
     bare = [replace(task, annotations=(replace(alone, id=task.id),), predictions=()) for task in tasks]
     found = of(bare)
-    assert found["annotations"] == {"plain": 0, "blind": 0, "seeded": 0, "unknown": 0, "untold": 30}
+    assert found["annotations"] == {"plain": 0, "blind": 0, "audit": 0, "seeded": 0, "unknown": 0, "untold": 30}
     assert not says_anything(found)
     assert found["notes"][0].startswith("30 annotations do not say what was on the screen")
 
