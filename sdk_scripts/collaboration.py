@@ -21,7 +21,7 @@ Pure over the table of judgements (`labeling.judgements`), in which arms are tol
 
 A share is {n, tasks, count, share, low, high}; share and interval are null where n is below LEAST. Where shown and
 blind tasks are compared, their shares are standardised to the same confidence of the machine (`compared`). Intervals
-are 95 % score intervals (Wilson, 1927), of differences Newcombe's (1998, method 10), with the number of tasks for n where
+are 95 % score intervals (Wilson, 1927), of differences Newcombe's (1998, method 10), with the number of tasks for n if
 several people judged the same: their answers are not independent. Where nothing is settled, right is what most of the
 others say, two at least; they saw the same prediction, so it errs in the machine's favour.
 """

@@ -231,7 +231,7 @@ def hits(rows: list[tuple[bool, float | None]]) -> pl.DataFrame:
 @settings(deadline=None)
 @given(bits, bits)
 def test_a_difference_is_within_its_interval_and_turns_its_sign_with_its_sides(one: Any, other: Any) -> None:
-    a, b, found = compared(hits(one), hits(other))
+    a, _, found = compared(hits(one), hits(other))
     _, _, turned = compared(hits(other), hits(one))
     if found["difference"] is None:
         assert turned["difference"] is None
