@@ -29,12 +29,15 @@ class Given:
     confidence: float
     second: str = ""
     """The label that is likeliest beside it; empty where no single label is picked."""
+    distance: float | None = None
+    """`Doubt.distance`."""
 
     @classmethod
     def of(cls, opinion: Opinion) -> Given:
         likeliest = sorted(opinion.probabilities, key=opinion.probabilities.__getitem__, reverse=True)[:2]
         second = likeliest[1] if len(likeliest) == 2 else ""
-        return cls(opinion.answer, min(1.0, max(0.0, opinion.confidence)), second)
+        distance = opinion.doubt.distance if opinion.doubt else None
+        return cls(opinion.answer, min(1.0, max(0.0, opinion.confidence)), second, distance)
 
 
 @dataclass(frozen=True, slots=True)
