@@ -97,9 +97,8 @@ class Briefs:
             return known[2]
         try:
             mark = self._registry.brief_mark(project)
-            if known and known[0] == mark:
-                return known[2]
-            brief = _parse(self._registry.read_brief(project))
+            same = known is not None and known[0] == mark
+            brief = known[2] if known and same else _parse(self._registry.read_brief(project))
         except InputError:
             return NOTHING
         except (ModelUnavailable, ValueError, KeyError, TypeError) as error:
