@@ -7,6 +7,7 @@ writes it anew.
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -62,9 +63,12 @@ class Brief:
     precedents: tuple[Precedent, ...] = ()
     audits: frozenset[int] = frozenset()
     """Tasks that the machine accepted and people are still to label blind."""
+    number: int = field(default=0, compare=False)
+    """Its own, in this process: what was made with it is told apart by it."""
 
 
 NOTHING = Brief()
+_NUMBERS = itertools.count(1)
 
 
 class Briefs:
@@ -93,9 +97,8 @@ class Briefs:
             return known[2]
         try:
             mark = self._registry.brief_mark(project)
-            if known and known[0] == mark:
-                return known[2]
-            brief = _parse(self._registry.read_brief(project))
+            same = known is not None and known[0] == mark
+            brief = known[2] if known and same else _parse(self._registry.read_brief(project))
         except InputError:
             return NOTHING
         except (ModelUnavailable, ValueError, KeyError, TypeError) as error:
@@ -187,4 +190,5 @@ def _parse(content: bytes | None) -> Brief:
         Policy.model_validate(read["policy"]),
         tuple(Precedent(**it) for it in read["precedents"]),
         frozenset(map(int, read["audits"])),
+        next(_NUMBERS),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.errors import InputError
 from sdk_scripts.backtest.columns import Columns
 
@@ -58,9 +59,10 @@ def backtest(
 
     if not 0.05 <= test_share <= 0.95:
         raise InputError(f"The test share must lie between 0.05 and 0.95, not at {test_share:g}.", mend="0.3 is usual.")
+    config, arms = read_label_config(label_config), Arms(settings.policy_secret.get_secret_value())
     with large_model(settings, large) if large else nullcontext() as asked:
         encoder = load_encoder(settings.model_copy(update={"image_encoder": None, "ocr": False}))  # texts are replayed
-        labelled = read_labelled(data, read_label_config(label_config), columns, encoder, seed=seed, limit=limit)
+        labelled = read_labelled(data, config, columns, encoder, seed=seed, limit=limit, arms=arms)
         if len(labelled) < labelled.texts_found:
             report(f"Of {labelled.texts_found:,} texts {len(labelled):,}, picked at random, are replayed; see --limit.")
         found = replay(labelled, encoder, sizes=sizes, test_share=test_share, repeats=repeats, seed=seed, report=report)
