@@ -193,6 +193,8 @@ def test_what_was_remembered_before_a_policy_is_not_served_to_who_is_blind_by_it
     assert predictor.written(KEY, SENTIMENT.xml, TASKS) is not None
     set_policy(registry, '{"blind": 0.5}')
     arms = Arms(SECRET, 0.5)
+    assert all(predictor.written(KEY, SENTIMENT.xml, [task]) is None for task in TASKS)
+    served(predictor)
     for task in TASKS:
         quick = predictor.written(KEY, SENTIMENT.xml, [task])
         assert (quick is None) == (arms.of(task["id"]) == "blind")
