@@ -32,7 +32,7 @@ def examples_of(
     learnable = {control.name: control for control in config.answerable if learners(config, control)}
     answered = {task.id: task for task in tasks if task.annotations}
     table = latest(judgements(answered.values(), config)).filter(pl.col("control").is_in(list(learnable)))
-    settled = _settled(table, config, agreed)
+    settled = settled_answers(table, config, agreed)
     made = {}
     for name, control in learnable.items():
         kind = kind_of(control)
@@ -65,8 +65,9 @@ def text_hashes(examples: Examples) -> np.ndarray:
     return np.array([int.from_bytes(group_key(key)[:8]) for key in examples.inputs.keys], dtype=np.uint64)
 
 
-def _settled(table: pl.DataFrame, config: LabelConfig, agreed: pl.DataFrame | None) -> pl.DataFrame:
-    """[task, control, answer, confidence], one row a judged (task, control) that has an answer."""
+def settled_answers(table: pl.DataFrame, config: LabelConfig, agreed: pl.DataFrame | None = None) -> pl.DataFrame:
+    """[task, control, answer, confidence], one row a judged (task, control) that has an answer; `table` are the latest
+    judgements."""
     columns = ["task", "control", "answer", "confidence"]
     if table.is_empty():
         return pl.DataFrame(

@@ -4,6 +4,7 @@
     <project>/<version>/model.json            everything else, with the hash of both; written last: it makes the version
     <project>/live.json or live/              which version answers, which did before, and which were withdrawn
     <project>/brief.json                      what the predictor has to know of the project (`briefs`)
+    <project>/trust.json                      how far its large model is trusted (`cascade`)
 
 A version's files never change and its name says what is in them; what does not match its name or its hash is refused.
 Switching is atomic, see `live_pointer`.
@@ -147,6 +148,13 @@ class ModelRegistry:
     def brief_mark(self, project: str) -> Hashable:
         """Changes whenever the brief may have."""
         return self._files.mark(f"{_safe('project key', project)}/brief.json")
+
+    def read_trust(self, project: str) -> bytes | None:
+        """What was learned of the large model (`cascade`); None where nothing is."""
+        return self._files.read(f"{_safe('project key', project)}/trust.json")
+
+    def write_trust(self, project: str, content: bytes) -> None:
+        self._files.write(f"{_safe('project key', project)}/trust.json", content)
 
     def _prune(self, project: str) -> None:
         pointer = self.pointer(project)
