@@ -47,6 +47,12 @@ class Settings(BaseSettings):
     image_hosts: str = Field("", description="hosts images may be fetched from, beside Label Studio: name or name:port")
     image_hosts_private: bool = Field(False, description="these hosts may be at private addresses")
 
+    llm_url: str | None = Field(None, description="OpenAI-compatible endpoint of the large model, up to /v1")
+    llm_model: str | None = Field(None, description="name of the large model, as the endpoint knows it")
+    llm_key: SecretStr | None = Field(None, description="key of that endpoint, where it wants one")
+    llm_timeout: float = Field(60.0, gt=0, description="seconds for one request to the large model")
+    llm_concurrency: int = Field(4, ge=1, le=64, description="requests to the large model at once, of one process")
+
     backend_url: str | None = Field(None, description="where Label Studio reaches the backend")
     backend_user: str | None = Field(None, description="Basic auth of the backend")
     backend_password: SecretStr | None = Field(None, description="Basic auth of the backend")
@@ -64,7 +70,7 @@ class Settings(BaseSettings):
     )
     reconcile_seconds: float = Field(60.0, gt=0, description="how often labels without a webhook are looked for")
 
-    @field_validator("studio_url", "studio_public_url", "backend_url")
+    @field_validator("studio_url", "studio_public_url", "llm_url", "backend_url")
     @classmethod
     def _http(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("http://", "https://")):

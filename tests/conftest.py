@@ -33,6 +33,7 @@ import httpx
 import psutil
 import pytest
 from filelock import FileLock
+from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 
 from ml_backend.settings import Settings, load_settings
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from ml_backend.encoder import Encoder
     from ml_backend.studio import Studio
     from ml_backend.valkey import Valkey
+
+hypothesis_settings.register_profile("tests", deadline=None)  # how long an example takes fails nothing
+hypothesis_settings.load_profile("tests")
 
 STUDIO_VERSION = "1.23.2"
 ACCOUNT = Account("admin@example.com", "a-password-for-tests", "0123456789abcdef0123456789abcdef01234567")

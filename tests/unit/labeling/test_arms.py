@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 import pytest
 from hypothesis import given as drawn
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from ml_backend.labeling.agreement import agreement
@@ -221,7 +220,6 @@ def test_a_void_row_hides_no_earlier_judgement_of_the_same_person() -> None:
     assert table.filter(control="verdict")["answer"].to_list() == ['["allow"]']
 
 
-@settings(deadline=None)
 @drawn(st.data())
 def test_a_seeded_wrong_answer_never_survives(data: st.DataObject) -> None:
     """Whatever the config, the answers and how Label Studio tells it: accepted, it is in no judgement, no consensus and
