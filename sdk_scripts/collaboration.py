@@ -244,11 +244,9 @@ def _anchoring(shown: pl.DataFrame, unseen: pl.DataFrame, names: list[str], blin
         if seen.height or hidden.height:
             with_it, without, found = compared(seen, hidden)
             controls[name] = {"shown": with_it, "blind": without, "shift": found.pop("difference"), **found}
-    note = blind.why or (
-        "Part of a shift may be help: who is shown a right answer gives it more often. See accuracy."
-        if controls
-        else ""
-    )
+    note = blind.why
+    if any(it["shift"] is not None for it in controls.values()):
+        note = "Part of a shift may be help: who is shown a right answer gives it more often. See accuracy."
     return {"controls": controls, "left_out": dict(blind.left_out), "note": note}
 
 

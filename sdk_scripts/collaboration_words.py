@@ -81,10 +81,12 @@ def _controls(found: Mapping[str, Any]) -> Iterator[str]:
     for name, it in found["corrections"].items():
         yield (
             f"{name}: {it['spoilt']['count']} of {it['spoilt']['n']} right answers shown were changed to wrong ones, "
-            f"{it['kept']['count']} of {it['kept']['n']} wrong ones were kept."
+            f"{it['kept']['count']} of {it['kept']['n']} wrong ones were kept"
+            + (", by what most of the others say." if not it["decided"] else ".")
         )
+    measured = any(it["shift"] is not None for it in found["anchoring"]["controls"].values())
     if note := found["anchoring"]["note"]:
-        yield note
+        yield note if measured else f"How far answers shift towards the machine's is not measured. {note}"
     for why, n in found["anchoring"]["left_out"].items():
         yield f"{n:,} blind answers are not compared with the machine's: {why}."
 

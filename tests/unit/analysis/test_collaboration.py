@@ -228,7 +228,6 @@ def hits(rows: list[tuple[bool, float | None]]) -> pl.DataFrame:
     return pl.DataFrame([(hit, score, task) for task, (hit, score) in enumerate(rows)], schema=schema, orient="row")
 
 
-@settings(deadline=None)
 @given(bits, bits)
 def test_a_difference_is_within_its_interval_and_turns_its_sign_with_its_sides(one: Any, other: Any) -> None:
     a, _, found = compared(hits(one), hits(other))
@@ -273,7 +272,7 @@ def test_audits_are_no_random_tasks_and_in_no_figure() -> None:
     assert found["time"]["ratio"] is found["anchoring"]["controls"]["verdict"]["shift"] is None
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 40), st.integers(1, 3), st.integers(0, 5))
 def test_whatever_little_there_is_the_document_can_be_written(tasks: int, people: int, seed: int) -> None:
     team = [Person(f"p{i}" if i else "", 0.5) for i in range(people)]

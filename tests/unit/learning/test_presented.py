@@ -193,11 +193,11 @@ def test_what_was_remembered_before_a_policy_is_not_served_to_who_is_blind_by_it
     assert predictor.written(KEY, SENTIMENT.xml, TASKS) is not None
     set_policy(registry, '{"blind": 0.5}')
     arms = Arms(SECRET, 0.5)
+    blind = [task for task in TASKS if arms.of(task["id"]) == "blind"]
     assert all(predictor.written(KEY, SENTIMENT.xml, [task]) is None for task in TASKS)
     served(predictor)
     for task in TASKS:
-        quick = predictor.written(KEY, SENTIMENT.xml, [task])
-        assert (quick is None) == (arms.of(task["id"]) == "blind")
+        assert (predictor.written(KEY, SENTIMENT.xml, [task]) is None) == (task in blind)
     twin = {"id": next(t["id"] for t in TASKS if arms.of(t["id"]) == "blind"), "data": TASKS[0]["data"]}
     assert arms.of(TASKS[0]["id"]) == "plain" or served(predictor, [TASKS[0]])[0]["result"] == []
     assert served(predictor, [twin])[0]["result"] == []  # although that text was answered before
