@@ -12,7 +12,7 @@ from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.results import on_screen, write_answers
 from ml_backend.prelabelers import Opinion, exclusive, options
 
-SEEDED_FROM = 0.8
+SEEDED_FROM = 0.9
 """Least confidence in an answer for another one to be shown in its place: so the seed is wrong, but for rare luck."""
 SEEDED_SCORE = 0.4
 """A seeded prediction's score is drawn between that (or one in the number of labels, which no likeliest label falls
