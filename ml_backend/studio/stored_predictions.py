@@ -113,7 +113,7 @@ class StoredPredictions(Predictions):
 
     def annotated_by(self, project: int, user: int) -> Iterator[dict[str, Any]]:
         """The tasks, in full, that an account has annotated or skipped."""
-        return self._matching(project, [condition("annotators", "contains", [user], "List")], data_only=False)
+        return self._matching(project, [condition("annotators", "contains", user, "List")], data_only=False)
 
     def update_prediction(self, id: int, fields: Mapping[str, Any]) -> None:
         """Changes `result` and `score` of a stored prediction in place; `task` and `model_version` go with them, as
