@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.errors import StudioRefused
+from ml_backend.labeling.errors import InputError, StudioRefused
 from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.results import Annotation, Task, answers, read_task, write_answers
 
@@ -54,7 +54,7 @@ class Accepted:
         return overlap_of(audit=self.audit, before=self.overlap)
 
     def result(self, config: LabelConfig) -> list[dict[str, Any]] | None:
-        """None where a control's answer leaves no region."""
+        """None where a control's answer leaves no region, or cannot be written."""
         record = {
             "machine": self.version,
             "confidence": round(self.confidence, 6),
@@ -66,7 +66,10 @@ class Accepted:
         found: list[dict[str, Any]] = []
         for name, answer in self.answers.items():
             kind = kind_of(config[name])
-            regions = write_answers(config, {name: answer}, self.scores)
+            try:
+                regions = write_answers(config, {name: answer}, self.scores)
+            except InputError:
+                return None
             if kind is None or not regions:
                 return None
             meta = {"tiebreak": {**record, "answer": kind.key(answer)}}

@@ -15,7 +15,7 @@ from ml_backend.jobs import JOB_SETTINGS
 from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.labeling.results import project_key, read_task
-from ml_backend.model_registry import ModelRegistry
+from ml_backend.model_registry import Model, ModelRegistry
 from ml_backend.policy import policy_of, stop_of
 from ml_backend.queues import ROUTING, Jobs
 from ml_backend.settings import Settings
@@ -30,24 +30,23 @@ from sdk_scripts.route_undo import resume, undo
 from sdk_scripts.routing import Routing, route
 from sdk_scripts.sources import read_project
 from tests.contract.synced import Project as Synced
-from tests.unit.learning.reviews import SENTIMENT, choice, reviews
+from tests.unit.learning.reviews import SENTIMENT, choice, reviews, task
 
 MACHINE = "machine@example.com"
-LABELLED, NEW = 240, 50
+LABELLED, NEW = 240, 40
 SECRET = "a secret of the tests"
 POLICY = {"accept": f"{{tiers: [{{error: 0.05}}], audit: 0.3, account: {MACHINE}}}"}
 
 
 @dataclass
 class Desk:
-    """A synced project with labels, a trained version, and tasks that nobody has touched."""
+    """A synced project with a trained version, and tasks that nobody has touched."""
 
     synced: Synced
     studio: Studio
     settings: Settings
     encoder: Encoder
     jobs: Jobs
-    people: list[int]
     policy: dict[str, str]
 
     def manifest(self) -> None:
@@ -63,21 +62,6 @@ class Desk:
     @property
     def project(self) -> dict[str, Any]:
         return self.studio.project(self.id)
-
-    def labels(self) -> None:
-        tasks = [
-            {
-                "data": {"text": text},
-                "annotations": [
-                    {"result": [choice("sentiment", label)], "completed_by": self.people[0], "ground_truth": False}
-                ],
-            }
-            for text, label in reviews(LABELLED)
-        ]
-        self.studio.import_tasks(self.id, tasks)
-        config = SENTIMENT
-        key, registry = project_key(self.project), ModelRegistry(self.settings.models)
-        train(key, config, self.studio.read(self.studio.tasks(self.id)), self.encoder, registry)
 
     def fill(self, n: int = NEW) -> list[int]:
         texts = [text for text, _ in reviews(LABELLED + n)[LABELLED:]]
@@ -101,9 +85,17 @@ class Desk:
         return tasks
 
 
+@pytest.fixture(scope="module")
+def trained(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """What training makes of LABELLED reviews, each by one person."""
+    registry = ModelRegistry(str(tmp_path_factory.mktemp("models")))
+    tasks = [task(i, {"text": text}, [choice("sentiment", label)]) for i, (text, label) in enumerate(reviews(LABELLED))]
+    return registry.load("1.1", train("1.1", SENTIMENT, tasks, encoder, registry).version)
+
+
 @pytest.fixture
 def make_desk(
-    synced: Synced, studio_settings: Settings, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+    synced: Synced, studio_settings: Settings, encoder: Encoder, trained: Model, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
     monkeypatch.setenv("TIEBREAK_POLICY_SECRET", SECRET)
     settings = studio_settings.model_copy(update={"policy_secret": SecretStr(SECRET)})
@@ -113,10 +105,11 @@ def make_desk(
 
         def make(**policy: str) -> Desk:
             studio = synced.studio
-            people = [studio.add_annotator(email) for email in ("ann@routing.example", MACHINE)]
-            desk = Desk(synced, studio, settings, encoder, jobs, people, {**POLICY, **policy})
+            studio.add_annotator(MACHINE)
+            desk = Desk(synced, studio, settings, encoder, jobs, {**POLICY, **policy})
             desk.manifest()
-            desk.labels()
+            registry, key = ModelRegistry(settings.models), project_key(desk.project)
+            registry.promote(key, registry.save(key, trained))
             return desk
 
         yield make
@@ -207,7 +200,7 @@ def test_killed_anywhere_it_is_run_again_and_no_task_has_two_annotations(
     make_desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk: Desk = make_desk()
-    desk.fill(24)
+    desk.fill(20)
     for call in ("update_prediction", "create_annotation", "set_overlap"):
         whole, calls = getattr(Studio, call), 0
 
@@ -232,13 +225,13 @@ def test_killed_anywhere_it_is_run_again_and_no_task_has_two_annotations(
     again = machine_annotations.Accepted(
         one.task.id, {"sentiment": ("positive",)}, {"sentiment": 1.0}, one.version, "another", "local", 1.0, False, 1
     )
-    assert not machine_annotations.write(desk.studio, SENTIMENT, again, desk.people[1])
+    assert not machine_annotations.write(desk.studio, SENTIMENT, again, desk.studio.add_annotator(MACHINE))
     assert len(desk.studio.task(one.task.id)["annotations"]) == 1
 
 
 def test_what_people_touched_is_left_alone_and_what_they_changed_is_not_undone(make_desk: Any) -> None:
     desk: Desk = make_desk()
-    new = desk.fill(24)
+    new = desk.fill(20)
     skipped, labelled, begun = new[:3]
     desk.studio.create_annotation(skipped, {"result": [], "was_cancelled": True})
     desk.studio.create_annotation(labelled, {"result": [choice("sentiment", "positive")]})
