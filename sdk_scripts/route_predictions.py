@@ -38,7 +38,8 @@ def update_of(
 ) -> Update | None:
     """None where the task has no prediction of this version, or the one that it should have; a change of confidence by
     less than NEAR is none."""
-    before = next((it for it in task["predictions"] if it["model_version"] == version), None)
+    own = [it for it in task["predictions"] if it["model_version"] == version]
+    before = min(own, key=lambda it: it["id"], default=None)  # of several, the one that Label Studio shows
     given = {name: Given.of(it) for name, it in view.opinions.items()}
     it = shown(config, given, view.task, arms)
     if before is None or it is None:

@@ -3,15 +3,17 @@ has a large model asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.cascade import Cascade, View, Views
 from ml_backend.labeling.config import LabelConfig
+from ml_backend.labeling.results import on_screen
 from ml_backend.outcomes import Outcomes
 from ml_backend.policy import Policy
+from sdk_scripts.route_promises import Severities, texts_of
 
 if TYPE_CHECKING:
     from ml_backend.encoder import Encoder
@@ -52,7 +54,7 @@ def open_views(
     policy: Policy,
     registry: ModelRegistry,
     encoder: Encoder,
-    severity: Callable[[Mapping[str, Any]], float],
+    severities: Severities,
 ) -> Views:
     """Raises ConfigError where the policy has a large model asked and the settings name none."""
     from ml_backend.predictor import Predictor
@@ -61,8 +63,15 @@ def open_views(
     if policy.large_model is None:
         return LocalViews(predictor, key, config)
     from ml_backend.cases import read_cases, usable
+    from ml_backend.encoder import look_of
     from ml_backend.large_model import AnswerCache, LargeModel, RedisLedger
     from ml_backend.model_files import ModelFiles
+
+    def at_stake(task: Mapping[str, Any]) -> float:
+        _, (opinions,) = predictor.views(key, config, [task])
+        shown = on_screen(config, {name: it.answer for name, it in opinions.items()}, when_unknown=False)
+        risks = severities.risks(texts_of(config, [task], look_of(encoder)))
+        return severities.of(shown, max(risks.values(), default=0.0))[0]
 
     now = datetime.now(UTC)
     large = LargeModel(
@@ -82,5 +91,5 @@ def open_views(
         guidelines=str(project.get("expert_instruction") or ""),
         labelled=studio.read(studio.annotated(project["id"])),
         cases=usable(read_cases(studio, project, config, now), "precedent", now),
-        severity=severity,
+        severity=at_stake if policy.large_model.severity_from is not None else None,
     )

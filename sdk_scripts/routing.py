@@ -29,7 +29,7 @@ from ml_backend.labeling.errors import ConfigError, ModelUnavailable, UnknownNam
 from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.results import on_screen, project_key, read_time
 from ml_backend.model_registry import ModelRegistry
-from ml_backend.policy import Policy, Stop, policy_of, stop_of, without_stop
+from ml_backend.policy import Accept, Policy, Stop, Tier, policy_of, stop_of, without_stop
 from ml_backend.prelabelers import signature
 from sdk_scripts.machine_annotations import Accepted, Written, write, written
 from sdk_scripts.prelabel import Superseded
@@ -81,6 +81,7 @@ class Routing:
     watched: Watched = field(default_factory=Watched)
     pending: set[int] = field(default_factory=set)
     """Tasks whose audit waits for people."""
+    accept: Accept | None = None
     stop: Stop | None = None
     notes: Counter[str] = field(default_factory=Counter)
     cost: dict[str, float] = field(default_factory=dict)
@@ -105,10 +106,8 @@ class Routing:
                 "errors": round(self.watched.errors, 3),
                 "pending": len(self.pending),
                 "evidence": round(self.watched.evidence, 3),
-                "tiers": [
-                    {"tier": tier, "done": n, "errors": round(errors, 3)}
-                    for tier, (n, errors) in sorted(self.watched.tiers.items(), key=str)
-                ],
+                "stops_at": round(1 / (1 - self.accept.certainty), 3) if self.accept else None,
+                "tiers": [self._audited(tier) for tier in self.accept.tiers] if self.accept else [],
             },
             "stopped": self.stop.model_dump(mode="json") if self.stop else None,
             "thresholds": [promise.to_json(group) for group, promise in self.promises.items()],
@@ -118,6 +117,10 @@ class Routing:
             "meanwhile": self.meanwhile,
             "cost": self.cost,
         }
+
+    def _audited(self, tier: Tier) -> dict[str, float]:
+        done, errors = self.watched.tiers.get(tier.severity, (0, 0.0))
+        return {"tier": tier.severity, "budget": tier.error, "done": done, "errors": round(errors, 3)}
 
 
 @dataclass(frozen=True)
@@ -150,15 +153,11 @@ def route(
     registry = ModelRegistry(settings.models)
     severities = Severities(config, standard_of(project))
     if views is None:
-
-        def at_stake(task: Mapping[str, Any]) -> float:
-            return max(severities.of_texts([task], look_of(encoder)).values(), default=1.0)
-
-        views = open_views(settings, jobs, studio, project, config, key, policy, registry, encoder, at_stake)
+        views = open_views(settings, jobs, studio, project, config, key, policy, registry, encoder, severities)
     if apply:
         refresh_policy(registry, project)
     arms = Arms(settings.policy_secret.get_secret_value(), policy.blind, policy.seeded)
-    found = Routing(views.version, apply)
+    found = Routing(views.version, apply, accept=policy.accept)
     one = Pass(
         studio, dict(project), config, key, policy, registry, views, severities, arms, look_of(encoder), found, report
     )
@@ -229,7 +228,7 @@ class Pass:
         if accept:
             ordered = [audit for *_, audit in sorted(done, key=lambda row: row[:2])]
             found.watched = watch(ordered, certainty=accept.certainty, tiers=len(accept.tiers))
-        found.stop = stop_of(self.project)
+        found.stop = stop_of(self.project) if accept else None
         if accept and found.stop is None and found.watched.broken:
             self._stop()
 
@@ -284,7 +283,6 @@ class Pass:
     def _promises(self) -> Mapping[Group, Promise]:
         accept, live = self.policy.accept, self.registry.live(self.key)
         if accept is None or live is None:
-            self.found.notes["no version is trained yet, so nothing can be promised"] += 0
             return {}
         try:
             model = self.registry.load(self.key, live)

@@ -28,15 +28,17 @@ from ml_backend.encoder import Encoder, load_encoder
 from ml_backend.labeling.audits import Audit, watch
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.outcomes import outcomes_of
+from ml_backend.outcomes import Outcomes, outcomes_of
 from ml_backend.policy import Accept, Tier
-from ml_backend.prelabelers import Examples, Inputs, Opinion, text_hash
+from ml_backend.prelabelers import Examples, Head, Inputs, Opinion, text_hash
 from ml_backend.prelabelers.few_shot import FewShot
 from ml_backend.settings import load_settings
 from sdk_scripts.route_promises import Joined, Severities, promises
 from sdk_scripts.standards import Standard
 
 MOST_AUDITS = 3_000
+POOL = 2_000
+"""Texts that no model learns from, to be changed: after shuffling, the first."""
 SEVERE = 5.0
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz     "))
 
@@ -50,26 +52,42 @@ class Data:
     encoder: Encoder
 
 
+Change = Callable[[Data, np.ndarray, np.random.Generator], tuple[list[str], np.ndarray]]
+"""Rows of the data -> their texts and labels as they have become."""
+
+
 @dataclass(frozen=True)
-class Trained:
+class Fitted:
     """Of one seed."""
 
     data: Data
-    head: FewShot | object
+    head: Head
+    outcomes: Outcomes
+    rest: np.ndarray
+    """Of the texts it has not seen."""
+    asked: dict[str, list[Opinion | None]]
+    """By name of the set of texts."""
+
+    def opinions(self, name: str, texts: list[str]) -> list[Opinion | None]:
+        if name not in self.asked:
+            self.asked[name] = list(self.head.opinions(Inputs(texts, self.data.encoder)))
+        return self.asked[name]
+
+
+@dataclass(frozen=True)
+class Promised:
+    """What one seed's model accepts under one policy."""
+
+    fitted: Fitted
     accept: Accept
     severities: Severities
-    rows: np.ndarray
-    """Of the texts it has not seen."""
     thresholds: dict[float, float]
     """Tier -> confidence."""
-    promised: float
-    """The greatest bound."""
 
-    def accepted(self, texts: list[str], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def accepted(self, name: str, texts: list[str], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of n texts: whether each is accepted, whether it is wrong, and its tier's severity (NaN: none)."""
-        opinions = self.head.opinions(Inputs(texts, self.data.encoder))  # type: ignore[union-attr]
         taken, wrong, tiers = np.zeros(len(texts), bool), np.zeros(len(texts), bool), np.full(len(texts), np.nan)
-        for i, opinion in enumerate(opinions):
+        for i, opinion in enumerate(self.fitted.opinions(name, texts)):
             if opinion is None:
                 continue
             tier = self.accept.tier(self.severities.of({"label": opinion.answer})[0])
@@ -85,9 +103,8 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def learn(data: Data, accept: Accept, standard: Standard, n: int, seed: int) -> Trained:
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(data.texts))
+def fit(data: Data, n: int, seed: int) -> Fitted:
+    order = POOL + np.random.default_rng(seed).permutation(len(data.texts) - POOL)
     train, rest = order[:n], order[n:]
     inputs = Inputs([data.texts[i] for i in train], data.encoder)
     answers = tuple((label,) for label in data.labels[train].tolist())
@@ -95,46 +112,44 @@ def learn(data: Data, accept: Accept, standard: Standard, n: int, seed: int) -> 
     kind = kind_of(data.config["label"])
     assert kind is not None
     hashes = np.array([text_hash(key) for key in inputs.keys], np.uint64)
-    opinions: list[Opinion | None] = list(learned.opinions)
-    severities = Severities(data.config, standard)
-    joined = Joined(data.config, {"label": outcomes_of(kind, hashes, answers, opinions)}, severities)
-    found = promises(accept, {"local": joined.answered()})
-    kept = {tier: it.threshold for (tier, _), it in found.items() if it.threshold}
-    return Trained(
-        data, learned.head, accept, severities, rest,
-        {tier: it.confidence for tier, it in kept.items()}, max((it.bound for it in kept.values()), default=0.0),
-    )  # fmt: skip
+    return Fitted(data, learned.head, outcomes_of(kind, hashes, answers, list(learned.opinions)), rest, {})
 
 
-def kept(data: Data, accept: Accept, standard: Standard, n: int, seeds: int, name: str) -> list[Trained]:
-    """Prints one line a seed."""
+def promised(fitted: Fitted, accept: Accept, standard: Standard) -> Promised:
+    severities = Severities(fitted.data.config, standard)
+    answered = Joined(fitted.data.config, {"label": fitted.outcomes}, severities).answered()
+    found = promises(accept, {"local": answered})
+    return Promised(
+        fitted, accept, severities, {tier: it.threshold.confidence for (tier, _), it in found.items() if it.threshold}
+    )
+
+
+def kept(of_seeds: list[Fitted], accept: Accept, standard: Standard, name: str) -> list[Promised]:
+    """Prints one line a seed and tier."""
     tell(f"\n{name}")
     tell(f"{'seed':>4}  {'tier':>4} {'budget':>6} {'threshold':>9} {'coverage':>8} {'accepted':>8} {'wrong':>6}  over")
-    made, over, empty, lines = [], 0, 0, 0
-    for seed in range(seeds):
-        trained = learn(data, accept, standard, n, seed)
-        made.append(trained)
-        texts = [data.texts[i] for i in trained.rows]
-        taken, wrong, tiers = trained.accepted(texts, data.labels[trained.rows])
+    made, over = [], 0
+    for seed, fitted in enumerate(of_seeds):
+        it = promised(fitted, accept, standard)
+        made.append(it)
+        labels = fitted.data.labels[fitted.rest]
+        taken, wrong, tiers = it.accepted("rest", [fitted.data.texts[i] for i in fitted.rest], labels)
         broken = False
         for tier in accept.tiers:
             own = tiers == tier.severity
             some = taken & own
             share = wrong[some].mean() if some.any() else 0.0
-            mark = "over" if share > tier.error else ""
             broken |= share > tier.error
-            empty += not some.any()
-            lines += 1
             tell(
-                f"{seed:4}  {tier.severity:4g} {tier.error:6.3f} {trained.thresholds.get(tier.severity, np.nan):9.4f} "
-                f"{some.sum() / max(own.sum(), 1):8.3f} {some.sum():8} {share:6.4f}  {mark}"
+                f"{seed:4}  {tier.severity:4g} {tier.error:6.3f} {it.thresholds.get(tier.severity, np.nan):9.4f} "
+                f"{some.sum() / max(own.sum(), 1):8.3f} {some.sum():8} {share:6.4f}{'  over' * bool(share > tier.error)}"
             )
         over += broken
-    tell(f"{over} of {seeds} seeds over budget; nothing accepted in {empty} of {lines} cases")
+    tell(f"{over} of {len(made)} seeds over budget; {sum(not it.thresholds for it in made)} accept nothing")
     return made
 
 
-def corrupted(share: float) -> Callable[[Data, np.ndarray, np.random.Generator], tuple[list[str], np.ndarray]]:
+def corrupted(share: float) -> Change:
     """That share of the characters replaced."""
 
     def change(data: Data, rows: np.ndarray, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
@@ -149,9 +164,7 @@ def corrupted(share: float) -> Callable[[Data, np.ndarray, np.random.Generator],
     return change
 
 
-def shifted(
-    label: str, share: float
-) -> Callable[[Data, np.ndarray, np.random.Generator], tuple[list[str], np.ndarray]]:
+def shifted(label: str, share: float) -> Change:
     """That share of the texts has the label."""
 
     def change(data: Data, rows: np.ndarray, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
@@ -163,7 +176,7 @@ def shifted(
     return change
 
 
-def redefined(share: float) -> Callable[[Data, np.ndarray, np.random.Generator], tuple[list[str], np.ndarray]]:
+def redefined(share: float) -> Change:
     """The guidelines have changed: that share of the texts has another label now."""
 
     def change(data: Data, rows: np.ndarray, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
@@ -179,17 +192,17 @@ def unchanged(data: Data, rows: np.ndarray, rng: np.random.Generator) -> tuple[l
     return [data.texts[i] for i in rows], data.labels[rows]
 
 
-def drift(made: list[Trained], name: str, audit: float, change: Callable[..., tuple[list[str], np.ndarray]]) -> None:
+def drift(made: list[Promised], name: str, audit: float, change: Change) -> None:
+    data = made[0].fitted.data
+    texts, labels = change(data, np.arange(POOL), np.random.default_rng(0))
     stops, wrongs, shares = [], [], []
     for seed, it in enumerate(made):
-        rng = np.random.default_rng(seed)
-        texts, labels = change(it.data, it.rows[:3_000] if change is not unchanged else it.rows, rng)
-        taken, wrong, tiers = it.accepted(texts, labels)
+        taken, wrong, tiers = it.accepted(name, texts, labels)
         if not taken.any():
             continue
         shares.append(taken.mean())
         wrongs.append(wrong[taken].mean())
-        drawn = rng.choice(np.flatnonzero(taken), MOST_AUDITS)
+        drawn = np.random.default_rng(seed).choice(np.flatnonzero(taken), MOST_AUDITS)
         budget = {tier.severity: tier.error for tier in it.accept.tiers}
         audits = [Audit(tiers[i], budget[tiers[i]], float(wrong[i])) for i in drawn]
         found = watch(audits, certainty=it.accept.certainty, tiers=len(it.accept.tiers))
@@ -200,7 +213,7 @@ def drift(made: list[Trained], name: str, audit: float, change: Callable[..., tu
     median, most = np.quantile(stops, [0.5, 0.9], method="higher")
     never = int(np.isinf(stops).sum())
     tell(
-        f"{name:34} {np.mean(shares):8.3f} {np.mean(wrongs):8.4f} {max(wrongs):8.4f} {median:10.0f} {most:10.0f} "
+        f"{name:34} {np.mean(shares):8.3f} {np.mean(wrongs):8.4f} {max(wrongs):8.4f} {median:11.0f} {most:10.0f} "
         f"{never:6} of {len(stops)}"
     )
 
@@ -208,7 +221,11 @@ def drift(made: list[Trained], name: str, audit: float, change: Callable[..., tu
 def read(path: Path, text: str, label: str, encoder: Encoder) -> Data:
     frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
     frame = frame.select(pl.col(text).str.strip_chars(), pl.col(label).cast(pl.String)).drop_nulls()
-    frame = frame.filter(pl.col(text) != "").unique(text, keep="first", maintain_order=True)
+    frame = (
+        frame.filter(pl.col(text) != "")
+        .unique(text, keep="first", maintain_order=True)
+        .sample(fraction=1, shuffle=True, seed=0)
+    )
     labels = frame[label].to_numpy()
     choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in np.unique(labels))
     xml = f'<View><Text name="t" value="$text"/><Choices name="label" toName="t">{choices}</Choices></View>'
@@ -220,7 +237,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--text", default="text")
     parser.add_argument("--label", default="label")
-    parser.add_argument("--labels", type=int, default=3_000)
+    parser.add_argument("--labels", type=int, default=8_000)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--budgets", default="0.02,0.05")
     parser.add_argument("--audit", type=float, default=0.1)
@@ -231,12 +248,13 @@ def main() -> None:
     data = read(options.data, options.text, options.label, load_encoder(load_settings(home=home)))
     counted = ", ".join(f"{name} {(data.labels == name).mean():.3f}" for name in np.unique(data.labels))
     tell(f"{len(data.texts)} texts ({counted}), {options.labels} labels, certainty 0.95")
+    of_seeds = [fit(data, options.labels, seed) for seed in range(options.seeds)]
+    rarest = min(np.unique(data.labels), key=lambda name: (data.labels == name).sum())
     for budget in map(float, options.budgets.split(",")):
         accept = Accept(tiers=(Tier(error=budget),), audit=options.audit)
-        made = kept(data, accept, Standard(), options.labels, options.seeds, f"budget {100 * budget:g} %")
-        tell(f"\n{'drift':34} {'coverage':>8} {'wrong':>8} {'worst':>8} {'stops after':>10} {'9 of 10':>10}  never")
+        made = kept(of_seeds, accept, Standard(), f"budget {100 * budget:g} %")
+        tell(f"\n{'drift':34} {'coverage':>8} {'wrong':>8} {'worst':>8} {'stops after':>11} {'9 of 10':>10}  never")
         drift(made, "none", options.audit, unchanged)
-        rarest = min(np.unique(data.labels), key=lambda name: (data.labels == name).sum())
         drift(made, f"half of the texts are {rarest!r}", options.audit, shifted(rarest, 0.5))
         for share in (0.1, 0.3):
             drift(made, f"{100 * share:g} % of characters replaced", options.audit, corrupted(share))
@@ -244,8 +262,7 @@ def main() -> None:
             drift(made, f"{100 * share:g} % of labels mean another", options.audit, redefined(share))
     if options.severe:
         accept = Accept(tiers=(Tier(error=0.05), Tier(severity=SEVERE, error=0.2)), audit=options.audit)
-        standard = Standard(severity={options.severe: SEVERE})
-        kept(data, accept, standard, options.labels, options.seeds, f"two tiers, {options.severe!r} apart")
+        kept(of_seeds, accept, Standard(severity={options.severe: SEVERE}), f"two tiers, {options.severe!r} apart")
 
 
 if __name__ == "__main__":
