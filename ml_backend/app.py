@@ -80,6 +80,11 @@ class PredictRequest(BaseModel):
     label_config: StrictStr
     params: PredictParams | None = None
 
+    @property
+    def context(self) -> dict[str, Any] | None:
+        """Of an interactive request."""
+        return self.params.context if self.params else None
+
 
 class WebhookRequest(BaseModel):
     action: StrictStr
@@ -196,14 +201,15 @@ class _Face:
         if len(content) > AT_ONCE_BYTES:
             return await self._in(self.computing, lambda: self._answer(_predict_request(content)))
         body = _predict_request(content)
-        if len(body.tasks) <= AT_ONCE_TASKS:
+        if len(body.tasks) <= AT_ONCE_TASKS and body.context is None:
             known = self.predictor.written(body.project, body.label_config, body.tasks)
             if known is not None:
                 return self._written(known)
         return await self._in(self.computing, lambda: self._answer(body))
 
     def _answer(self, body: PredictRequest) -> Response:
-        return self._written(self.predictor.write(body.project, parse(body.label_config), body.tasks))
+        config = parse(body.label_config)
+        return self._written(self.predictor.write(body.project, config, body.tasks, body.context))
 
     def _written(self, answers: Written) -> Response:
         unanswered = answers.items.count("{}")

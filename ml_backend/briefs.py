@@ -7,6 +7,7 @@ writes it anew.
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -64,9 +65,12 @@ class Brief:
     """Tasks that the machine accepted and people are still to label blind."""
     resumed: str = ""
     """When people last had auto-accept go on after it stopped, ISO 8601: audits of what was written before are over."""
+    number: int = field(default=0, compare=False)
+    """Its own, in this process: what was made with it is told apart by it."""
 
 
 NOTHING = Brief()
+_NUMBERS = itertools.count(1)
 
 
 class Briefs:
@@ -95,9 +99,8 @@ class Briefs:
             return known[2]
         try:
             mark = self._registry.brief_mark(project)
-            if known and known[0] == mark:
-                return known[2]
-            brief = _parse(self._registry.read_brief(project))
+            same = known is not None and known[0] == mark
+            brief = known[2] if known and same else _parse(self._registry.read_brief(project))
         except InputError:
             return NOTHING
         except (ModelUnavailable, ValueError, KeyError, TypeError) as error:
@@ -196,4 +199,5 @@ def _parse(content: bytes | None) -> Brief:
         tuple(Precedent(**it) for it in read["precedents"]),
         frozenset(map(int, read["audits"])),
         str(read.get("resumed", "")),
+        next(_NUMBERS),
     )

@@ -29,7 +29,7 @@ from ml_backend.cases import Case
 from ml_backend.encoder import Encoder
 from ml_backend.joint_opinions import Joiner, Known, cross_fitted
 from ml_backend.labeling.config import Control, LabelConfig
-from ml_backend.labeling.errors import NotEnoughLabels
+from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import Task
 from ml_backend.large_model import Cost, Question, Reply
@@ -138,7 +138,10 @@ class Cascade:
         if kept is not None and kept.holds(len(self._lessons.tasks), time.time()):
             return kept
         learned = self._learn()
-        self._registry.write_trust(self._project, learned.to_json(self._key))
+        try:
+            self._registry.write_trust(self._project, learned.to_json(self._key))
+        except ModelUnavailable as error:
+            log.warning("trust is not kept", project=self._project, why=str(error))
         log.info("trust", project=self._project, model=self._large.id, asked=learned.asked, answered=learned.answered)
         return learned
 
@@ -196,18 +199,17 @@ class Cascade:
 
     def _learn(self) -> Trust:
         local = self._unseen()
-        ids = self._sample(local)
+        ids, paying = self._sample(local)
         known: dict[str, list[Known]] = {control.name: [] for control in self._controls}
         paid: dict[str, list[bool]] = {control.name: [] for control in self._controls}
         replies = self._ask([(id, self._lessons.tasks[id].data) for id in ids]) if ids else []
         for id, reply in zip(ids, replies, strict=True):
             self.learning_cost = self.learning_cost + reply.cost
-            pays = self._pays(id, local)
             for name, said in reply.opinions.items():
                 if id in self._lessons.answers.get(name, {}):
                     mine = local.get(name, {}).get(id)
                     known[name].append(Known(self._lessons.hashes[id], self._lessons.answers[name][id], mine, said))
-                    paid[name].append(pays)
+                    paid[name].append(id in paying)
         answered = sum(bool(reply.opinions) for reply in replies)
         return Trust(
             {name: Joiner.fit(self._config[name], it) for name, it in known.items() if it},
@@ -215,24 +217,30 @@ class Cascade:
             len(self._lessons.tasks),
             len(ids),
             answered,
-            time.time() + AGAIN_SECONDS if answered < 0.9 * len(ids) else 0.0,
+            time.time() + AGAIN_SECONDS if any(map(_failed, replies)) else 0.0,
         )
 
-    def _sample(self, local: Mapping[str, Mapping[int, Opinion]]) -> list[int]:
-        """Labelled tasks to ask, drawn by the hash of their texts: those where asking pays, then others."""
-        with_answer = {id for answers in self._lessons.answers.values() for id in answers if id in self._lessons.hashes}
-        order = sorted(with_answer, key=lambda id: (not self._pays(id, local), _drawn(self._lessons.hashes[id]), id))
-        return order[: self._terms.learn_from]
+    def _sample(self, local: Mapping[str, Mapping[int, Opinion]]) -> tuple[list[int], set[int]]:
+        """Labelled tasks to ask, drawn by the hash of their texts: those where asking pays, then others. And all those
+        where it pays."""
+        hashes = self._lessons.hashes
+        known = {id for answers in self._lessons.answers.values() for id in answers if id in hashes}
+        paying = {id for id in known if self._pays(id, local)}
+        order = sorted(known, key=lambda id: (id not in paying, _drawn(hashes[id]), id))
+        return order[: self._terms.learn_from], paying
 
     def _pays(self, id: int, local: Mapping[str, Mapping[int, Opinion]]) -> bool:
         own = {name: by_task[id] for name, by_task in local.items() if id in by_task}
-        return self._worth({"id": id, "data": self._lessons.tasks[id].data}, own) is not None
+        severity = 0.0
+        if self._severity is not None and self._terms.severity_from is not None:
+            severity = self._severity({"id": id, "data": self._lessons.tasks[id].data})
+        return worth(self._config, self._terms, own, severity) is not None
 
     def _unseen(self) -> Mapping[str, Mapping[int, Opinion]]:
         """Control -> task -> what a local model thinks that has not seen its label. Without a trained version, the one
         that answers has seen none."""
         if not self._terms.learn_from or not self._lessons.tasks:
-            return {}
+            return {}  # nothing is learned, so nothing need be fitted
         tasks = list(self._lessons.tasks.values())
         if self._registry.live(self._project) is not None:
             try:
@@ -261,6 +269,12 @@ class Cascade:
         trained = self._registry.live(self._project) is not None
         whole = [self._large.id, terms, self._config.xml, self._guidelines, self._encoder.id, trained]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode(errors="replace")).hexdigest()[:16]
+
+
+def _failed(reply: Reply) -> bool:
+    """Whether it says nothing because something went wrong: an abstention is kept in the cache, an answer that is not
+    valid or did not come is not."""
+    return not reply.opinions and not reply.cost.cached and not reply.cost.requests
 
 
 def _drawn(text: int) -> bytes:

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ml_backend.encoder import Encoder
 from ml_backend.labeling.config import TEXT_TAGS, Control, LabelConfig
+from ml_backend.labeling.errors import InputError, UnknownName
 from ml_backend.live_models import LiveModels
 from ml_backend.model_registry import Model, ModelRegistry
 from ml_backend.prelabelers import PRELABELERS, Head, Learner, options, signature, start
@@ -48,6 +49,7 @@ class Plans:
     """Thread-safe, shared by all projects."""
 
     def __init__(self, registry: ModelRegistry, encoder: Encoder) -> None:
+        self._registry = registry
         self._encoder = encoder
         self._models = LiveModels(registry, encoder.id)
         self._lock = threading.Lock()
@@ -91,6 +93,17 @@ class Plans:
             self._answering[plan.number] = plan
             self.made += 1
         return plan
+
+    def named(self, project: str, config: LabelConfig, version: str) -> Plan | None:
+        """The plan of a version that need not be live, made anew; None where it is gone, or of another encoder. Raises
+        as `of`."""
+        if version == self._zero_shot_version(config):
+            return self._make(None, config)
+        try:
+            model = self._registry.load(project, version)
+        except (UnknownName, InputError):
+            return None
+        return self._make(model, config) if model.info.encoder == self._encoder.id else None
 
     def at_hand(self, project: str, xml: str) -> Plan | None:
         """The plan, where it is known without loading anything, parsing the config or asking over a network."""

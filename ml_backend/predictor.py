@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import structlog
 
+from ml_backend.assist import asked, others
 from ml_backend.briefs import Brief, Briefs
 from ml_backend.encoder import Encoder, look_of
-from ml_backend.images import Look
 from ml_backend.labeling.arms import Arms
-from ml_backend.labeling.config import Control, LabelConfig
+from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import ModelUnavailable
 from ml_backend.labeling.results import Task
 from ml_backend.model_registry import ModelRegistry
@@ -31,10 +31,10 @@ from ml_backend.prelabelers import (
     Inputs,
     Opinion,
     Reading,
-    readings_of,
     text_hash,
 )
-from ml_backend.presented import Given, prediction, shown
+from ml_backend.presented import Given, shown
+from ml_backend.presenting import Presenter, read_each, task_id
 
 log = structlog.stdlib.get_logger()
 
@@ -100,6 +100,7 @@ class Predictor:
         self._policy_secret = policy_secret
         self._plans = Plans(registry, encoder)
         self._briefs = Briefs(registry)
+        self._presenter = Presenter(encoder, image_seconds)
         self._lock = threading.Lock()
         self._found: OrderedDict[tuple[int, bytes], Found] = OrderedDict()
         self._written: OrderedDict[tuple[int, bytes], str] = OrderedDict()
@@ -123,23 +124,38 @@ class Predictor:
         `score` is the confidence of the least certain control answered, so that the queue serves a task first where
         any of its answers is in doubt; each region's score is its own control's confidence. Where the project's policy
         has people label a task blind, `result` is empty; where it seeds, a label may be wrong. All items come from one
-        version. `context` (of interactive requests) asks for regions in sight, which no head here makes: it is
-        answered like any other task. Raises ModelUnavailable where the encoder cannot be loaded.
+        version. `context` (of interactive requests) with spans in it asks for others like them (`assist`), and the
+        result has no more; other contexts are answered like none. Raises ModelUnavailable where the encoder cannot be
+        loaded.
         """
         plan = self._plans.of(project, config)
-        return Answers(plan.version, self._items(plan, config, tasks, self._arms(self._briefs.of(project))))
+        if context is not None and asked(config, context):
+            added = [others(config, it, context) if _is_task(it) else [] for it in tasks]
+            return Answers(plan.version, [{"result": it, "model_version": plan.version} for it in added])
+        brief = self._briefs.of(project)
+        return Answers(plan.version, self._items(plan, config, tasks, brief, self._arms(brief)))
 
-    def write(self, project: str, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> Written:
+    def write(
+        self,
+        project: str,
+        config: LabelConfig,
+        tasks: Sequence[Mapping[str, Any]],
+        context: Mapping[str, Any] | None = None,
+    ) -> Written:
         """What `predict` answers, as JSON; items of texts answered before are remembered. Raises as `predict`."""
+        if context is not None:
+            answers = self.predict(project, config, tasks, context)
+            return Written(answers.model_version, [_json(it) for it in answers.results])
         plan = self._plans.of(project, config)
-        arms = self._arms(self._briefs.of(project))
-        keys = [_key(plan, task, arms) for task in tasks]
+        brief = self._briefs.of(project)
+        arms = self._arms(brief)
+        keys = [_key(plan, task, brief, arms) for task in tasks]
         items = [self._written.get(key) if key else None for key in keys]
         new = [i for i, item in enumerate(items) if item is None]
         if new:
-            made = self._items(plan, config, [tasks[i] for i in new], arms)
+            made = self._items(plan, config, [tasks[i] for i in new], brief, arms)
             for i, answer in zip(new, made, strict=True):
-                items[i] = json.dumps(answer, allow_nan=False, separators=(",", ":"))
+                items[i] = _json(answer)
             self._remember({key: item for i in new if (key := keys[i]) and (item := items[i])})
         return Written(plan.version, [item or "{}" for item in items])
 
@@ -152,7 +168,7 @@ class Predictor:
         arms = self._arms(brief)
         items: list[str] = []
         for task in tasks:
-            key = _key(plan, task, arms)
+            key = _key(plan, task, brief, arms)
             item = self._written.get(key) if key else None
             if item is None:
                 return None
@@ -160,14 +176,25 @@ class Predictor:
         return Written(plan.version, items)
 
     def _items(
-        self, plan: Plan, config: LabelConfig, tasks: Sequence[Mapping[str, Any]], arms: Arms
+        self, plan: Plan, config: LabelConfig, tasks: Sequence[Mapping[str, Any]], brief: Brief, arms: Arms
     ) -> list[dict[str, Any]]:
-        results: list[dict[str, Any]] = [{} for _ in tasks]
+        given: list[dict[str, Given]] = [{} for _ in tasks]
         for i, found in self._found_for(plan, config, tasks):
-            task = task_id(tasks[i])
-            if it := shown(config, {name: given for name, (given, _) in found.items()}, task, arms):
-                results[i] = prediction(config, it, plan.version, task, arms)
-        return results
+            given[i] = {name: it for name, (it, _) in found.items()}
+        return self._presenter.predictions(plan, config, tasks, given, brief, arms)
+
+    def present(
+        self,
+        project: str,
+        config: LabelConfig,
+        tasks: Sequence[Mapping[str, Any]],
+        opinions: Sequence[Mapping[str, Opinion]],
+        arms: Arms,
+    ) -> list[dict[str, Any]]:
+        """What `predict` would answer if these `opinions`, one mapping a task, were what the live version thinks."""
+        given = [{name: Given.of(opinion) for name, opinion in some.items()} for some in opinions]
+        plan, brief = self._plans.of(project, config), self._briefs.of(project)
+        return self._presenter.predictions(plan, config, tasks, given, brief, arms)
 
     def _arms(self, brief: Brief) -> Arms:
         return Arms(self._policy_secret, brief.policy.blind, brief.policy.seeded, brief.audits)
@@ -205,7 +232,7 @@ class Predictor:
             control = config[next(iter(plan.heads))]
             read = [i for i, task in enumerate(tasks) if _is_task(task)]
             look = look_of(self._encoder, self._image_seconds)
-            readings = _readings(config, control, [tasks[i]["data"] for i in read], look)
+            readings = read_each(config, control, [tasks[i]["data"] for i in read], look)
             some = [(i, reading) for i, reading in zip(read, readings, strict=True) if reading]
             if some:
                 vectors[[i for i, _ in some]] = Inputs([reading for _, reading in some], self._encoder).vectors
@@ -220,7 +247,7 @@ class Predictor:
         look = look_of(self._encoder, self._image_seconds)
         found: list[dict[str, Opinion]] = [{} for _ in tasks]
         for name, (_, head) in plan.heads.items():
-            readings = _readings(config, config[name], [tasks[i]["data"] for i in read], look)
+            readings = read_each(config, config[name], [tasks[i]["data"] for i in read], look)
             some = [(i, reading) for i, reading in zip(read, readings, strict=True) if reading]
             opinions = head.opinions(Inputs([reading for _, reading in some], self._encoder)) if some else []
             for (i, _), opinion in zip(some, opinions, strict=True):
@@ -239,7 +266,7 @@ class Predictor:
         found: dict[str, dict[int, Opinion]] = {}
         for name, (_, head) in self._plans.of(project, config).heads.items():
             learned = learned_from.get(name, np.zeros(0, np.uint64))
-            readings = _readings(config, config[name], [task.data for task in tasks], look)
+            readings = read_each(config, config[name], [task.data for task in tasks], look)
             new = [
                 (task.id, reading)
                 for task, reading in zip(tasks, readings, strict=True)
@@ -259,7 +286,7 @@ class Predictor:
         data = [tasks[i]["data"] for i in read]
         look = look_of(self._encoder, self._image_seconds)
         columns = {
-            name: self._opinions(number, head, _readings(config, config[name], data, look))
+            name: self._opinions(number, head, read_each(config, config[name], data, look))
             for name, (number, head) in plan.heads.items()
         }
         for row, i in enumerate(read):
@@ -283,6 +310,9 @@ class Predictor:
         return [found.get(key) for key in keys]
 
 
+_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 def _found(opinion: Opinion | None) -> Found:
     if opinion is None:
         return None
@@ -291,17 +321,11 @@ def _found(opinion: Opinion | None) -> Found:
     return given, doubt
 
 
-def task_id(task: Mapping[str, Any]) -> int | None:
-    """Label Studio's; None where the task has none, or is none."""
-    id = task.get("id") if isinstance(task, Mapping) else None
-    return id if isinstance(id, int) and not isinstance(id, bool) else None
-
-
 def _is_task(task: object) -> bool:
     return isinstance(task, Mapping) and isinstance(task.get("data"), Mapping)
 
 
-def _key(plan: Plan, task: Mapping[str, Any], arms: Arms) -> tuple[int, bytes] | None:
+def _key(plan: Plan, task: Mapping[str, Any], brief: Brief, arms: Arms) -> tuple[int, bytes] | None:
     """Of the item that answers the task; None where its fields are not plain texts, or it depends on the task's id."""
     if not plan.fields or not _is_task(task):
         return None
@@ -311,7 +335,7 @@ def _key(plan: Plan, task: Mapping[str, Any], arms: Arms) -> tuple[int, bytes] |
     texts = [data.get(field) for field in plan.fields]
     if not all(type(text) is str for text in texts):
         return None
-    packed = "\0".join([*texts, *[str(len(text)) for text in texts]])
+    packed = "\0".join([*texts, *[str(len(text)) for text in texts], str(brief.number)])
     return plan.number, hashlib.blake2b(packed.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
@@ -323,15 +347,3 @@ def _size(item: str) -> int:
 def _packed(reading: Reading) -> bytes:
     seen = [picture.digest for picture in reading.pictures]
     return "\0".join((reading.text, *reading.parts, *seen)).encode(errors="replace")
-
-
-def _readings(
-    config: LabelConfig, control: Control, data: Sequence[Mapping[str, Any]], look: Look | None
-) -> list[Reading]:
-    """A task whose data cannot be read, nested thousands deep say, has nothing to read; the others keep theirs."""
-    try:
-        return readings_of(config, control, data, look)
-    except (RecursionError, ValueError, TypeError):
-        if len(data) == 1:
-            return [Reading()]
-        return [reading for item in data for reading in _readings(config, control, [item], look)]

@@ -15,8 +15,9 @@ from ml_backend.prelabelers import Opinion, exclusive, options
 SEEDED_FROM = 0.8
 """Least confidence in an answer for another one to be shown in its place: so the seed is wrong, but for rare luck."""
 SEEDED_SCORE = 0.4
-"""A seeded prediction's score is drawn between that and the confidence: people mostly see doubtful tasks, and one that
-is sure of itself would come last in their queue, and stand out."""
+"""A seeded prediction's score is drawn between that (or one in the number of labels, which no likeliest label falls
+short of) and the confidence: people mostly see doubtful tasks, and one that is sure of itself would come last in their
+queue, and stand out."""
 NO_ARMS = Arms()
 
 
@@ -28,12 +29,15 @@ class Given:
     confidence: float
     second: str = ""
     """The label that is likeliest beside it; empty where no single label is picked."""
+    distance: float | None = None
+    """`Doubt.distance`."""
 
     @classmethod
     def of(cls, opinion: Opinion) -> Given:
         likeliest = sorted(opinion.probabilities, key=opinion.probabilities.__getitem__, reverse=True)[:2]
         second = likeliest[1] if len(likeliest) == 2 else ""
-        return cls(opinion.answer, min(1.0, max(0.0, opinion.confidence)), second)
+        distance = opinion.doubt.distance if opinion.doubt else None
+        return cls(opinion.answer, min(1.0, max(0.0, opinion.confidence)), second, distance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ def prediction(
     if arms.seals and task is not None:
         for region in result:
             arm = "seeded" if region["from_name"] == it.seeded else "plain"
-            region["meta"] = sealed(region.get("meta"), arms.seal(task, arm))  # type: ignore[arg-type]
+            seal = arms.seal(task, arm, region["from_name"], version)  # type: ignore[arg-type]
+            region["meta"] = sealed(region.get("meta"), seal)
     return {"result": result, "score": it.score, "model_version": version}
 
 
@@ -88,10 +93,12 @@ def _seeded(config: LabelConfig, given: Mapping[str, Given], found: Shown, task:
         it, control = given[name], config[name]
         if it.confidence < SEEDED_FROM or not it.second or not exclusive(control):
             continue
-        wrong = next((option.answer for option in options(control) if option.name == it.second and option.leaf), None)
+        offered = options(control)
+        wrong = next((option.answer for option in offered if option.name == it.second and option.leaf), None)
         if wrong is None or wrong == it.answer:
             continue
-        score = SEEDED_SCORE + arms.draw(task, "score") * (it.confidence - SEEDED_SCORE)
+        least = max(SEEDED_SCORE, 1 / len(offered))
+        score = least + arms.draw(task, "score") * (it.confidence - least)
         changed = _on_screen(config, {**given, name: replace(it, answer=wrong, confidence=score)})
         if name in changed.answers:
             return replace(changed, seeded=name)

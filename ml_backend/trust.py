@@ -11,6 +11,7 @@ import numpy as np
 
 from ml_backend.joint_opinions import Joiner
 from ml_backend.labeling.config import LabelConfig
+from ml_backend.labeling.errors import UnknownName
 from ml_backend.outcomes import Outcomes
 
 GROWN = 1.5
@@ -71,7 +72,7 @@ class Trust:
                 int(read["answered"]),
                 float(read["again"]),
             )
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, UnknownName):
             return None
 
 

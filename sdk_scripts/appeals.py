@@ -145,7 +145,7 @@ class _Appeal:
 
     @cached_property
     def task(self) -> Task:
-        return read_task(self.json, self.annotators)
+        return self.studio.arms.opened(read_task(self.json, self.annotators))
 
     @cached_property
     def config(self) -> LabelConfig:

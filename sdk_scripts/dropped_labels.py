@@ -34,10 +34,13 @@ class Usage:
 
 
 def dropped(before: LabelConfig, after: LabelConfig) -> tuple[Dropped, ...]:
-    """What the first config can hold and the second cannot. Labels that come from task data are not known here."""
+    """What the first config can hold and the second cannot. Labels that come from task data are not known here. What
+    the machine said to explain itself is no loss, but Label Studio keeps a control whose labels annotations use."""
     found: list[Dropped] = []
     still = {control.name: control for control in after.controls}
     for control in before.controls:
+        if control.explanation and (not control.labels or control.name in still):
+            continue
         kept = still.get(control.name)
         if kept is None or kept.tag.lower() != control.tag.lower():
             found.append(Dropped(control.name))

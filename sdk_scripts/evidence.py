@@ -252,7 +252,7 @@ def _stored(config: LabelConfig, tasks: Iterable[Task], version: str) -> Opinion
         if not mine:
             continue
         prediction = max(mine, key=lambda prediction: prediction.id)
-        for control, answer in answers(config, prediction.regions).items():
+        for control, answer in answers(config, prediction.own).items():
             confidence = _confidence(prediction, control)
             if confidence is not None:
                 found.setdefault(control, {})[task.id] = Opinion(answer, confidence, {})

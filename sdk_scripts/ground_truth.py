@@ -165,7 +165,7 @@ class SourceTask:
         since = [
             one
             for one in self.annotations
-            if one.ground_truth and not one.cancelled and not one.decided and self._since(one, seen)
+            if one.ground_truth and not (one.cancelled or one.decided or one.automatic) and self._since(one, seen)
         ]
         said = [(one.id, answer) for one in since if (answer := self.answer(one)) is not None]
         alike = {self._kind.key(answer) for _, answer in said}

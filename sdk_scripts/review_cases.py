@@ -118,4 +118,4 @@ class CaseFacts:
 
 def judged_by(task: Task) -> frozenset[str]:
     """Lower-cased e-mails of those who answered a task, decisions of earlier reviews included."""
-    return frozenset(one.annotator.lower() for one in task.annotations if one.annotator and not one.cancelled)
+    return frozenset(one.person.lower() for one in task.annotations if one.person and not one.cancelled)

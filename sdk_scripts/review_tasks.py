@@ -189,6 +189,7 @@ class _Builder:
         for case in self.cases:
             answered = [one for one in self.evidence.tasks[case.task].annotations if not one.cancelled]
             people = {one.annotator or f"unnamed {one.id}" for one in answered}
+            people |= {one.updated_by for one in answered if one.machine and one.updated_by}
             shuffled = sorted(
                 people, key=lambda who: hashlib.sha256(f"{self._salt}{case.task}\0{who}".encode()).digest()
             )

@@ -54,6 +54,16 @@ def agreement(document: Mapping[str, Any]) -> None:
         print_table(annotators, [key for key, value in annotators[0].items() if not isinstance(value, dict | list)])
 
 
+def collaboration(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.collaboration_words import people, sentences
+    from sdk_scripts.tables import plain, print_table
+
+    typer.echo("\n".join(map(plain, sentences(document))))
+    if rows := people(document):
+        typer.echo()
+        print_table(rows, list(rows[0]))
+
+
 def backtest(document: Mapping[str, Any]) -> None:
     from sdk_scripts.backtest.tables import show
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml_backend.labeling.arms import Arms
+from ml_backend.labeling.arms import NO_SECRET, Arms
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError, InputError, StudioNotFound
 from ml_backend.labeling.results import Task
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 WHAT_A_SOURCE_IS = (
     "SOURCE is the id of a Label Studio project, a project.yaml, or a Label Studio JSON export with --label-config."
 )
-
-NO_SECRET = Arms()
 
 
 @dataclass(frozen=True)

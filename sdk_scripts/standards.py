@@ -194,7 +194,7 @@ def problems(standard: Standard, config: LabelConfig) -> Iterator[tuple[tuple[st
         )
     for name in sorted(standard.signals.keys() - set(SIGNALS)):
         yield ("signals", name), f"is no signal; known: {', '.join(SIGNALS)}"
-    asked = [control for control in config.controls if not control.per_region]
+    asked = [control for control in config.controls if not (control.per_region or control.explanation)]
     if any(control.open and control.tag.lower() not in _FREE for control in asked):
         return  # people may pick labels that the config does not list
     known = names_of(PATH_SEPARATOR.join(label.path) for control in asked for label in control.labels)

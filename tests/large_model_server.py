@@ -95,6 +95,7 @@ class Status:
     code: int
     retry_after: str | float | None = None
     message: str = "no"
+    location: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ class LargeModelServer:
         always: Trouble | None = None,
     ) -> None:
         """`refuses` names what it answers 400 to: "json_schema", "response_format", "logprobs", "temperature",
-        "max_tokens", or "anything more", without saying what that was; `logprobs=False` silently leaves them
+        "max_tokens", "system", or "anything more", without saying what that was; `logprobs=False` silently leaves them
         out."""
         self.brain, self.key, self.logprobs, self.usage = brain, key, logprobs, usage
         self.refuses, self.troubles, self.always = set(refuses), list(troubles), always
@@ -239,6 +240,7 @@ class LargeModelServer:
             return None
         if isinstance(trouble, Status):
             headers = {} if trouble.retry_after is None else {"Retry-After": str(trouble.retry_after)}
+            headers |= {"Location": trouble.location} if trouble.location else {}
             return trouble.code, headers, _error(trouble.message)
         if isinstance(trouble, Slow):
             time.sleep(trouble.seconds)
@@ -272,6 +274,8 @@ class LargeModelServer:
             return "This model does not support logprobs."
         if "temperature" in self.refuses and "temperature" in body:
             return "Unsupported value: 'temperature' does not support this value with this model."
+        if "system" in self.refuses and any(it["role"] == "system" for it in body["messages"]):
+            return "System role not supported"
         if "max_tokens" in self.refuses and "max_tokens" in body:
             return "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'."
         return None

@@ -6,8 +6,9 @@ A task's arm follows from its id and a secret alone, so every process comes to t
     blind     an empty prediction: people label without seeing what the machine thinks
     seeded    a wrong label on purpose: who submits it has not looked
 
-Label Studio keeps with every annotation the prediction that was the project's when it was submitted, which is the
-durable record of what was shown. Regions of a project that seeds bear a *seal*: HMAC-SHA256 of arm and task, which says
+Label Studio notes with every annotation the prediction it was submitted from, and keeps for exports what the project's
+prediction was at that time: the record of what was shown. Regions of a project that seeds bear a *seal*, HMAC-SHA256 of
+arm, task and control, and other for each model version, so that two seals never tell anything by being alike. It says
 nothing to anybody without the secret. An answer that was seeded and submitted as it was is no judgement, and neither is
 any of an annotation whose seal cannot be opened (`judgements`).
 """
@@ -16,11 +17,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from ml_backend.labeling.results import SEAL, Annotation, Task, seal_of
+from ml_backend.labeling.kinds import Region
+from ml_backend.labeling.results import SEAL, Annotation, Prediction, Task, is_copy, seal_of
 
 Arm = Literal["plain", "blind", "seeded"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
@@ -64,36 +66,62 @@ class Arms:
         """A number in [0, 1) that is always the same for the task."""
         return self._place(what, task)
 
-    def seal(self, task: int, arm: Arm) -> str:
-        """16 hex digits."""
-        return self._digest(f"seal:{arm}:{task}").hex()[:16]
+    def seal(self, task: int, arm: Arm, control: str, version: str) -> str:
+        """24 hex digits: 8 that differ by version, and 16 that say the arm to who has the secret."""
+        mark = self._digest(f"mark:{task}:{control}:{version}").hex()[:8]
+        return mark + self._proof(task, arm, control, mark)
 
     def opened(self, task: Task) -> Task:
-        """The task with the arm of each annotation, where seals or an empty prediction tell it."""
-        if not any(it.shown is not None or it.sealed for it in task.annotations):
+        """The task with the arm of each annotation, where seals or an empty prediction tell it, and with what its
+        predictions say of the model."""
+        if not task.predictions and not any(it.shown or it.sealed for it in task.annotations):
             return task
-        return replace(task, annotations=tuple(self._opened(task.id, it) for it in task.annotations))
+        annotations = tuple(self._opened(task.id, it) for it in task.annotations)
+        return replace(
+            task, annotations=annotations, predictions=tuple(self._told(task.id, it) for it in task.predictions)
+        )
 
     def _opened(self, task: int, annotation: Annotation) -> Annotation:
         shown = annotation.shown
-        if not annotation.sealed:
+        found = [*self._arms(task, annotation.regions), *self._arms(task, shown.regions if shown else ())]
+        if not found:
             arm = "" if shown is None else "plain" if shown.regions else "blind"
-            return replace(annotation, arm=arm)
-        known = {self.seal(task, arm): arm for arm in ARMS} if self.secret else {}
-        found: dict[str, set[str]] = {}
-        for region in (*annotation.regions, *(shown.regions if shown else ())):
-            if seal := seal_of(region):
-                found.setdefault(str(region.get("from_name")), set()).add(known.get(seal, "unknown"))
-        arms = set[str]().union(*found.values())
-        seeded = frozenset(name for name, of in found.items() if "seeded" in of)
+            if arm == "blind" and any(is_copy(it) for it in annotation.regions):
+                arm = ""  # emptied while it was on the screen
+            return replace(annotation, arm=arm) if arm != annotation.arm else annotation
+        arms, seeded = {arm for _, arm in found}, frozenset(name for name, arm in found if arm == "seeded")
         arm = "unknown" if "unknown" in arms else "seeded" if seeded else "plain"
-        return replace(annotation, arm=arm, seeded=seeded)
+        return replace(annotation, shown=shown and self._told(task, shown), arm=arm, seeded=seeded)
+
+    def _told(self, task: int, prediction: Prediction) -> Prediction:
+        found = self._arms(task, prediction.regions)
+        others = {name for name, arm in found if arm != "plain"}
+        return replace(prediction, plain=frozenset(name for name, _ in found) - others) if found else prediction
+
+    def _arms(self, task: int, regions: Iterable[Region]) -> list[tuple[str, str]]:
+        """Control and arm of the regions under a seal."""
+        sealed = [(str(it.get("from_name")), seal) for it in regions if (seal := seal_of(it))]
+        return [(control, self._arm(task, control, seal)) for control, seal in sealed]
+
+    def _arm(self, task: int, control: str, seal: str) -> str:
+        mark, proof = seal[:8], seal[8:].encode(errors="replace")
+        for arm in ARMS if self.secret else ():
+            if hmac.compare_digest(proof, self._proof(task, arm, control, mark).encode()):
+                return arm
+        return "unknown"
+
+    def _proof(self, task: int, arm: str, control: str, mark: str) -> str:
+        return self._digest(f"seal:{arm}:{task}:{control}:{mark}").hex()[:16]
 
     def _place(self, what: str, task: int) -> float:
         return int.from_bytes(self._digest(f"{what}:{task}")[:7]) / 2**56
 
     def _digest(self, what: str) -> bytes:
-        return hmac.digest(self.secret.encode(), what.encode(), hashlib.sha256)
+        return hmac.digest(self.secret.encode(), what.encode(errors="replace"), hashlib.sha256)
+
+
+NO_SECRET = Arms()
+"""Opens no seal: whatever is under one counts for nothing."""
 
 
 def sealed(meta: Mapping[str, Any] | None, seal: str) -> dict[str, Any]:

@@ -104,6 +104,12 @@ class Control:
         return self.attributes.get("tiebreak", "").lower() == "feedback"
 
     @property
+    def explanation(self) -> bool:
+        """Marked `tiebreak="explanation"`: the machine says here why it answers as it does. Label Studio copies what it
+        says into whatever is submitted, so that is never an answer."""
+        return self.attributes.get("tiebreak", "").lower() == "explanation"
+
+    @property
     def required(self) -> bool:
         return self.flag("required")
 
@@ -155,22 +161,24 @@ class LabelConfig:
 
     @cached_property
     def answerable(self) -> tuple[Control, ...]:
-        """The controls that ask about the task as a whole: not those asked per region, not the feedback panel."""
-        return tuple(control for control in self.controls if not (control.per_region or control.feedback))
+        """The controls that ask about the task as a whole: not those asked per region, not the feedback panel, not
+        where the machine explains itself."""
+        return tuple(it for it in self.controls if not (it.per_region or it.feedback or it.explanation))
 
     @cached_property
     def labels_beside(self) -> Mapping[str, Control]:
         """Name of a `<Rectangle>` -> the `<Labels>` control that labels what it draws."""
-        labels = [control for control in self.controls if control.tag.lower() == "labels"]
+        labels = [it for it in self.controls if it.tag.lower() == "labels" and not it.explanation]
         drawn = [control for control in self.controls if control.tag.lower() == "rectangle"]
         return {it.name: beside for it in drawn for beside in labels[::-1] if set(beside.to_names) & set(it.to_names)}
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when a control, its labels or its sources change; not with layout or colours."""
+        """Changes when a control, its labels or its sources change; not with layout, colours or explanations."""
         parts = [
             (c.name, c.tag, c.to_names, c.multiple, c.per_region, tuple(label.path for label in c.labels))
             for c in self.controls
+            if not c.explanation
         ]
         return hashlib.sha256(repr((parts, self.sources)).encode()).hexdigest()[:16]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -26,6 +26,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "machine": pl.Boolean(),  # written by the machine alone, no judgement either
     "arm": pl.String(),  # plain, blind, seeded, unknown; empty where nothing tells
     "shown": pl.String(),  # the answer that the prediction on the screen gave; null where it gave none
+    "score": pl.Float64(),  # of that prediction, whether it gave an answer or was empty
+    "seeded": pl.Boolean(),  # the answer shown was wrong on purpose
     "void": pl.Boolean(),  # a wrong answer that was seeded and submitted as it was, or a seal that cannot be opened
 }
 
@@ -43,13 +45,18 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
     frames = [pl.DataFrame(schema=SCHEMA)]
     rows: list[tuple[object, ...]] = []
     for task in tasks:
+        seen: dict[int, dict[str, Answer]] = {}  # by the prediction that several people saw
         for annotation in task.annotations:
             if annotation.cancelled:
                 continue
             decided, machine = annotation.decided, annotation.machine
             given = answers(config, annotation.regions, hidden=decided)
-            shown = answers(config, annotation.shown.regions) if annotation.shown else {}
-            unopened = annotation.arm in ("", "unknown") and annotation.sealed
+            shown: dict[str, Answer] = {}
+            if annotation.shown is not None and id(annotation.shown) not in seen:
+                seen[id(annotation.shown)] = answers(config, annotation.shown.regions)
+            if annotation.shown is not None:
+                shown = seen[id(annotation.shown)]
+            void = _void(annotation, given, shown, config)
             changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, config)
             for name, answer in given.items():
                 known = keys[name]
@@ -59,12 +66,12 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                     if len(known) < _KEYS_KEPT:
                         known[answer] = key
                 before = shown.get(name)
-                corrected = name in machine and machine[name] != key
+                by_machine = machine.get(name) == key
                 rows.append(
                     (
                         task.id,
                         name,
-                        (annotation.updated_by or annotation.annotator) if corrected else annotation.annotator,
+                        (annotation.updated_by if machine and not by_machine else "") or annotation.annotator,
                         key,
                         annotation.id,
                         annotation.created_at,
@@ -74,10 +81,12 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                         changed.get(name),
                         annotation.ground_truth,
                         decided,
-                        name in machine and not corrected,
+                        by_machine,
                         annotation.arm,
                         None if before is None else kinds[name].key(before),
-                        unopened or (name in annotation.seeded and before in (None, answer)),
+                        annotation.shown.score if annotation.shown else None,
+                        name in annotation.seeded,
+                        name in void,
                     )
                 )
         if len(rows) >= _CHUNK:
@@ -85,6 +94,28 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
             rows = []
     frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
     return pl.concat(frames, rechunk=True)
+
+
+def _void(
+    annotation: Annotation, given: Mapping[str, Answer], shown: Mapping[str, Answer], config: LabelConfig
+) -> set[str]:
+    """The controls whose answer was wrong on purpose and is not known to have been changed, and those that were asked
+    only because of it; all where a seal cannot be opened."""
+    if not annotation.seeded and not annotation.sealed:
+        return set()
+    if annotation.arm in ("", "unknown"):
+        return set(given)
+    untouched = {it.get("from_name") for it in annotation.regions if it.get("origin") == "prediction"}
+    void = {
+        name for name in annotation.seeded & given.keys() if name in untouched or shown.get(name) in (None, given[name])
+    }
+    while void and (
+        asked := [
+            name for name in given if name not in void and any(it.control in void for it in config[name].visible_when)
+        ]
+    ):
+        void.update(asked)
+    return void
 
 
 def _changed(

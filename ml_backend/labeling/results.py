@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ml_backend.labeling.config import PATH_SEPARATOR, Condition, Control, Label, LabelConfig, unambiguous
@@ -17,6 +17,7 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import Answer, Region, finite, kind_of, label_of, region, string
 
 MAX_DEPTH = 50  # of anything nested in task data
+_SAVING = timedelta(seconds=1)  # between the two times of an annotation that nobody changed since
 SEAL = "seal"
 """Key in a region's `meta.tiebreak` that says, to holders of the secret, in which arm the task is (`arms`)."""
 
@@ -27,6 +28,13 @@ class Prediction:
     regions: tuple[Region, ...]
     score: float | None = None
     model_version: str = ""
+    plain: frozenset[str] = frozenset()
+    """Controls whose seal was opened, and says that the answer is the model's (`arms.Arms.opened`)."""
+
+    @property
+    def own(self) -> tuple[Region, ...]:
+        """The regions that say what the model thinks: those under a seal only where it says so."""
+        return tuple(it for it in self.regions if not seal_of(it) or it.get("from_name") in self.plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +52,14 @@ class Annotation:
     parent_prediction: int | None = None
     """The prediction it was submitted from."""
     shown: Prediction | None = None
-    """The project's prediction when it was submitted, as Label Studio keeps it beside; None where there was none."""
+    """The prediction on the screen: that it was submitted from, else the project's at that time, which Label Studio
+    keeps beside (exports have it, its API has not). None where there was none, or it is not known."""
     arm: str = ""
     """plain, blind or seeded (`arms.Arms.opened`), unknown where a seal cannot be opened; empty: nobody has looked."""
     seeded: frozenset[str] = frozenset()
     """Controls whose shown answer was wrong on purpose."""
     updated_by: str = ""
+    """Who changed it last, as `annotator`."""
 
     @property
     def sealed(self) -> bool:
@@ -61,6 +71,20 @@ class Annotation:
         """Control -> key of the answer, where the machine wrote it by itself; people may have changed it since."""
         marks = [(item.get("from_name"), _mark(item)) for item in self.regions]
         return {str(name): str(mark.get("answer")) for name, mark in marks if mark.get("machine")}
+
+    @property
+    def person(self) -> str:
+        """Who answers for it, as `annotator`. Of what the machine wrote: who changed it since, else nobody (empty)."""
+        if not self.machine:
+            return self.annotator
+        times = self.created_at, self.updated_at
+        edited = times[0] and times[1] and times[1] - times[0] > _SAVING
+        return self.updated_by if edited else ""
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the machine wrote it, and nobody has changed it since."""
+        return bool(self.machine) and not self.person
 
     @property
     def decided(self) -> bool:
@@ -85,28 +109,37 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
     """
     if not isinstance(json, Mapping) or not isinstance(json.get("data"), Mapping):
         raise InputError("This is not a Label Studio task: it has no `data` object.")
+    predictions = tuple(map(read_prediction, _objects(json.get("predictions"))))  # a plain export lists ids only
     return Task(
         id=_whole(json.get("id")) or 0,
         data=json["data"],
-        annotations=_alike(
-            read_annotation(item, annotators)
-            for item in _objects(json.get("annotations"))
-            if isinstance(item.get("result"), list)
+        annotations=_seen(
+            (
+                read_annotation(item, annotators)
+                for item in _objects(json.get("annotations"))
+                if isinstance(item.get("result"), list)
+            ),
+            predictions,
         ),
-        predictions=tuple(map(read_prediction, _objects(json.get("predictions")))),  # a plain export lists ids only
+        predictions=predictions,
         meta=meta if isinstance(meta := json.get("meta"), Mapping) else {},
     )
 
 
-def _alike(annotations: Iterable[Annotation]) -> tuple[Annotation, ...]:
-    """Those who saw the same prediction share it, in memory."""
-    seen: dict[tuple[int, str], Prediction] = {}
+def _seen(annotations: Iterable[Annotation], predictions: Sequence[Prediction]) -> tuple[Annotation, ...]:
+    """With what was on the screen: where it was submitted from another prediction than the project's, that one. Those
+    who saw the same share it, in memory."""
+    stored = {it.id: it for it in predictions}
+    known = {(it.id, it.model_version): it for it in predictions}
     found = []
     for it in annotations:
-        if it.shown is not None:
-            first = seen.setdefault((it.shown.id, it.shown.model_version), it.shown)
-            it = replace(it, shown=first) if first == it.shown else it
-        found.append(it)
+        shown, parent = it.shown, it.parent_prediction
+        if parent is not None and (shown is None or shown.id != parent):
+            shown = stored.get(parent)
+        elif shown is not None:
+            first = known.setdefault((shown.id, shown.model_version), shown)
+            shown = first if first == shown else shown
+        found.append(it if shown is it.shown else replace(it, shown=shown))
     return tuple(found)
 
 
@@ -140,6 +173,11 @@ def read_prediction(json: Mapping[str, Any]) -> Prediction:
 def seal_of(region: Region) -> str:
     """Empty where it has none."""
     return string(_mark(region).get(SEAL)) or ""
+
+
+def is_copy(region: Region) -> bool:
+    """Whether Label Studio notes that it comes from a prediction, changed or not."""
+    return region.get("origin") in ("prediction", "prediction-changed")
 
 
 def _mark(region: Region) -> Mapping[str, Any]:

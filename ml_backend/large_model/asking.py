@@ -106,6 +106,7 @@ class LargeModel:
                     if progress:
                         progress(len(replies), len(questions))
             except BaseException:  # Ctrl-C, say: those that wait are not waited for
+                run.stop("interrupted")
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         if run.down:
@@ -125,7 +126,8 @@ class LargeModel:
             first, sure = self._sample(asked, 0)
             reads.append(first)
             if not first.answers.keys() <= sure.keys():
-                reads += [self._sample(asked, number)[0] for number in range(1, self._terms.samples)]
+                for number in range(1, self._terms.samples):
+                    reads.append(self._sample(asked, number)[0])
         except _Halt as halt:
             trouble = str(halt)
         if not reads:

@@ -76,12 +76,12 @@ def item_texts(question: Question, schema: AnswerSchema) -> Iterator[tuple[str, 
             if part.strip() and part not in shown:
                 shown.append(part)
                 yield f"item {one_line(defused(object_name))}", _cut(part, MOST_TEXT)
-    lines = {line for part in shown for line in part.splitlines()}
+    lines = {line.strip() for part in shown for line in part.splitlines()} | {""}
     rest: dict[str, None] = {}
     for name in schema.controls:
         reading = question.readings.get(name)
         for line in (reading.text if reading else "").splitlines():
-            if line.strip() and line not in lines:
+            if line.strip() not in lines:
                 rest.setdefault(line)
     if rest:
         yield "item", _cut("\n".join(rest), MOST_TEXT)

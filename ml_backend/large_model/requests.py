@@ -39,10 +39,12 @@ class Manners:
     """Index of WAYS_ON."""
     limit: str = "max_tokens"
     temperature: bool = True
+    system: bool = True
+    """Messages of the role "system"; without, they open what the user says."""
     lock: Lock = field(default_factory=Lock)
 
     def body(self, model: str, request: Request) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": model, "messages": list(request.messages), self.limit: MOST_OUTPUT}
+        body: dict[str, Any] = {"model": model, "messages": self._messages(request), self.limit: MOST_OUTPUT}
         if self.temperature:
             body["temperature"] = request.temperature
         if FORMATS[self.format] == "json_schema":
@@ -66,6 +68,8 @@ class Manners:
                 self._looser(sent)
             elif "temperature" in reason and "temperature" in sent:
                 self.temperature = False
+            elif "system" in reason and "role" in reason and sent["messages"][0]["role"] == "system":
+                self.system = False
             else:
                 return False
             return True
@@ -73,6 +77,12 @@ class Manners:
     def leave_out_all(self) -> None:
         with self.lock:
             self.format, self.ways_on, self.temperature = len(FORMATS) - 1, len(WAYS_ON) - 1, False
+
+    def _messages(self, request: Request) -> list[Mapping[str, str]]:
+        first, *rest = request.messages
+        if self.system or first["role"] != "system" or not rest:
+            return [first, *rest]
+        return [{**rest[0], "content": f"{first['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
 
     def _fewer_ways(self, sent: Mapping[str, Any]) -> None:
         self.ways_on = max(self.ways_on, min(WAYS_ON.index(sent["top_logprobs"]) + 1, len(WAYS_ON) - 1))

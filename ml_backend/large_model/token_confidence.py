@@ -128,14 +128,15 @@ def _shares(
         lead, so_far = whole[place : max(place, start)], whole[start : max(place, start)]
         ways = {**token.others, token.said: token.probability}
         spelled = {way: so_far + way[len(lead) :] for way in ways if way.startswith(lead)}
-        homes = {it: _home(it, spelled) for it in left} | {actual: token.said}
+        homes = {it: _home(it, spelled) for it in left}
         leading = {way: [it for it, home in homes.items() if home == way] for way in spelled}
-        counted = sum(ways[way] for way, led in leading.items() if led) + max(0.0, 1.0 - sum(ways.values()))
+        counted = sum(ways[way] for way, led in leading.items() if led or way == token.said)
+        counted += max(0.0, 1.0 - sum(ways.values()))  # what is not listed may lead to labels, too
         for way, led in leading.items():
             for it in led if way != token.said else ():
                 shares[it] += reached * ways[way] / counted / len(led)
         reached *= token.probability / counted if counted > 0 else 0.0
-        left = set(leading[token.said])
+        left = {*leading[token.said], actual}
     shares[actual] += reached
     return actual, {it: min(1.0, share) for it, share in shares.items()}
 

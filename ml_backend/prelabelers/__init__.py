@@ -18,14 +18,16 @@ from ml_backend.encoder import Encoder
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.plugins import Registry
+from ml_backend.prelabelers._contributions import Explains, Weighed
 from ml_backend.prelabelers._folds import group_key, text_hash
-from ml_backend.prelabelers._inputs import Inputs, Reading, readings_of
+from ml_backend.prelabelers._inputs import Inputs, Reading, place_of, readings_of
 from ml_backend.prelabelers._options import Option, exclusive, options
 
 __all__ = [
     "PRELABELERS",
     "Doubt",
     "Examples",
+    "Explains",
     "Head",
     "Inputs",
     "Learned",
@@ -36,10 +38,12 @@ __all__ = [
     "Starter",
     "State",
     "TrainedHead",
+    "Weighed",
     "exclusive",
     "group_key",
     "learners",
     "options",
+    "place_of",
     "readings_of",
     "register",
     "signature",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,8 @@ from ml_backend.prelabelers._ngrams import Grams, characters, words
 
 MAX_CHARACTERS = 20_000
 """Of a task's text; what follows is not read."""
+AT_ONCE = 300_000
+"""Characters read together, which bounds the memory."""
 MOST_IMAGES = 4
 """Of a task; further ones are not looked at."""
 
@@ -130,6 +132,41 @@ def readings_of(
         texts += [picture.text for picture in pictures if picture.text]
         readings.append(Reading(_clean("\n".join(texts)), tuple(_as_it_is(item, name) for name in own), pictures))
     return readings
+
+
+def place_of(config: LabelConfig, control: Control, data: Mapping[str, Any], field: str) -> tuple[int, int, int] | None:
+    """Where the plain text of a field stands in what is read of a task for a control: its start and end in
+    `Reading.text`, and the characters that its own text has before that start. None where it is not read, or its
+    characters cannot be counted."""
+    tags = {source.field: source.tag.lower() for source in config.sources}
+    text = lookup(data, field)
+    if tags.get(field) != "text" or not isinstance(text, str) or not countable(text):
+        return None
+    start = 0
+    for name in config.text_fields(control):
+        read = _read(data, name, tags)
+        if name == field:
+            return start, min(start + len(read), MAX_CHARACTERS), len(text) - len(text.lstrip())
+        start += len(read) + 1 if read else 0
+    return None
+
+
+def portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts, in order, as many together as AT_ONCE characters hold."""
+    start = size = 0
+    for end, text in enumerate(texts):
+        if size and size + len(text) > AT_ONCE:
+            yield texts[start:end]
+            start, size = end, 0
+        size += len(text)
+    if start < len(texts):
+        yield texts[start:]
+
+
+def countable(text: str) -> bool:
+    """Whether a browser counts its characters as we do: it drops NUL characters, and halves of surrogate pairs are no
+    characters."""
+    return "\0" not in text and (text.isascii() or text.encode(errors="replace").decode() == text)
 
 
 def _images(data: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, ...]:

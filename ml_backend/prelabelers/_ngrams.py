@@ -7,7 +7,7 @@ bits and only those seen in two texts are kept, so the state is two arrays.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -18,7 +18,7 @@ WORD = re.compile(r"\w+", re.UNICODE)
 CHARACTERS = range(1, 5)
 MAX_CHARACTERS = 4_000
 """Of a text; what stands further down hardly decides its label, and cost must stay bounded."""
-_SPACE = ord(" ")
+SPACE = ord(" ")
 
 
 Grams = tuple[np.ndarray, np.ndarray]
@@ -47,8 +47,7 @@ class Vocabulary:
         width = len(self.hashes)
         if width == 0 or len(hashes) == 0:
             return csr_matrix((texts, width), dtype=np.float32)
-        columns = np.minimum(np.searchsorted(self.hashes, hashes), width - 1)
-        known = self.hashes[columns] == hashes
+        columns, known = self._columns(hashes)
         cells, counts = np.unique(_paired(rows[known], columns[known]), return_counts=True)
         columns = (cells & 0xFFFFFFFF).astype(np.int32)
         values = (1 + np.log(counts)).astype(np.float32) * self.idf[columns]
@@ -56,6 +55,35 @@ class Vocabulary:
         matrix = csr_matrix((values, columns, starts), shape=(texts, width))
         norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
         return (diags((1 / np.where(norms > 0, norms, 1)).astype(np.float32)) @ matrix).tocsr()
+
+    def shares(self, rows: np.ndarray, hashes: np.ndarray, texts: int) -> tuple[np.ndarray, np.ndarray]:
+        """What each n-gram has of `transform`'s rows: its column (n,), and its part of the value there (n,), equal
+        n-grams of a text sharing it; 0 in column 0 for n-grams that are not known."""
+        columns, known = np.zeros(len(hashes), np.int64), np.zeros(len(hashes), np.bool_)
+        values = np.zeros(len(hashes))
+        if len(self.hashes):
+            columns, known = self._columns(hashes)
+        if known.any():
+            cells, cell, counts = np.unique(
+                _paired(rows[known], columns[known]), return_inverse=True, return_counts=True
+            )
+            weight = (1 + np.log(counts)) * self.idf[cells & 0xFFFFFFFF]
+            squares = np.bincount(cells >> 32, weight**2, minlength=texts)
+            values[known] = (weight / counts / np.sqrt(squares)[cells >> 32])[cell]
+        return np.where(known, columns, 0), values
+
+    def share_of_texts(self, words: Sequence[str]) -> np.ndarray:
+        """Of the texts it was fitted on the share that has each of these words, about; 0 for words it does not know."""
+        if not words or not len(self.hashes):
+            return np.zeros(len(words))
+        hashes = np.array([crc32(it.lower().encode(errors="replace")) for it in words], np.uint32)
+        columns, known = self._columns(hashes)
+        return np.where(known, np.exp(1 - self.idf[columns]), 0)
+
+    def _columns(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The column of each hash, and whether it is known; the column means nothing where it is not."""
+        columns = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return columns, self.hashes[columns] == hashes
 
 
 def repeated(rows: np.ndarray, hashes: np.ndarray) -> float:
@@ -80,25 +108,35 @@ def words(texts: Sequence[str]) -> Grams:
 
 def characters(texts: Sequence[str]) -> Grams:
     """Every run of 1 to 4 characters inside a word and its edges: (number of its text, hash), each (n,)."""
-    padded = [f" {' '.join(text[:MAX_CHARACTERS].lower().split())} " for text in texts]
-    codes = np.frombuffer("".join(padded).encode("utf-32-le", "replace"), dtype=np.uint32)
-    owner = np.repeat(np.arange(len(texts)), [len(text) for text in padded])
-    spaces = np.concatenate([[0], np.cumsum(codes == _SPACE)])
+    codes, owner = padded(texts)
+    runs = list(runs_of(codes, owner))
+    if not runs:
+        return np.empty(0, np.int64), np.empty(0, np.uint32)
+    return np.concatenate([owner[starts] for _, starts, _ in runs]), np.concatenate([hashes for *_, hashes in runs])
+
+
+def padded(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The characters of all texts in a row, lower case, one space between words and around each text: their code points
+    (uint32), and the number of the text of each."""
+    evened = [f" {' '.join(text[:MAX_CHARACTERS].lower().split())} " for text in texts]
+    codes = np.frombuffer("".join(evened).encode("utf-32-le", "replace"), dtype=np.uint32)
+    return codes, np.repeat(np.arange(len(texts)), [len(text) for text in evened])
+
+
+def runs_of(codes: np.ndarray, owner: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """The runs of `characters`, by size: the size, and of each run the place where it starts in `codes`, and its
+    hash."""
+    spaces = np.concatenate([[0], np.cumsum(codes == SPACE)])
     rolling: np.ndarray = np.zeros(len(codes) + 1, np.uint64)
-    rows, hashes = [], []
     for size in CHARACTERS:
         count = len(codes) - size + 1
         if count <= 0:
             break
         rolling = rolling[:count] * np.uint64(0x9E3779B1) + codes[size - 1 :]
         inner = spaces[size - 1 : size - 1 + count] - spaces[1 : count + 1]
-        within = (owner[:count] == owner[size - 1 :]) & (inner == 0)
-        mixed = rolling[within] * np.uint64(0xFF51AFD7ED558CCD)
-        rows.append(owner[:count][within])
-        hashes.append((mixed >> np.uint64(32)).astype(np.uint32))
-    if not rows:
-        return np.empty(0, np.int64), np.empty(0, np.uint32)
-    return np.concatenate(rows), np.concatenate(hashes)
+        starts = np.flatnonzero((owner[:count] == owner[size - 1 :]) & (inner == 0))
+        mixed = rolling[starts] * np.uint64(0xFF51AFD7ED558CCD)
+        yield size, starts, (mixed >> np.uint64(32)).astype(np.uint32)
 
 
 def _paired(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ _UNSPACED = (
 _JOINERS = "\u00ad\u200b-\u200d\u2060\ufeff"
 _HYPHENS = frozenset("-\u00ad\u2010\u2011\u2012\u2013\u2212")
 _APOSTROPHES = {ord(it): "'" for it in "\u2018\u2019\u02bc\uff07`´"}
+_UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 _INVISIBLE = re.compile(f"[{_JOINERS}]")
 _MARKS_END = 0x20000
 
@@ -57,6 +58,11 @@ def tokens(text: str) -> Tokens:
         for i, (start, end) in enumerate(places)
     ]
     return Tokens(text, starts, ends, keys, hyphens)
+
+
+def unspaced(word: str) -> bool:
+    """Whether it is of a script that does not divide words by spaces, or Korean."""
+    return _UNSPACED_CHARACTER.match(word) is not None
 
 
 @lru_cache(maxsize=65_536)

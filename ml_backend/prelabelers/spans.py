@@ -11,7 +11,7 @@ text where nothing is found has no opinion rather than "no spans", and confidenc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from ml_backend.prelabelers import Examples, Inputs, Learned, Opinion, Reading, 
 from ml_backend.prelabelers._evaluation import evaluate
 from ml_backend.prelabelers._folds import folds, group_key
 from ml_backend.prelabelers._found_spans import Found, Given, SetConfidence, by_label, f1
-from ml_backend.prelabelers._inputs import MAX_CHARACTERS
+from ml_backend.prelabelers._inputs import MAX_CHARACTERS, countable, portions
 from ml_backend.prelabelers._phrase_memory import PhraseMemory
 from ml_backend.prelabelers._phrases import PhraseBook
 from ml_backend.prelabelers._span_reader import Read, SpanReader
@@ -34,8 +34,6 @@ from ml_backend.prelabelers._tagger import Tagger
 from ml_backend.prelabelers.regression import Coefficients
 
 LEAST_TEXTS = 10
-AT_ONCE = 300_000
-"""Characters read together, which bounds the memory."""
 
 
 @register("spans")
@@ -89,7 +87,7 @@ class SpansHead:
 
     def opinions(self, inputs: Inputs) -> Sequence[Opinion | None]:
         texts = [_text(reading) for reading in inputs.readings]
-        return [opinion for some in _portions(texts) for opinion in self.opinions_of(some, self.reader.read(some))]
+        return [opinion for some in portions(texts) for opinion in self.opinions_of(some, self.reader.read(some))]
 
     def opinions_of(self, texts: Sequence[str], reads: Sequence[Read]) -> list[Opinion | None]:
         sure = self.confidence(np.array([it.measures for it in reads])).tolist()
@@ -128,12 +126,9 @@ class SpansHead:
 
 
 def _text(reading: Reading) -> str:
-    """The text as offsets count in it; empty where a browser would count otherwise: it drops NUL characters, and
-    halves of surrogate pairs are no characters."""
+    """The text as offsets count in it; empty where they cannot be."""
     text = reading.parts[0][:MAX_CHARACTERS] if reading.parts else ""
-    if "\0" in text or not (text.isascii() or text.encode(errors="replace").decode() == text):
-        return ""
-    return text
+    return text if countable(text) else ""
 
 
 def _given(answer: Answer, labels: Sequence[str]) -> Given:
@@ -163,17 +158,6 @@ def _require_enough(control: Control, texts: Sequence[str], given: Sequence[Give
             f"{LEAST_TEXTS}.",
             mend="Label some more tasks.",
         )
-
-
-def _portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    start = size = 0
-    for end, text in enumerate(texts):
-        if size and size + len(text) > AT_ONCE:
-            yield texts[start:end]
-            start, size = end, 0
-        size += len(text)
-    if start < len(texts):
-        yield texts[start:]
 
 
 def _metrics(

@@ -37,7 +37,7 @@ TEMPERATURE = 2.0
 DOUBT = 0.2
 DOUBT_UNKNOWN = 0.95
 SEEN_SCALE = 100.0
-_UNRELATED = (
+UNRELATED = (
     "The meeting was moved to Thursday afternoon.",
     "It rained all night and the streets are wet.",
     "She bought bread, milk and two apples.",
@@ -100,6 +100,6 @@ class ZeroShotHead:
 
 def _spread(encoder: Encoder) -> float:
     """Standard deviation of the cosines between unrelated sentences."""
-    vectors = encoder.encode(_UNRELATED)
+    vectors = encoder.encode(UNRELATED)
     cosines = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
     return max(float(cosines.std()), 1e-3)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_backend.encoder import Encoder
 from ml_backend.examples import examples_of
+from ml_backend.labeling.arms import NO_SECRET, Arms
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.errors import InputError, UnknownName
 from ml_backend.labeling.kinds import Answer, Kind, kind_of
@@ -59,17 +60,24 @@ class Labelled:
 
 
 def read_labelled(
-    path: Path, config: LabelConfig, columns: Columns, encoder: Encoder, *, seed: int, limit: int | None
+    path: Path,
+    config: LabelConfig,
+    columns: Columns,
+    encoder: Encoder,
+    *,
+    seed: int,
+    limit: int | None,
+    arms: Arms = NO_SECRET,
 ) -> Labelled:
     """Read a file of rows (CSV, TSV, JSON, JSON Lines, Parquet), each with a text and a label; or, where no column is
-    named, a Label Studio JSON export, whose answers are what the annotators agree on.
+    named, a Label Studio JSON export, whose answers are what the annotators agree on; `arms` opens its seals.
 
     Raises InputError for a file, columns or labels that cannot be used: labels that the config does not have, with
     their counts; too few texts; one label only.
     """
     control = control_of(config, columns)
     if not (columns.text or columns.label):
-        return _read_export(path, config, control, encoder, seed=seed, limit=limit)
+        return _read_export(path, config, control, encoder, arms, seed=seed, limit=limit)
     if not (columns.text and columns.label):
         raise InputError("Both --text and --label are needed.", mend="Leave both out for a Label Studio JSON export.")
     kind = known_kind(control)
@@ -99,13 +107,13 @@ def read_labelled(
 
 
 def _read_export(
-    path: Path, config: LabelConfig, control: Control, encoder: Encoder, *, seed: int, limit: int | None
+    path: Path, config: LabelConfig, control: Control, encoder: Encoder, arms: Arms, *, seed: int, limit: int | None
 ) -> Labelled:
     if not path.name.lower().endswith((".json", ".json.gz")):
         raise InputError(
             f"{path} needs the names of its columns.", mend="Add --text COLUMN and --label COLUMN for text and label."
         )
-    tasks = read_export(path).tasks
+    tasks = [arms.opened(task) for task in read_export(path).tasks]
     examples = examples_of(config, tasks, encoder)[control.name]
     kind = known_kind(control)
     found = [

@@ -161,10 +161,7 @@ class Replay:
 
     def _learned(self, known: Labelled) -> tuple[Learned, Answered]:
         """The pre-labeler that learns these best, as training would choose it, and its answers to the test half."""
-        texts, answers = known.texts, known.answers
-        examples = Examples(tuple(range(len(known))), Inputs(texts, self.encoder), answers, np.ones(len(known)))
-        made = [it.learn(known.config, known.control, examples) for it in learners(known.config, known.control)]
-        best = max(made, key=lambda learned: learned.metrics["accuracy"])
+        best = best_learned(known, self.encoder)
         return best, Answered.of(best.head.opinions(self.asked), self.test.answers)
 
     def _baseline(self, known: Labelled) -> Answered:
@@ -227,6 +224,13 @@ def replay(
     seen = Remembered(encoder, labelled.texts, report)
     known, asked = labelled.take(train.tolist()), labelled.take(test.tolist())
     return Replay(labelled, known, asked, seen, repeats, seed, report).run(sizes)
+
+
+def best_learned(known: Labelled, encoder: Encoder) -> Learned:
+    """What the pre-labeler learns that learns these best, as training would choose it. Raises NotEnoughLabels."""
+    examples = Examples(tuple(range(len(known))), Inputs(known.texts, encoder), known.answers, np.ones(len(known)))
+    made = [it.learn(known.config, known.control, examples) for it in learners(known.config, known.control)]
+    return max(made, key=lambda learned: learned.metrics["accuracy"])
 
 
 @contextmanager

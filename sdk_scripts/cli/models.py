@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sdk_scripts import shown
 from sdk_scripts.cli.app import app, models
 from sdk_scripts.cli.options import Json, Project, finite, live_project, read_settings, registry_of, result, say
+
+if TYPE_CHECKING:
+    from sdk_scripts.backtest.large import Wanted
 
 
 @app.command()
@@ -139,6 +142,14 @@ def backtest(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Replay that many texts, picked at random; 30,000 if not given.")
     ] = None,
+    prelabeler: Annotated[
+        str | None, typer.Option(metavar="llm", help="Measure the large model of the settings on the test texts, too.")
+    ] = None,
+    asks: Annotated[int, typer.Option(min=20, help="Texts that the large model is asked, each twice.")] = 200,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Tokens that may be spent on it.")] = None,
+    money: Annotated[float | None, typer.Option(min=0, help="Money that may be spent on it.")] = None,
+    input_price: Annotated[float, typer.Option(min=0, help="Price of a million tokens asked.")] = 0,
+    output_price: Annotated[float, typer.Option(min=0, help="Price of a million tokens answered.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Folder for backtest.html and backtest.json.")
     ] = None,
@@ -149,14 +160,37 @@ def backtest(
     from sdk_scripts.backtest import backtest as run
 
     columns = Columns(text, label, item, control)
+    large = _large(prelabeler, label_config, asks, tokens, money, input_price, output_price)
     found = run(
         data, label_config, columns, read_settings(),
-        sizes=_sizes(shots), test_share=test_share, repeats=repeats, seed=seed, limit=limit, report=say,
+        sizes=_sizes(shots), test_share=test_share, repeats=repeats, seed=seed, limit=limit, large=large,
+        report=say,
     )  # fmt: skip
     if out is not None:
         found["files"] = {"html": str(out / "backtest.html"), "json": str(out / "backtest.json")}
         write_backtest(finite(found), out)
     result(found, as_json, shown.backtest)
+
+
+def _large(
+    prelabeler: str | None,
+    label_config: Path,
+    asks: int,
+    tokens: int | None,
+    money: float | None,
+    input_price: float,
+    output_price: float,
+) -> Wanted | None:
+    if prelabeler is None:
+        return None
+    from ml_backend.labeling.errors import UnknownName
+    from sdk_scripts.backtest.large import Wanted
+
+    if prelabeler != "llm":
+        raise UnknownName("pre-labeler to be measured beside the others", prelabeler, ["llm"])
+    beside = (label_config if label_config.is_dir() else label_config.parent) / "guidelines.md"
+    guidelines = beside.read_text("utf-8-sig", "replace") if beside.is_file() else ""
+    return Wanted(asks, tokens, money, input_price, output_price, guidelines)
 
 
 def _sizes(shots: str | None) -> list[int] | None:

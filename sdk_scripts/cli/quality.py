@@ -1,4 +1,4 @@
-"""How good the labels are: agreement, consensus, the report."""
+"""How good the labels are: agreement, consensus, working with the machine, the report."""
 
 from __future__ import annotations
 
@@ -51,6 +51,15 @@ def consensus(
     if found.note:
         say(found.note)
     result(found.to_json(), as_json, shown.rows("items", "task", "control", "answer", "confidence", "judgements"))
+
+
+@app.command()
+def collaboration(source: Source, label_config: LabelConfigFile = None, as_json: Json = False) -> None:
+    """What working with the machine changes: acceptance, rubber-stamping, time saved, anchoring, accuracy."""
+    from sdk_scripts.collaboration import of_dataset
+
+    settings = read_settings()
+    result(of_dataset(dataset_of(source, label_config, settings), settings), as_json, shown.collaboration)
 
 
 @app.command()

@@ -28,6 +28,8 @@ from sdk_scripts.report.model import (
     Report,
     ThresholdRow,
     VersionRow,
+    Working,
+    WorkingRow,
 )
 from sdk_scripts.sources import Dataset
 from sdk_scripts.tables import plain
@@ -70,6 +72,7 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
         hard_cases=_hard_cases(dataset, hard),
         versions=versions,
         days=_days(table),
+        working=_working(evidence, settings),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
         judgements=_tidy(table, dataset),
     )
@@ -157,6 +160,17 @@ def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
         )
         for row in rows.iter_rows(named=True)
     ]
+
+
+def _working(evidence: Evidence, settings: Settings) -> Working | None:
+    from sdk_scripts.collaboration import of_dataset, says_anything
+    from sdk_scripts.collaboration_words import people, sentences
+
+    found = of_dataset(evidence.dataset, settings, evidence.all_judgements)
+    if not says_anything(found):
+        return None
+    rows = [WorkingRow.model_validate({**row, "annotator": plain(row["annotator"])}) for row in people(found)]
+    return Working(said=[plain(it) for it in sentences(found)], people=rows, figures=found)
 
 
 def _hard_cases(dataset: Dataset, cases: Iterable[HardCase]) -> list[HardCaseRow]:

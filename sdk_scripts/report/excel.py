@@ -14,7 +14,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from sdk_scripts.report.model import Report
+from sdk_scripts.report.model import Report, WorkingRow
 
 _MOST_ROWS = 1_000_000  # Excel's limit is 1,048,576
 _MOST_CHARACTERS = 32_000  # Excel's limit is 32,767 a cell
@@ -70,6 +70,14 @@ def workbook(report: Report) -> bytes:
             ],
             shares=["agrees with others", "changed"],
         )
+        if report.working is not None:
+            columns = list(WorkingRow.model_fields)
+            sheets.table(
+                "Working with the machine",
+                [name.replace("_", " ") for name in columns],
+                [[getattr(row, name) for name in columns] for row in report.working.people],
+                shares=["accepted", "stamped", "stamped low", "stamped high", "time ratio"],
+            )
         sheets.table(
             "Hard cases",
             ["task", "score", "text", "why", "link"],

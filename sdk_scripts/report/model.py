@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
@@ -95,6 +95,29 @@ class VersionRow(_Part):
     """Why it was made live, or was not."""
 
 
+class WorkingRow(_Part):
+    """An annotator's work with the machine, as `collaboration_words.people`."""
+
+    annotator: str
+    shown: int
+    accepted: float | None
+    seeded: int
+    stamped: float | None
+    stamped_low: float | None
+    stamped_high: float | None
+    blind: int
+    time_ratio: float | None
+
+
+class Working(_Part):
+    """Working with the machine."""
+
+    said: list[str]
+    people: list[WorkingRow]
+    figures: dict[str, Any]
+    """As `tiebreak collaboration` gives them."""
+
+
 class Action(_Part):
     what: str
     why: str
@@ -118,6 +141,8 @@ class Report(_Part):
     hard_cases: list[HardCaseRow]
     versions: list[VersionRow]
     days: list[Day]
+    working: Working | None = None
+    """None where nobody labelled with a prediction on the screen."""
     notes: list[str]
     judgements: pl.DataFrame
     """The tidy table behind the figures, one row a judgement, answers as text; only the workbook carries it."""

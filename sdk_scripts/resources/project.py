@@ -145,7 +145,8 @@ def _shown(fields: Mapping[str, Diff]) -> dict[str, Diff]:
         says = Diff(_said(before), _said(after))
         hard = Diff(standards.shown(read_standard(about.before)), standards.shown(read_standard(about.after)))
         who = Diff(standards.shown(policy_line(about.before)), standards.shown(policy_line(about.after)))
-        lines = {"labeling": says, "hard_cases": hard, "policy": who}
+        stop = Diff(standards.shown(stop_line(about.before)), standards.shown(stop_line(about.after)))
+        lines = {"labeling": says, "hard_cases": hard, "policy": who, "auto-accept stopped": stop}
         kept = {name: diff for name, diff in lines.items() if diff.before != diff.after}
         shown["description"] = Diff(unmarked(about.before) or None, unmarked(about.after) or None)
         if kept and shown["description"].before == shown["description"].after:

@@ -24,7 +24,8 @@ class Skips:
             cancelled = [it for it in task.annotations if it.cancelled]
             if not cancelled:
                 continue
-            answered = {it.annotator or f"#{it.id}" for it in task.annotations if not (it.cancelled or it.decided)}
+            people = [it for it in task.annotations if not (it.cancelled or it.decided or it.automatic)]
+            answered = {it.person or f"#{it.id}" for it in people}
             skipped = {it.annotator or f"#{it.id}" for it in cancelled} - answered
             if skipped:
                 total = len(skipped) + len(answered)

@@ -140,9 +140,10 @@ def kept(of_seeds: list[Fitted], accept: Accept, standard: Standard, name: str) 
             some = taken & own
             share = wrong[some].mean() if some.any() else 0.0
             broken |= share > tier.error
+            mark = "  over" if share > tier.error else ""
             tell(
                 f"{seed:4}  {tier.severity:4g} {tier.error:6.3f} {it.thresholds.get(tier.severity, np.nan):9.4f} "
-                f"{some.sum() / max(own.sum(), 1):8.3f} {some.sum():8} {share:6.4f}{'  over' * bool(share > tier.error)}"
+                f"{some.sum() / max(own.sum(), 1):8.3f} {some.sum():8} {share:6.4f}{mark}"
             )
         over += broken
     tell(f"{over} of {len(made)} seeds over budget; {sum(not it.thresholds for it in made)} accept nothing")

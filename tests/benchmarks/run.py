@@ -2,8 +2,9 @@
 
     .venv/bin/python tests/benchmarks/run.py [NAME ...] [--data FILE ...]
 
-NAME is an encoder, serving, few_shot, active_learning, consensus, agreement or hard_cases; all of them without one. The
-figures of learning are those of the demo's reviews, and of each FILE (Parquet or CSV with the columns text and label).
+NAME is an encoder, serving, few_shot, cascade, active_learning, consensus, agreement or hard_cases; all of them without
+one. The figures of learning are those of the demo's reviews, and of each FILE (Parquet or CSV with the columns text and
+label).
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ BENCHMARKS = {
     "encoder": "Encoder",
     "serving": "Serving",
     "few_shot": "Learning from few labels, and confidence",
+    "cascade": "Local and large model together",
     "active_learning": "Active learning",
     "consensus": "Consensus",
     "agreement": "Agreement",
     "hard_cases": "Hard cases",
 }
-WITH_DATA = ("few_shot", "active_learning", "consensus")
+WITH_DATA = ("few_shot", "cascade", "active_learning", "consensus")
 WITHOUT_TOO = ("consensus",)
 PACKAGES = (
     "numpy",

@@ -97,6 +97,18 @@ def test_an_interactive_request_gets_a_result_that_can_be_used_as_it_is(backend:
         assert isinstance(answer.json()["results"][0], dict)
 
 
+def test_spans_in_sight_get_the_other_mentions_of_the_newest(backend: httpx.Client) -> None:
+    [request] = recorded("interactive_spans_request")
+    answer = send(backend, request).json()
+    [item] = answer["results"]
+    assert [region["value"] for region in item["result"]] == [
+        {"start": 41, "end": 47, "text": "Kanabi", "labels": ["Brand"]}
+    ]
+    assert item["model_version"] == answer["model_version"]
+    request["body"]["params"]["context"]["result"] = []  # sent when the last span is gone
+    assert send(backend, request).json()["results"][0]["result"] == []
+
+
 def test_the_training_button_gets_a_job(backend: httpx.Client) -> None:
     [request] = recorded("train_request")
     answer = send(backend, request)

@@ -48,6 +48,20 @@ def test_what_a_kind_writes_fits(control: Any) -> None:
     assert prediction_problems(prediction(written), CONFIG) == []
 
 
+def test_explanations_fit_the_controls_they_are_for() -> None:
+    config = parse(
+        '<View><Text name="text" value="$text"/><TextArea name="why" toName="text" tiebreak="explanation"/>'
+        '<Labels name="drove" toName="text" tiebreak="explanation"><Label value="for it"/></Labels></View>'
+    )
+    made = [
+        {**region("why", {"text": ["Because."]}, "textarea"), "readonly": True},
+        {**region("drove", {"start": 0, "end": 3, "text": "bad", "labels": ["for it"]}, "labels"), "readonly": True},
+    ]
+    assert prediction_problems(prediction(made), config) == []
+    made[1]["value"]["labels"] = ["of it"]
+    assert "of it" in str(prediction_problems(prediction(made), config))
+
+
 def test_labels_beside_a_rectangle_fit() -> None:
     box = {"x": 10, "y": 10, "width": 20, "height": 20, "rotation": 0}
     two = [

@@ -99,6 +99,15 @@ def test_what_does_not_fit_the_label_config_is_told_with_its_place() -> None:
     assert list(problems(Standard(severity={"anything": 2}), dynamic)) == []
 
 
+def test_labels_of_explanations_have_no_severity() -> None:
+    config = parse(
+        '<View><Text name="t" value="$t"/><Choices name="c" toName="t"><Choice value="a"/></Choices>'
+        '<Labels name="drove" toName="t" tiebreak="explanation"><Label value="for it"/></Labels></View>'
+    )
+    ((_, why),) = problems(Standard(severity={"for it": 2, "a": 2}), config)
+    assert why == "the label config has no label for it; it has a"
+
+
 def test_two_reviewers_for_the_severe_need_two_reviewers() -> None:
     ((where, why),) = problems(Standard(two_reviewers_from=3), parse(EVERY_KIND))
     assert (where, why) == (("two_reviewers_from",), "needs two reviewers, and a third to break a tie; 0 named")

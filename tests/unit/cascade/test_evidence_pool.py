@@ -13,7 +13,15 @@ from ml_backend.labeling.confidence import Temperature, expected_calibration_err
 from ml_backend.labeling.evidence_pool import AnswerPool, Bins, LabelPool, pool_fields, read_pool
 
 unit = st.floats(0.001, 0.999)
-pools = st.builds(LabelPool, st.floats(0, 3), st.floats(0, 3), st.floats(0.2, 10), st.floats(0.01, 0.9))
+pools = st.builds(
+    LabelPool,
+    st.floats(0, 3),
+    st.floats(0, 3),
+    st.floats(0.2, 10),
+    st.floats(0.01, 0.9),
+    st.floats(0, 3),
+    st.floats(-2, 2),
+)
 answer_pools = st.builds(
     AnswerPool,
     st.floats(0, 5),

@@ -101,6 +101,18 @@ class TestControls:
     def test_a_feedback_panel_is_not_asked_about_the_task(self) -> None:
         assert view('<TextArea name="c" toName="text" tiebreak="feedback"/>').answerable == ()
 
+    def test_where_the_machine_explains_itself_nobody_is_asked(self) -> None:
+        asked = '<Choices name="c" toName="text"><Choice value="a"/></Choices><Rectangle name="r" toName="text"/>'
+        explained = view(
+            f'{asked}<TextArea name="why" toName="text" tiebreak="Explanation" required="true"/>'
+            '<Labels name="drove" toName="text" tiebreak="explanation"><Label value="for it"/></Labels>'
+        )
+        assert [it.name for it in explained.controls if it.explanation] == ["why", "drove"]
+        assert not explained["c"].explanation
+        assert [it.name for it in explained.answerable] == ["c", "r"]
+        assert explained.labels_beside == {}
+        assert explained.fingerprint == view(asked).fingerprint  # models trained before are as good as ever
+
     def test_a_filter_is_no_control(self) -> None:
         config = view('<Labels name="c" toName="text"><Label value="a"/></Labels><Filter name="f" toName="c"/>')
         assert [control.name for control in config.controls] == ["c"]

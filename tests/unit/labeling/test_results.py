@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import InputError, UnknownName
+from ml_backend.labeling.judgements import judgements
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.kinds.boxes import Box
 from ml_backend.labeling.results import (
@@ -132,6 +133,15 @@ class TestAnswers:
     def test_questions_about_regions_and_feedback_are_no_answers(self) -> None:
         config = view('<Rating name="r" toName="t" perRegion="true"/><Rating name="f" toName="t" tiebreak="feedback"/>')
         assert answers(config, [{"from_name": name, "value": {"rating": 3}} for name in "rf"]) == {}
+
+    def test_explanations_that_come_along_with_a_submission_are_no_answers(self) -> None:
+        config = view('<Rating name="r" toName="t"/><TextArea name="why" toName="t" tiebreak="explanation"/>')
+        why = {"from_name": "why", "to_name": "t", "type": "textarea", "value": {"text": ["Because."]}}
+        rating = {"from_name": "r", "to_name": "t", "type": "rating", "value": {"rating": 3}}
+        assert answers(config, [rating, why]) == {"r": 3}
+        stored = read_task({"id": 1, "data": {}, "annotations": [{"id": 2, "result": [why]}]})
+        assert answers(config, stored.annotations[0].regions) == {}
+        assert len(judgements([stored], config)) == 0
 
 
 class TestHiddenControls:

@@ -13,6 +13,7 @@ from ml_backend.labeling.config import parse
 from ml_backend.labeling.kinds.spans import Span
 from ml_backend.large_model import LargeModel, LedgerInMemory
 from ml_backend.large_model.asking import WARM
+from ml_backend.large_model.prompt import MOST_TEXT
 from ml_backend.large_model.requests import MOST_OUTPUT
 from ml_backend.policy import LargeModel as Section
 from tests.large_model_server import (
@@ -149,7 +150,7 @@ BROKEN = [
     ('["reject"]', "there is none"),
     ("reject", "there is none"),
     ("", "there is none"),
-    ('{"verdict": ' + "[" * 50_000, "not one JSON object"),
+    ('{"verdict": ' + "[" * 5_000, "not one JSON object"),
     ('{"verdict": ' + "[" * 900 + "]" * 900 + "}", "is not of type"),
 ]
 
@@ -177,6 +178,34 @@ def test_a_repair_says_what_was_wrong_and_is_believed(home: Path) -> None:
         [again] = ask(server, home, VERDICT, questions(VERDICT, TEXTS[0]), cached=True)
     assert len(server.asked) == 2
     assert again.opinions == reply.opinions
+
+
+@pytest.mark.parametrize(
+    ("second", "left"),
+    [
+        ({"tags": "none"}, {"verdict", "policy", "stars", "price", "evidence", "why"}),  # better, and not all of it
+        ("I am sorry.", {"verdict", "policy", "price", "evidence", "why"}),
+    ],
+)
+def test_the_better_one_of_an_answer_and_its_repair_counts(
+    home: Path, second: Mapping[str, Any] | str, left: set[str]
+) -> None:
+    said = [REJECT | {"tags": "none", "stars": 9}, second if isinstance(second, str) else REJECT | second]
+    with LargeModelServer(lambda asked: said[asked.number]) as server:
+        [reply] = ask(server, home, MODERATION, questions(MODERATION, KNIFE))
+    assert reply.opinions.keys() == left
+    assert "tags: 'none' is not of type 'array'" in reply.reason
+    assert len(server.asked) == 2
+
+
+def test_what_only_later_samples_answer_is_no_abstention(home: Path) -> None:
+    def brain(asked: Asked) -> Mapping[str, Any]:
+        return REJECT | {"stars": None if asked.number == 0 else 4}
+
+    with LargeModelServer(brain, logprobs=False) as server:
+        [reply] = ask(server, home, MODERATION, questions(MODERATION, KNIFE), terms=Given(samples=3))
+    assert reply.opinions["stars"].answer == 4
+    assert reply.reason == ""
 
 
 def test_one_control_s_bad_answer_costs_only_that_control(home: Path) -> None:
@@ -225,6 +254,14 @@ def test_an_abstention_is_said(home: Path, said: Mapping[str, Any], reason: str)
     assert not said.keys() & reply.opinions.keys()
     assert reason in reply.reason
     assert len(server.asked) == 1
+
+
+def test_what_the_model_was_not_shown_it_cannot_quote(home: Path) -> None:
+    long = {"title": "Knife!", "body": "The best knife. " * (MOST_TEXT // 16) + "The end."}
+    quote = [{"quote": "The end.", "label": "claim", "occurrence": 1}]
+    with LargeModelServer(lambda _: REJECT | {"evidence": quote}) as server:
+        [reply] = ask(server, home, MODERATION, questions(MODERATION, long))
+    assert "evidence: what it quotes is not in the text" in reply.reason
 
 
 def test_a_question_that_the_answers_hide_is_no_abstention(home: Path) -> None:

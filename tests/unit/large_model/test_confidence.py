@@ -95,6 +95,15 @@ def _parting(name: str, answer: str) -> tuple[str, ...]:
         ([{'"all': 0.9, '"reject': 0.1}, {'"': 0.5, "ow": 0.5}], {"all": 0.45, "allow": 0.45, "reject": 0.1}),
         # a way not followed that leads to two labels is worth half for each
         ([{'"reject': 0.6, '"al': 0.4}, {'"': 1.0}], {"reject": 0.6, "all": 0.2, "allow": 0.2}),
+        # spelled in shorter tokens than are usual: the longer one leads to the label, too
+        (
+            [{'"al': 0.5, '"allow': 0.3, '"reject': 0.2}, {"low": 0.75, "l": 0.25}, {'"': 1.0}],
+            {"allow": 0.675, "reject": 0.2, "all": 0.125},
+        ),
+        (
+            [{'"rej': 0.5, '"reject': 0.3, '"all': 0.2}, {"ect": 1.0}, {'"': 1.0}],
+            {"reject": 0.8, "all": 0.1, "allow": 0.1},
+        ),
         # a null that was close
         ([{'"reject': 0.7, "null": 0.3}, {'"': 1.0}], {"reject": 0.7}),
         # what is not listed may be a label, too
@@ -138,6 +147,12 @@ def test_numbers_that_begin_alike_are_told_apart_by_what_follows() -> None:
     sure = found('{"stars": 1}', ways, xml)["stars"]
     assert sure.probabilities == pytest.approx({"1": 0.4, "10": 0.24, "12": 0.16, "2": 0.2})
     assert sure.confidence == pytest.approx(0.4)
+
+
+def test_a_longer_number_is_another_number() -> None:
+    xml = '<View><Text name="text" value="$text"/><Rating name="stars" toName="text" maxRating="12"/></View>'
+    sure = found('{"stars": 1}', spelled({'{"stars": ': 1.0}, {"1": 0.6, "10": 0.4}, {"}": 1.0}), xml)["stars"]
+    assert sure.probabilities == pytest.approx({"1": 0.6, "10": 0.4})
 
 
 def test_a_list_is_as_probable_as_each_of_its_places_and_its_end() -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from tenacity import RetryCallState, Retrying
 
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.large_model import endpoint as module
@@ -134,6 +135,14 @@ def test_what_no_request_can_mend_is_asked_once_and_names_the_setting(
     assert len(server.asked) == 1
 
 
+def test_a_request_is_not_sent_on_to_another_address(server: LargeModelServer) -> None:
+    with LargeModelServer(brain) as another:
+        server.always = Status(307, location=f"{another.url}/chat/completions")
+        with pytest.raises(Stopped, match="another address"):
+            endpoint_of(server).ask(REQUEST)
+    assert (len(server.asked), len(another.asked), another.turned_away) == (1, 0, 0)
+
+
 def test_a_wrong_key_is_not_shown_even_where_the_endpoint_shows_it(server: LargeModelServer) -> None:
     with pytest.raises(Stopped) as caught:
         endpoint_of(server, key="sk-secret-of-mine").ask(REQUEST)
@@ -193,6 +202,13 @@ def test_a_model_that_may_not_tell_its_tokens_is_asked_without(server: LargeMode
     assert [body.get("top_logprobs") for body in server.bodies] == [20, 5, None]
 
 
+def test_a_model_without_a_system_role_is_told_all_by_the_user(server: LargeModelServer) -> None:
+    server.refuses = {"system"}
+    request = Request(({"role": "system", "content": "Rules."}, {"role": "user", "content": "Which?"}), SCHEMA)
+    assert endpoint_of(server).ask(request).text == '{"v": "a"}'
+    assert server.bodies[-1]["messages"] == [{"role": "user", "content": "Rules.\n\nWhich?"}]
+
+
 def test_no_more_requests_are_there_at_once_than_are_allowed(server: LargeModelServer) -> None:
     server.always = Slow(0.03)
     endpoint = endpoint_of(server, concurrency=2)
@@ -211,12 +227,25 @@ def test_no_more_requests_are_there_at_once_than_are_allowed(server: LargeModelS
         ("soon", 0, 0),
         ("inf", module.PATIENCE, module.PATIENCE),
         ("nan", 0, module.PATIENCE),
-        (format_datetime(datetime.now(UTC) + timedelta(seconds=20)), 5, 20),
         (format_datetime(datetime.now(UTC) - timedelta(days=1)), 0, 0),
     ],
 )
 def test_retry_after_is_honoured_within_bounds(header: str | None, least: float, most: float) -> None:
     assert least <= _seconds(header) <= most
+
+
+def test_who_is_asked_to_wait_waits_that_long_at_least(server: LargeModelServer) -> None:
+    endpoint, outage = endpoint_of(server), Outage("busy")
+    outage.retry_after = 7.0
+    state = RetryCallState(Retrying(), None, (), {})
+    state.set_exception((Outage, outage, None))
+    assert endpoint._wait(state) == 7.0
+    outage.retry_after = 0.0
+    assert 0 <= endpoint._wait(state) < 1
+
+
+def test_retry_after_may_be_a_date() -> None:
+    assert 1 <= _seconds(format_datetime(datetime.now(UTC) + timedelta(seconds=25))) <= 25
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,15 @@ def test_what_is_reserved_is_not_reserved_twice_and_what_was_spent_less_is_free_
     assert ledger.reserve(TODAY, Amount(70), limits)
 
 
+def test_money_that_is_reserved_is_not_reserved_twice(ledger: Ledger) -> None:
+    limits = Limits(money=1.0)
+    assert ledger.reserve(TODAY, Amount(1, 0.6), limits)
+    assert not ledger.reserve(TODAY, Amount(1, 0.6), limits)
+    ledger.settle(TODAY, Amount(1, 0.6), Cost(1, 1, 0, 0.25), 0)
+    assert ledger.reserve(TODAY, Amount(1, 0.6), limits)
+    assert not ledger.reserve(TODAY, Amount(1, 0.2), limits)
+
+
 def test_a_day_s_sums_can_be_read(ledger: Ledger) -> None:
     ledger.reserve(TODAY, Amount(1000, 0.01), Limits())
     ledger.settle(TODAY, Amount(1000, 0.01), Cost(1, 300, 20, 0.0032, 1.25), 0)
@@ -112,6 +121,11 @@ def test_workers_share_a_project_s_budget_and_projects_do_not(client: redis.Redi
     with redis.Redis.from_url(valkey.url) as another:
         assert not RedisLedger(another, "7.1").reserve(TODAY, Amount(60), limits)
         assert RedisLedger(another, "8.1").reserve(TODAY, Amount(60), limits)
+
+
+def test_fractions_of_a_millionth_are_rounded_up(client: redis.Redis) -> None:
+    ledger, limits = RedisLedger(client, "7.1"), Limits(money=0.000_003)
+    assert [ledger.reserve(TODAY, Amount(1, 0.000_000_4), limits) for _ in range(4)] == [True, True, True, False]
 
 
 def test_a_day_is_forgotten_in_the_end(client: redis.Redis) -> None:

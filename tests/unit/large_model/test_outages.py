@@ -101,6 +101,14 @@ def test_without_an_endpoint_or_a_model_there_is_no_large_model(home: Path, miss
         LargeModel(load_settings(home=home, **given), Given(), ledger=LedgerInMemory())
 
 
+def test_samples_that_came_before_an_outage_count(home: Path) -> None:
+    troubles = [None, None, *[Status(500)] * ATTEMPTS]
+    with LargeModelServer(RULES, logprobs=False, troubles=troubles) as server:
+        [reply] = ask(server, home, VERDICT, questions(VERDICT, TEXTS[0]), terms=Given(samples=5))
+    assert reply.opinions["verdict"].confidence == pytest.approx(3 / 4)  # two of two
+    assert reply.cost.requests == 2
+
+
 def test_what_is_interrupted_asks_nothing_more(home: Path) -> None:
     def stop(*_: int) -> None:
         raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ml_backend.labeling.config import parse
 from ml_backend.large_model.delimiting import bounded, code_of, defused, delimited
-from ml_backend.large_model.prompt import MOST_TEXT, system_message, user_message
+from ml_backend.large_model.prompt import MOST_SHOT, MOST_TEXT, MOST_WHY, system_message, user_message
 from ml_backend.large_model.questions import Question, Shot
 from ml_backend.large_model.schema import answer_schema
 from ml_backend.prelabelers import Reading
@@ -201,11 +201,20 @@ def test_settled_cases_come_before_examples_and_both_before_the_item() -> None:
     ]
 
 
+def test_long_examples_and_reasons_are_cut() -> None:
+    shot = Shot("x" * (MOST_SHOT + 9), {"verdict": ("allow",)}, "y" * (MOST_WHY + 8), precedent=True)
+    [question] = questions(VERDICT, {"text": "the item"}, shots=[shot])
+    said = user_said(question)
+    assert "goes on for 9 more characters" in said
+    assert "goes on for 8 more characters" in said
+    assert len(said) < MOST_SHOT + MOST_WHY + 800
+
+
 def test_what_is_quoted_from_stands_by_itself_and_nothing_stands_twice() -> None:
-    [question] = questions(MODERATION, {"title": "A knife", "body": "It cuts.\nIt shines."})
+    [question] = questions(MODERATION, {"title": "A knife", "body": "  It cuts.\nIt shines.  "})
     schema = answer_schema(MODERATION, MODERATION.answerable, question.data)
     asked = Asked({"messages": [user_message(question, schema)]}, 0)
-    assert asked.blocks == [("item body", "It cuts.\nIt shines."), ("item", "A knife")]
+    assert asked.blocks == [("item body", "  It cuts.\nIt shines.  "), ("item", "A knife")]
 
 
 def test_the_two_sides_of_a_comparison_are_told_apart() -> None:

@@ -15,7 +15,8 @@ from ml_backend.labeling.config import Control, LabelConfig, parse
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.kinds.spans import Span
 from ml_backend.labeling.results import answers, write_answers
-from ml_backend.large_model.forms import form_of, listed
+from ml_backend.large_model.delimiting import visible
+from ml_backend.large_model.forms import MOST_WRITTEN, form_of, listed
 from ml_backend.large_model.reading import read
 from ml_backend.large_model.schema import AnswerSchema, answer_schema
 from ml_backend.prelabelers import Reading
@@ -84,8 +85,9 @@ def test_an_answer_of_people_is_said_so_that_it_is_read_again(tag: str, data: st
         assert kind_of(control).name in ("spans", "choices", "taxonomy")  # type: ignore[union-attr]
         return
     assert schema.objection(control.name, value) == ""
-    again = schema.forms[control.name].read(control, value, TEXT)
-    assert again == (("\n".join(answer),) if control.tag == "TextArea" else answer)
+    if control.tag == "TextArea":  # one text, without what nobody sees
+        answer = tuple(filter(None, [visible("\n".join(answer)).strip()])) or None
+    assert schema.forms[control.name].read(control, value, TEXT) == answer
 
 
 @slow
@@ -147,6 +149,11 @@ def test_where_nothing_speaks_against_it_the_schema_is_the_sdk_s(tag: str, attri
             "</Taxonomy>",
             {"type": "string", "enum": ["f", "f / Fish"]},
         ),
+        (
+            '<Taxonomy name="c" toName="t" leafsOnly="true"><Choice value="Food"><Choice value="Fish"/></Choice>'
+            '<Choice value="Toys"/></Taxonomy>',
+            {"type": "array", "items": {"type": "string", "enum": ["Food / Fish", "Toys"]}, "minItems": 1},
+        ),
         ('<TextArea name="c" toName="t"/>', {"type": "string"}),
     ],
 )
@@ -164,6 +171,7 @@ def test_where_the_sdk_s_schema_would_not_do_it_is_another(control: str, schema:
         ('<Taxonomy name="c" toName="t" apiUrl="https://example.com"/>', "no labels"),
         ('<Rating name="c" toName="t" maxRating="5000" perRegion="true"/>', "not asked about the task"),
         ('<Choices name="c" toName="t" tiebreak="feedback"><Choice value="A"/></Choices>', "not asked about the task"),
+        ('<TextArea name="c" toName="t" tiebreak="explanation"/>', "not asked about the task"),
         ('<DateTime name="c" toName="t"/>', "<DateTime>"),
         (
             f'<Choices name="c" toName="t">{MANY}</Choices>',
@@ -216,6 +224,13 @@ def test_a_quote_of_defused_text_is_found_in_the_text_itself() -> None:
     for words in ("‹b>now‹/b>", "‹|im_start|>never", "〔INST] ‹|im"):
         [span] = form.read(control, [{"quote": words, "label": "claim", "occurrence": 1}], text)  # type: ignore[misc]
         assert span.text == words.replace("‹", "<").replace("〔", "[")
+
+
+def test_a_written_answer_has_no_characters_that_nobody_sees() -> None:
+    form = form_of(MODERATION["why"])
+    assert not isinstance(form, str)
+    assert form.read(MODERATION["why"], "\x00so\u202e it\ud800 is\n", TEXT) == ("so  it  is",)
+    assert form.read(MODERATION["why"], "x" * (MOST_WRITTEN + 1), TEXT) is None
 
 
 def test_two_labels_of_the_same_words_are_one_span() -> None:

@@ -292,7 +292,7 @@ def test_the_moderation_config_is_answered_where_labels_say_enough(predictor: Pr
     (item,) = predictor.predict(PROJECT, config, [{"data": data}]).results
     named = {region["from_name"] for region in item["result"]}
     assert "verdict" in named
-    assert named <= {"verdict", "policy", "severity"}
+    assert named <= {"verdict", "policy", "severity", "why", "drove"}
 
 
 def test_doubts_are_those_of_the_predictions(predictor: Predictor) -> None:

@@ -27,6 +27,8 @@ from sdk_scripts.report.model import (
     Report,
     ThresholdRow,
     VersionRow,
+    Working,
+    WorkingRow,
 )
 
 HOSTILE = [
@@ -93,6 +95,23 @@ def report(text: str) -> Report:
             for live in (False, True)
         ],
         days=[Day(day="2026-11-21", judgements=1), Day(day="2026-11-22", judgements=2)],
+        working=Working(
+            said=[text],
+            people=[
+                WorkingRow(
+                    annotator=text,
+                    shown=9,
+                    accepted=0.8,
+                    seeded=9,
+                    stamped=1.0,
+                    stamped_low=0.7,
+                    stamped_high=1.0,
+                    blind=3,
+                    time_ratio=None,
+                )
+            ],
+            figures={text: text},
+        ),
         notes=[text],
         judgements=pl.DataFrame({"task": [1, 2, 3], "answer": [text, None, "plain"], "seconds": [1.5, None, 2.0]}),
     )

@@ -72,3 +72,13 @@ def test_a_path_is_used_as_a_path() -> None:
     kept, lost = (annotation(clause={"taxonomy": [[parent, "2"]]}) for parent in ("B", "A"))
     assert not usages([{"annotations": [kept]}], gone)
     assert [use.annotations for use in usages([{"annotations": [kept, lost]}], gone)] == [1]
+
+
+def test_what_the_machine_said_to_explain_itself_is_no_loss() -> None:
+    before = config(
+        '<TextArea name="why" toName="t" tiebreak="explanation"/>'
+        '<Labels name="drove" toName="t" tiebreak="explanation"><Label value="for"/><Label value="against"/></Labels>'
+    )
+    fewer = config('<Labels name="drove" toName="t" tiebreak="explanation"><Label value="for"/></Labels>')
+    assert dropped(before, fewer) == ()
+    assert [str(it) for it in dropped(before, config(""))] == ["'drove'"]  # which Label Studio would keep

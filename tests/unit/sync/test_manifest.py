@@ -84,6 +84,12 @@ def test_the_manifests_that_come_along_are_good(path: Path) -> None:
         ("hard_cases:\n  severity: {spam: 3}\n  disturbing: {labels: [spum]}", ":5: hard_cases.disturbing.labels: the"),
         ("hard_cases: {two_reviewers_from: 3}", ":3: hard_cases.two_reviewers_from: needs two reviewers"),
         ("hard_cases: {signals: {disagrement: 1}}", ":3: hard_cases.signals.disagrement: is no signal; known: dis"),
+        ("description: 'tiebreak policy: {}'", ":3: description: may not hold a `tiebreak: …` line"),
+        ("policy: {blind: 0.6}", ":3: policy.blind: "),
+        ("policy:\n  seeded: 0.01", ":4: policy.seeded: needs the setting TIEBREAK_POLICY_SECRET"),
+        ("policy:\n  accept: {audit: 0}", ":4: policy.accept.audit: "),
+        ("policy: {acept: {}}", ":3: policy.acept: is not a field, did you mean accept?"),
+        ("policy:\n  large_model: {money_a_day: 3}", ":4: policy.large_model: money_a_day needs"),
         ("label_config: ../secret.xml", ":3: label_config: ../secret.xml leads out of the manifest's folder"),
         ("guidelines: /etc/passwd", ":3: guidelines: /etc/passwd leads out of the manifest's folder"),
         ("guidelines: none.md", ":3: guidelines: there is no file none.md beside the manifest"),
@@ -180,3 +186,11 @@ def test_a_folder_stands_for_its_manifest_or_those_of_its_folders(folder: Callab
     assert find_manifests(path) == find_manifests(path.parent) == find_manifests(tmp_path) == [path]
     with pytest.raises(ConfigError, match=r"There is no project\.yaml at"):
         find_manifests(tmp_path / "elsewhere")
+
+
+def test_a_policy_that_seeds_needs_its_secret(folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder("name: reviews\ntitle: Reviews\npolicy: {seeded: 0.01, blind: 0.05}\n")
+    monkeypatch.setenv("TIEBREAK_POLICY_SECRET", "sixteen letters or more")
+    policy = load_manifest(path).project.policy
+    assert policy is not None
+    assert (policy.seeded, policy.blind) == (0.01, 0.05)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from ml_backend.labeling.errors import ConfigError
+from ml_backend.policy import Accept, Policy, policy_of, stop_of
 from ml_backend.settings import Settings
 from sdk_scripts.manifest import Manifest
 from sdk_scripts.manifest_schema import COLUMNS
@@ -239,3 +240,63 @@ def test_a_standard_that_people_broke_is_written_anew(bare: Settings) -> None:
     assert draft.changes[0].fields["hard_cases"].before == "{oops"
     remote.apply(draft)
     assert standard_of(remote.project) == Standard()
+
+
+STOP = '{"at": "2026-11-26T10:00:00Z", "audits": 40, "errors": 5, "version": "few-shot-1", "why": "5 of 40 were wrong"}'
+
+
+def test_the_policy_is_kept_in_the_description_and_shown_as_yaml(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(description="About reviews."), bare))
+    wanted = {"accept": {}, "blind": 0.05, "seeded": 0.01}
+    draft = remote.plan(manifest_of(description="About reviews.", policy=wanted), bare)
+    [change] = draft.changes
+    says = "accept: {}\nblind: 0.05\nseeded: 0.01"
+    assert {name: (diff.before, diff.after) for name, diff in change.fields.items()} == {"policy": (None, says)}
+    assert "+blind: 0.05" in render(SyncOutcome(tuple(draft.changes), False, {}))
+    remote.apply(draft)
+    assert remote.plan(manifest_of(description="About reviews.", policy=wanted), bare).changes == []
+    assert remote.project is not None
+    assert policy_of(remote.project) == Policy(accept=Accept(), blind=0.05, seeded=0.01)
+
+
+def test_a_stop_of_auto_accept_is_kept_until_the_policy_accepts_nothing(bare: Settings) -> None:
+    remote = Remote()
+    accepting = manifest_of(description="Ours.", policy={"accept": {}})
+    remote.apply(remote.plan(accepting, bare))
+    assert remote.project is not None
+    description = remote.project["description"]
+    remote.project["description"] = description.replace(
+        "tiebreak: ", f"tiebreak auto-accept stopped: {STOP}\ntiebreak: "
+    )
+    assert remote.plan(accepting, bare).changes == []
+    remote.apply(remote.plan(manifest_of(description="Theirs.", policy={"accept": {"audit": 0.2}}), bare))
+    stop = stop_of(remote.project)
+    assert stop is not None
+    assert (stop.audits, stop.errors) == (40, 5)
+    [change] = remote.plan(manifest_of(description="Theirs.", policy={"blind": 0.1}), bare).changes
+    assert set(change.fields) == {"policy", "auto-accept stopped"}
+
+
+def test_a_manifest_without_a_policy_takes_its_lines_away(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(description="Ours.", policy={"accept": {}, "blind": 0.1}), bare))
+    assert remote.project is not None
+    remote.project["description"] += f"\ntiebreak auto-accept stopped: {STOP}"
+    draft = remote.plan(manifest_of(description="Ours."), bare)
+    [change] = draft.changes
+    assert change.fields["policy"].after is None
+    remote.apply(draft)
+    assert remote.project["description"] == "Ours.\n\ntiebreak: reviews"
+    assert remote.plan(manifest_of(description="Ours."), bare).changes == []
+
+
+def test_a_policy_that_people_broke_is_written_anew(bare: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(policy={"blind": 0.1}), bare))
+    assert remote.project is not None
+    remote.project["description"] = remote.project["description"].replace('{"blind": 0.1}', "{oops")
+    draft = remote.plan(manifest_of(policy={"blind": 0.1}), bare)
+    assert draft.changes[0].fields["policy"].before == "{oops"
+    remote.apply(draft)
+    assert policy_of(remote.project) == Policy(blind=0.1)
