@@ -131,7 +131,7 @@ def test_predictions_pushed_before_the_policy_come_to_be_as_their_arm_wants_them
         seen.add(arm)
         assert (fields["result"] == []) == (arm == "blind")
         if fields["result"]:
-            assert fields["result"][0]["meta"]["tiebreak"]["seal"] == ARMS.seal(task, arm)
+            assert fields["result"][0]["meta"]["tiebreak"]["seal"] == ARMS.seal(task, arm, "sentiment", "v1")
             assert (fields["result"][0]["value"]["choices"] == ["negative"]) == (arm == "seeded")
         assert fields["model_version"] == "v1"
     assert seen == {"plain", "blind", "seeded"}
