@@ -63,6 +63,8 @@ class Brief:
     precedents: tuple[Precedent, ...] = ()
     audits: frozenset[int] = frozenset()
     """Tasks that the machine accepted and people are still to label blind."""
+    resumed: str = ""
+    """When people last had auto-accept go on after it stopped, ISO 8601: audits of what was written before are over."""
     number: int = field(default=0, compare=False)
     """Its own, in this process: what was made with it is told apart by it."""
 
@@ -127,7 +129,7 @@ def refresh(
     Raises StudioError, ModelUnavailable.
     """
     refresh_policy(registry, project)
-    before = _stored(registry, project_key(project))
+    before = stored(registry, project_key(project))
     now = datetime.now(UTC)
     known = usable(read_cases(studio, project, config, now) if cases is None else cases, "precedent", now)
     newest = sorted(known, key=lambda case: case.task)[-MOST_PRECEDENTS:]
@@ -141,7 +143,7 @@ def refresh_policy(registry: ModelRegistry, project: Mapping[str, Any]) -> None:
     """The same for the policy alone, at the cost of reading a file; errors are logged."""
     try:
         policy, key = policy_of(project), project_key(project)
-        before = _stored(registry, key)
+        before = stored(registry, key)
         if before.policy != policy:
             registry.write_brief(key, _text(replace(before, policy=policy)))
     except TiebreakError as error:
@@ -150,13 +152,18 @@ def refresh_policy(registry: ModelRegistry, project: Mapping[str, Any]) -> None:
 
 def note_audits(registry: ModelRegistry, project_key: str, audits: Iterable[int]) -> None:
     """Tasks whose predictions stay empty until people have labelled them. Raises ModelUnavailable."""
-    before = _stored(registry, project_key)
+    before = stored(registry, project_key)
     if before.audits != (wanted := frozenset(audits)):
         registry.write_brief(project_key, _text(replace(before, audits=wanted)))
 
 
-def _stored(registry: ModelRegistry, project_key: str) -> Brief:
-    """A damaged one counts as none."""
+def note_resumed(registry: ModelRegistry, project_key: str, at: datetime) -> None:
+    """Auto-accept goes on. Raises ModelUnavailable."""
+    registry.write_brief(project_key, _text(replace(stored(registry, project_key), resumed=at.isoformat())))
+
+
+def stored(registry: ModelRegistry, project_key: str) -> Brief:
+    """As it is now, read anew; a damaged one counts as none. Raises ModelUnavailable."""
     try:
         return _parse(registry.read_brief(project_key))
     except (ValueError, KeyError, TypeError) as error:
@@ -178,6 +185,7 @@ def _text(brief: Brief) -> bytes:
         "policy": json.loads(brief.policy.line()),
         "precedents": [asdict(it) for it in brief.precedents],
         "audits": sorted(brief.audits),
+        "resumed": brief.resumed,
     }
     return json.dumps(document, sort_keys=True).encode()
 
@@ -190,5 +198,6 @@ def _parse(content: bytes | None) -> Brief:
         Policy.model_validate(read["policy"]),
         tuple(Precedent(**it) for it in read["precedents"]),
         frozenset(map(int, read["audits"])),
+        str(read.get("resumed", "")),
         next(_NUMBERS),
     )

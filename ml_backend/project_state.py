@@ -5,6 +5,7 @@
     tiebreak:training:<key>     a lease, held while a training of the project runs
     tiebreak:mine:<key>         `changes.Changes` of finding its hard cases
     tiebreak:resolve:<key>      the same of resolving them, of the review project
+    tiebreak:route:<key>        the same of routing its tasks
 
 All of it can be lost: Label Studio is the source of truth, and the reconciler counts the labels there.
 """
@@ -24,7 +25,7 @@ from ml_backend.changes import Changes, Pending
 from ml_backend.labeling.errors import InputError
 
 PROJECTS = "tiebreak:projects"
-MINE, RESOLVE = CASE_WORK = ("mine", "resolve")
+MINE, RESOLVE, ROUTE = CASE_WORK = ("mine", "resolve", "route")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class ProjectState(Changes):
 
 
 def case_changes(connection: redis.Redis, work: str, project_key: str) -> Changes:
-    """What finding or resolving hard cases (CASE_WORK) has yet to look at in a project."""
+    """What finding or resolving hard cases, or routing (CASE_WORK), has yet to look at in a project."""
     project_id_of(project_key)
     key = changes_key(work, project_key)
     return Changes(connection, key, f"{key}:lease")

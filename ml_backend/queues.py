@@ -3,8 +3,8 @@
 A changed label plans its project's next training: at once when `train_after_labels` have changed, else
 `train_after_seconds` after the first of them. The id of the planned job is the project and a generation number, which
 the training advances when it begins: so at most one training of a project waits, and labels that change while one runs
-plan exactly one more. A lock lets at most one of a project run. Finding and resolving hard cases are planned likewise,
-`cases_after_seconds` after the first change. Webhooks can be lost, so there is the `reconciler`.
+plan exactly one more. A lock lets at most one of a project run. Finding and resolving hard cases and routing tasks are
+planned likewise, `cases_after_seconds` after the first change. Webhooks can be lost, so there is the `reconciler`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rq.serializers import JSONSerializer
 from ml_backend.changes import Changes, Pending
 from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
 from ml_backend.prelabel_state import Shard
-from ml_backend.project_state import MINE, RESOLVE, ProjectState, case_changes
+from ml_backend.project_state import MINE, RESOLVE, ROUTE, ProjectState, case_changes
 from ml_backend.roles import Role
 from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
@@ -53,6 +53,7 @@ class Coalesced:
 TRAINING = Coalesced("train", TRAIN_QUEUE, "ml_backend.jobs.train_job")
 MINING = Coalesced(MINE, WORK_QUEUE, "sdk_scripts.case_jobs.mine_job")
 RESOLVING = Coalesced(RESOLVE, WORK_QUEUE, "sdk_scripts.case_jobs.resolve_job")
+ROUTING = Coalesced(ROUTE, WORK_QUEUE, "sdk_scripts.route_jobs.route_job")
 
 JOB_SECONDS = 2 * 3600
 KEPT_SECONDS = 24 * 3600  # results and failures, to be looked up
@@ -136,6 +137,8 @@ class Jobs:
             self.labels_changed(project_key, project_id, n)
         if role.automatic and role.learns:
             self.cases_changed(MINING, project_key, project_id)
+        if role.routed and role.learns:
+            self.cases_changed(ROUTING, project_key, project_id)
         if role.reviews_of is not None:
             self.cases_changed(RESOLVING, project_key, project_id)
 
@@ -146,7 +149,7 @@ class Jobs:
             self.plan(TRAINING, project_key, project_id, pending)
 
     def cases_changed(self, work: Coalesced, project_key: str, project_id: int) -> None:
-        """Something changed that hard cases are found by, or resolved from: plan that."""
+        """Something changed that hard cases are found by or resolved from, or tasks are routed by: plan that."""
         with reaching():
             self.state(project_key).remember()
             self.plan(work, project_key, project_id, self.changes(work, project_key).add(1))

@@ -1,7 +1,7 @@
 """Webhooks can be lost: what Label Studio has is compared with what the last jobs saw, and missing jobs are planned.
 
-A training is due for labels that no webhook told of; finding and resolving hard cases, for tasks that changed after the
-newest change the last such job had done with.
+A training is due for labels that no webhook told of; finding and resolving hard cases, and routing, for tasks that
+changed after the newest change the last such job had done with.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ml_backend.briefs import refresh_policy
 from ml_backend.labeling.results import project_key, read_time
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.project_state import ProjectState, count_labels, known_projects
-from ml_backend.queues import MINING, RESOLVING, TRAINING, Coalesced, Jobs, reaching
+from ml_backend.queues import MINING, RESOLVING, ROUTING, TRAINING, Coalesced, Jobs, reaching
 from ml_backend.roles import role_of
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def reconcile_project(jobs: Jobs, project_key: str, project: Mapping[str, Any], 
             missed += _training(jobs, project_key, project, studio)
         if role.learns and role.automatic:
             missed += _cases(jobs, MINING, project_key, int(project["id"]), studio)
+        if role.learns and role.routed:
+            missed += _cases(jobs, ROUTING, project_key, int(project["id"]), studio)
         if role.reviews_of is not None:
             missed += _cases(jobs, RESOLVING, project_key, int(project["id"]), studio)
     return missed

@@ -3,6 +3,7 @@
 tiebreak: hard-cases-of-12                  the review project of project 12
 tiebreak cases: product_reviews             a case library
 tiebreak hard cases: {"automatic": true}    a source project whose hard cases are found and resolved by themselves
+tiebreak policy: {"automatic": true}        a source project whose tasks are routed by themselves
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ml_backend.labeling.errors import ConfigError
+from ml_backend.policy import policy_of
 
 REVIEWS_OF = "hard-cases-of-"
 """Names of review projects begin with it; the source project's id follows."""
@@ -27,6 +31,8 @@ class Role:
     """The project whose hard cases it holds."""
     library: bool = False
     automatic: bool = False
+    routed: bool = False
+    """Whether workers carry out its policy."""
 
     @property
     def learns(self) -> bool:
@@ -42,7 +48,15 @@ def role_of(project: Mapping[str, Any]) -> Role:
         reviews_of=int(reviews[-1]["id"]) if reviews else None,
         library=bool(_LIBRARY.search(text)),
         automatic=_automatic(text),
+        routed=_routed(project),
     )
+
+
+def _routed(project: Mapping[str, Any]) -> bool:
+    try:
+        return policy_of(project).automatic
+    except ConfigError:
+        return False
 
 
 def _automatic(text: str) -> bool:

@@ -17,7 +17,8 @@ from rq import Retry
 
 from ml_backend.labeling.errors import QueueUnavailable, StudioNotFound, TiebreakError
 from ml_backend.prelabel_state import Shard
-from ml_backend.queues import Jobs, reaching, shard_job_id
+from ml_backend.queues import ROUTING, Jobs, reaching, shard_job_id
+from ml_backend.roles import role_of
 from sdk_scripts import prelabel as here
 from sdk_scripts.prelabel import PrelabelOutcome, Progress, Run, ShardOutcome, Superseded, open_run
 from sdk_scripts.stale_predictions import out_of_date, tidy
@@ -171,6 +172,9 @@ def _afterwards(jobs: Jobs, run: Run) -> None:
     from sdk_scripts.next_batch import choose_next, serve_next
 
     try:
+        role = role_of(run.project)
+        if role.learns and role.routed:
+            jobs.cases_changed(ROUTING, run.key, run.id)
         if run.studio.project(run.id)["sampling"] == UNCERTAINTY:
             serve_next(run, choose_next(run))
         if jobs.workers():

@@ -29,6 +29,8 @@ from sdk_scripts.reviewers import (
 )
 from sdk_scripts.standards import Standard
 
+ROUTED = "routed"
+"""The signal of cases that need no annotator first."""
 Key = tuple[int, str]
 """A case: source task and control."""
 ReviewTask = Mapping[str, Any]
@@ -192,7 +194,7 @@ class Planner:
     def _waits(self, hard: HardCase, budget: int) -> bool:
         """Whether a case is to be answered by one more annotator rather than reviewed."""
         standard, judgements = self.facts.standard, self.facts.judgements(hard)
-        short = judgements < standard.minimum_judgements
+        short = judgements < standard.minimum_judgements and all(it.signal != ROUTED for it in hard.reasons)
         another = standard.one_more_annotator and 0 < judgements < self.most_annotations and len(self.one_more) < budget
         if another and (short or self.share(hard.control, hard.task) >= HALF):
             overlap = self.overlap(hard.task)

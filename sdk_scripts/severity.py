@@ -36,7 +36,7 @@ def _of_labels(evidence: Evidence, severity: Mapping[str, float]) -> Iterator[tu
     known: dict[tuple[str, str], float] = {}
     for name, task, key in evidence.judgements.select("control", "task", "answer").iter_rows():
         if (name, key) not in known:
-            known[name, key] = _most(kinds[name].labels(kinds[name].from_key(key)), severity)
+            known[name, key] = most_severe(kinds[name].labels(kinds[name].from_key(key)), severity)
         yield task, known[name, key]
     for view in ("stored", "opinions"):
         try:
@@ -45,10 +45,11 @@ def _of_labels(evidence: Evidence, severity: Mapping[str, float]) -> Iterator[tu
             continue
         for name, opinions in by_control.items():
             for task, opinion in opinions.items():
-                yield task, _most(kinds[name].labels(opinion.answer), severity)
+                yield task, most_severe(kinds[name].labels(opinion.answer), severity)
 
 
-def _most(labels: tuple[str, ...], severity: Mapping[str, float]) -> float:
+def most_severe(labels: tuple[str, ...], severity: Mapping[str, float]) -> float:
+    """Of the labels of an answer (`Kind.labels`), by the standard's severity of each; 1 where there are none."""
     return max((_of_label(label, severity) for label in labels), default=1.0)
 
 

@@ -165,3 +165,51 @@ def resolution(document: Mapping[str, Any]) -> None:
             print_table(document[name], ["task", "control", "why"], title=title)
     if document["standing"]:
         typer.echo(f"{document['standing']} decisions were there already.")
+
+
+def routing(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import plain, print_table
+
+    counted = ("tasks", "machine", "human", "expert", "blind", "seeded")
+    print_table([{name: document[name] for name in counted}], counted)
+    for it in document["thresholds"]:
+        of = f"From severity {it['tier']:g} on, {it['by']}: at most {100 * it['error']:g} % errors"
+        if it["confidence"] is not None:
+            typer.echo(f"{of}, from confidence {it['confidence']:.4f} on: {100 * it['coverage']:.1f} % of tasks.")
+        elif it["labels_needed"] is None:
+            typer.echo(f"{of}: nothing is accepted; even what the machine is surest of is wrong too often.")
+        else:
+            needed = float(f"{it['labels_needed']:.2g}")
+            typer.echo(f"{of}: nothing is accepted yet; it takes about {needed:,.0f} labels.")
+    audits = document["audits"]
+    typer.echo(
+        f"Audits: {audits['done']} done, {audits['errors']:g} of them wrong, {audits['pending']} wait for people."
+    )
+    if stop := document["stopped"]:
+        typer.echo(plain(f"Auto-accept stands still since {stop['at']}: {stop['why']}"))
+        typer.echo("`tiebreak route --undo` takes back what was accepted, `--resume` has it go on.")
+    if document["notes"]:
+        print_table(document["notes"], ("reason", "tasks"))
+    what = ", ".join(f"{n} {name}" for name, n in document["changes"].items() if n)
+    if document["applied"]:
+        typer.echo(f"Written: {document['written']}{f' ({what} were due)' if what else ''}.")
+    else:
+        typer.echo(f"To write: {what or 'nothing'}.{' Add --apply.' if what else ''}")
+
+
+def undone(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    say = "deleted" if document["applied"] else "to delete"
+    typer.echo(f"{len(document['undone'])} machine annotations {say}.")
+    if document["kept"]:
+        print_table(document["kept"], ("task", "annotation", "why"))
+
+
+def resumed(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import plain
+
+    if document["stopped"] is None:
+        typer.echo("Auto-accept does not stand still.")
+    else:
+        typer.echo(plain(f"{'It goes on' if document['applied'] else 'It would go on'}. {document['stopped']['why']}"))

@@ -44,6 +44,10 @@ class People(Connection):
             return known
         return made["id"]
 
+    def account(self, email: str | None) -> int | None:
+        """The id of the account with this e-mail, None where there is none; the token's own for None."""
+        return self._id_of(email.strip().lower()) if email else int(self._get("/api/current-user/whoami")["id"])
+
     def _id_of(self, address: str) -> int | None:
         return next((id for id, email in self.annotators().items() if email.lower() == address), None)
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioRefused
 from ml_backend.studio.connection import BULK_SECONDS
+from ml_backend.studio.payloads import differing
 from ml_backend.studio.predictions import Predictions, with_version
 from ml_backend.studio.tasks import PAGE, condition
 
-UNTOUCHED = [
+NOBODYS = [
     condition("total_annotations", "equal", 0, "Number"),
     condition("cancelled_annotations", "equal", 0, "Number"),
-    condition("total_predictions", "greater", 0, "Number"),
 ]
+UNTOUCHED = [*NOBODYS, condition("total_predictions", "greater", 0, "Number")]
 NOT_BEGUN = condition("draft_exists", "equal", False, "Boolean")
 """A task's own `drafts` are those of the account that asks, and nobody else's."""
 
@@ -105,14 +106,42 @@ class StoredPredictions(Predictions):
         """The tasks with an annotation that was not skipped, in full."""
         return self._matching(project, [condition("total_annotations", "greater", 0, "Number")], data_only=False)
 
+    def untouched_tasks(self, project: int, *, ids: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
+        """The tasks, in full, that nobody has annotated, skipped or begun (a draft); of these `ids`, where given."""
+        of = [condition("id", "in_list", sorted(set(ids)), "List")] if ids is not None else []
+        return self._matching(project, [*NOBODYS, NOT_BEGUN, *of], data_only=False)
+
+    def annotated_by(self, project: int, user: int) -> Iterator[dict[str, Any]]:
+        """The tasks, in full, that an account has annotated or skipped."""
+        return self._matching(project, [condition("annotators", "contains", user, "List")], data_only=False)
+
+    def update_prediction(self, id: int, fields: Mapping[str, Any]) -> None:
+        """Changes `result` and `score` of a stored prediction in place; `task` and `model_version` go with them, as
+        they are. Raises StudioRefused where it was not stored as sent."""
+        path = f"/api/predictions/{id}/"
+        stored = self._call("PATCH", path, json=dict(fields), what=f"prediction {id}")
+        if dropped := differing(fields, stored):
+            raise StudioRefused(
+                f"Label Studio at {self._shown} did not store prediction {id} as it was sent: {', '.join(dropped)}."
+            )
+
     def raise_overlap(self, task: int, overlap: int) -> bool:
         """The queue serves the task until it has so many annotations; False where it does already."""
         stored = self.task(task)
-        if stored["overlap"] >= overlap:
+        return stored["overlap"] < overlap and self._set_overlap(stored, overlap)
+
+    def set_overlap(self, task: int, overlap: int) -> bool:
+        """The same, but it may be fewer than before; False where it is so already."""
+        stored = self.task(task)
+        labelled = stored["total_annotations"] >= overlap
+        if stored["overlap"] == overlap and stored["is_labeled"] == labelled:
             return False
+        return self._set_overlap(stored, overlap)
+
+    def _set_overlap(self, stored: Mapping[str, Any], overlap: int) -> bool:
         # Label Studio would look at the new overlap with the next annotation only.
         fields = {"overlap": overlap, "is_labeled": stored["total_annotations"] >= overlap}
-        changed = self._call("PATCH", f"/api/tasks/{task}/", json=fields, what=f"task {task}")
+        changed = self._call("PATCH", f"/api/tasks/{stored['id']}/", json=fields, what=f"task {stored['id']}")
         if changed["overlap"] != overlap:
-            raise StudioRefused(f"Label Studio at {self._shown} kept the overlap of task {task}.")
+            raise StudioRefused(f"Label Studio at {self._shown} kept the overlap of task {stored['id']}.")
         return True

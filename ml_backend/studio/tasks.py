@@ -86,6 +86,12 @@ class Tasks(Snapshots):
                 break
         return list(found.values())[:most]
 
+    def newest_change(self, project: int) -> str:
+        """When a task of the project was changed last (as `updated_after` counts), as Label Studio writes it; "" where
+        it has no tasks."""
+        page = self._page(project, [], size=1, data_only=False, ordering=("-tasks:updated_at",))
+        return str(page["tasks"][0]["updated_at"]) if page["tasks"] else ""
+
     def task(self, id: int) -> dict[str, Any]:
         """One task in full."""
         return self._get(f"/api/tasks/{id}/", {"resolve_uri": "false"}, what=f"task {id}")

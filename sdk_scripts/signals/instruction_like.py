@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
@@ -15,6 +15,8 @@ MAX_CHARACTERS = 20_000
 """Of a text; what stands further down is not read."""
 QUOTED = 0.5
 """What a pattern between quotation marks counts: texts about such attacks quote them."""
+LEAST = 0.5
+"""Score from which on a policy counts a text as one: below, it merely quotes some."""
 
 _LABELER = r"(?:annotators?|labell?ers?|moderators?|reviewers?|raters?|ai|llms?|model|assistant|chatbot|bot|classifier)"
 _ORDERS = r"(?:instructions?|prompts?|rules|guidelines?|directions?|commands?|polic(?:y|ies))"
@@ -90,21 +92,30 @@ class InstructionLike:
 
     def __call__(self, evidence: Evidence) -> dict[int, Suspicion]:
         found = Findings(evidence)
-        rows = pl.DataFrame(
-            {"task": list(evidence.texts), "text": [_plain(text) for text in evidence.texts.values()]},
-            schema={"task": pl.Int64, "text": pl.String},
-        )
-        text = pl.col("text")
-        hinted = text.str.contains_any(_HINTS, ascii_case_insensitive=True) | text.str.contains(_HIDDEN)
-        for task, suspected in rows.filter(hinted).iter_rows():
-            if signs := dict(_signs(suspected)):
-                clear = 1.0
-                for score, _ in signs.values():
-                    clear *= 1 - score
-                does, (_, words) = max(signs.items(), key=lambda item: (item[1][0], item[0]))
-                shown = f": {wording.quoted(words)}" if words.isprintable() else ""
-                found.add_item(task, 1 - clear, f"the text {does}{shown}")
+        for task, (score, detail) in instruction_like(evidence.texts).items():
+            found.add_item(task, score, detail)
         return found.strongest
+
+
+def instruction_like(texts: Mapping[int, str]) -> dict[int, tuple[float, str]]:
+    """Task id -> how much its text is like an instruction (0-1, as the signal has it), and what it does, in words;
+    others are left out."""
+    rows = pl.DataFrame(
+        {"task": list(texts), "text": [_plain(text) for text in texts.values()]},
+        schema={"task": pl.Int64, "text": pl.String},
+    )
+    text = pl.col("text")
+    hinted = text.str.contains_any(_HINTS, ascii_case_insensitive=True) | text.str.contains(_HIDDEN)
+    found = {}
+    for task, suspected in rows.filter(hinted).iter_rows():
+        if signs := dict(_signs(suspected)):
+            clear = 1.0
+            for score, _ in signs.values():
+                clear *= 1 - score
+            does, (_, words) = max(signs.items(), key=lambda item: (item[1][0], item[0]))
+            shown = f": {wording.quoted(words)}" if words.isprintable() else ""
+            found[task] = 1 - clear, f"the text {does}{shown}"
+    return found
 
 
 def _plain(text: str) -> str:

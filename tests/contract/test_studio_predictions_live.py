@@ -122,3 +122,48 @@ class TestPredictions:
     def test_a_model_version_without_predictions_is_refused(self, studio: Studio, new_project: Projects) -> None:
         with pytest.raises(StudioRefused, match="model_version"):
             studio.update_project(new_project(), {"model_version": "nobody"})
+
+
+def test_a_stored_prediction_is_changed_in_place_and_keeps_its_version_and_cluster(
+    studio: Studio, new_project: Projects
+) -> None:
+    project = new_project(1)
+    (task,) = ids_of(studio, project)
+    studio.import_predictions(project, [prediction(task, score=0.4, cluster=3)])
+    (before,) = studio.task(task)["predictions"]
+    fields = {"task": task, "result": choice("negative"), "score": 0.75, "model_version": "v1"}
+    studio.update_prediction(before["id"], fields)
+    (after,) = studio.task(task)["predictions"]
+    assert (after["id"], after["cluster"], after["model_version"]) == (before["id"], 3, "v1")
+    assert (after["score"], after["result"][0]["value"]) == (0.75, {"choices": ["negative"]})
+    studio.update_prediction(before["id"], {**fields, "result": [], "score": 0.0})
+    (empty,) = studio.task(task)["predictions"]
+    assert (empty["result"], empty["score"], empty["model_version"]) == ([], 0.0, "v1")
+
+
+def test_tasks_nobody_has_touched_and_those_of_an_account_are_found(studio: Studio, new_project: Projects) -> None:
+    project = new_project(4)
+    untouched, labelled, skipped, begun = ids_of(studio, project)
+    who = studio.add_annotator("found@studio.example")
+    studio.create_annotation(labelled, {"result": choice("positive"), "completed_by": who})
+    studio.create_annotation(skipped, {"result": [], "was_cancelled": True})
+    studio._call("POST", f"/api/tasks/{begun}/drafts", json={"result": choice("positive"), "lead_time": 1})
+    assert [task["id"] for task in studio.untouched_tasks(project)] == [untouched]
+    assert [task["id"] for task in studio.untouched_tasks(project, ids=[labelled, begun])] == []
+    assert [task["id"] for task in studio.annotated_by(project, who)] == [labelled]
+    assert studio.newest_change(project) == max(task["updated_at"] for task in studio.tasks(project))
+    assert studio.account("Found@Studio.example") == who
+    assert studio.account("nobody@studio.example") is None
+    assert studio.account(None) not in (who, None)
+
+
+def test_an_overlap_is_set_and_the_task_counts_as_labelled_by_it(studio: Studio, new_project: Projects) -> None:
+    project = new_project(1, maximum_annotations=2)
+    (task,) = ids_of(studio, project)
+    studio.create_annotation(task, {"result": choice("positive")})
+    assert not studio.task(task)["is_labeled"]
+    assert studio.set_overlap(task, 1)
+    assert not studio.set_overlap(task, 1)
+    assert (studio.task(task)["overlap"], studio.task(task)["is_labeled"]) == (1, True)
+    assert studio.set_overlap(task, 3)
+    assert (studio.task(task)["overlap"], studio.task(task)["is_labeled"]) == (3, False)

@@ -14,7 +14,7 @@ from rq.job import Job, JobStatus
 
 from ml_backend.labeling.errors import InputError, QueueUnavailable
 from ml_backend.project_state import Seen, known_projects
-from ml_backend.queues import MINING, RESOLVING, TRAIN_QUEUE, WORK_QUEUE, Jobs
+from ml_backend.queues import MINING, RESOLVING, ROUTING, TRAIN_QUEUE, WORK_QUEUE, Jobs
 from ml_backend.roles import role_of
 from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
@@ -176,6 +176,7 @@ def test_one_training_of_a_project_runs_at_a_time(jobs: Jobs) -> None:
 
 
 AUTOMATIC = {"description": 'Reviews.\n\ntiebreak hard cases: {"automatic": true}\ntiebreak: reviews'}
+ROUTED = {"description": 'Reviews.\n\ntiebreak policy: {"automatic": true}'}
 REVIEWS = {"description": "Second looks.\r\n\r\ntiebreak: hard-cases-of-7"}
 LIBRARY = {"description": "Settled.\n\ntiebreak cases: reviews\ntiebreak: reviews-cases"}
 
@@ -187,6 +188,9 @@ LIBRARY = {"description": "Settled.\n\ntiebreak cases: reviews\ntiebreak: review
         ({"description": 'tiebreak hard cases: {"automatic": false}'}, {"train"}),
         ({"description": "tiebreak hard cases: {torn"}, {"train"}),
         (AUTOMATIC, {"train", "mine"}),
+        (ROUTED, {"train", "route"}),
+        ({"description": 'tiebreak policy: {"blind": 0.1}'}, {"train"}),
+        ({"description": "tiebreak policy: {torn"}, {"train"}),
         (REVIEWS, {"resolve"}),
         (LIBRARY, set()),
     ],
@@ -222,5 +226,6 @@ def test_a_project_that_is_gone_leaves_nothing_behind(jobs: Jobs) -> None:
     jobs.labels_changed(KEY, 7)
     jobs.cases_changed(MINING, KEY, 7)
     jobs.cases_changed(RESOLVING, KEY, 7)
+    jobs.cases_changed(ROUTING, KEY, 7)
     jobs.state(KEY).forget()
     assert not [key for key in jobs.redis.keys("tiebreak:*") if KEY.encode() in key]

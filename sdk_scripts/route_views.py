@@ -1,0 +1,95 @@
+"""What is thought of a project's tasks when they are routed: the local model's view, or the cascade's where the policy
+has a large model asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ml_backend.cascade import Cascade, View, Views
+from ml_backend.labeling.config import LabelConfig
+from ml_backend.labeling.results import on_screen
+from ml_backend.outcomes import Outcomes
+from ml_backend.policy import Policy
+from sdk_scripts.route_promises import Severities, texts_of
+
+if TYPE_CHECKING:
+    from ml_backend.encoder import Encoder
+    from ml_backend.model_registry import ModelRegistry
+    from ml_backend.predictor import Predictor
+    from ml_backend.queues import Jobs
+    from ml_backend.settings import Settings
+    from ml_backend.studio import Studio
+
+
+@dataclass(frozen=True)
+class LocalViews:
+    """`ml_backend.cascade.Views` of the local model alone."""
+
+    predictor: Predictor
+    key: str
+    config: LabelConfig
+
+    @property
+    def version(self) -> str:
+        return self.predictor.model_version(self.key, self.config)
+
+    def views(self, tasks: Sequence[Mapping[str, Any]]) -> list[View]:
+        _, found = self.predictor.views(self.key, self.config, tasks)
+        return [View(task["id"], own, local=own) for task, own in zip(tasks, found, strict=True)]
+
+    def outcomes(self) -> Mapping[str, Outcomes]:
+        return {}
+
+
+def open_views(
+    settings: Settings,
+    jobs: Jobs,
+    studio: Studio,
+    project: Mapping[str, Any],
+    config: LabelConfig,
+    key: str,
+    policy: Policy,
+    registry: ModelRegistry,
+    encoder: Encoder,
+    severities: Severities,
+) -> Views:
+    """Raises ConfigError where the policy has a large model asked and the settings name none."""
+    from ml_backend.predictor import Predictor
+
+    predictor = Predictor(registry, encoder, policy_secret=settings.policy_secret.get_secret_value())
+    if policy.large_model is None:
+        return LocalViews(predictor, key, config)
+    from ml_backend.cases import read_cases, usable
+    from ml_backend.encoder import look_of
+    from ml_backend.large_model import AnswerCache, LargeModel, RedisLedger
+    from ml_backend.model_files import ModelFiles
+
+    def at_stake(task: Mapping[str, Any]) -> float:
+        _, (opinions,) = predictor.views(key, config, [task])
+        shown = on_screen(config, {name: it.answer for name, it in opinions.items()}, when_unknown=False)
+        risks = severities.risks(texts_of(config, [task], look_of(encoder)))
+        return severities.of(shown, max(risks.values(), default=0.0))[0]
+
+    now = datetime.now(UTC)
+    large = LargeModel(
+        settings,
+        policy.large_model,
+        ledger=RedisLedger(jobs.redis, key),
+        cache=AnswerCache(ModelFiles(f"{settings.models}/answers")),
+    )
+    return Cascade(
+        key,
+        config,
+        predictor=predictor,
+        registry=registry,
+        encoder=encoder,
+        large=large,
+        terms=policy.large_model,
+        guidelines=str(project.get("expert_instruction") or ""),
+        labelled=studio.read(studio.annotated(project["id"])),
+        cases=usable(read_cases(studio, project, config, now), "precedent", now),
+        severity=at_stake if policy.large_model.severity_from is not None else None,
+    )

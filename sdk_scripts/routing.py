@@ -1,0 +1,424 @@
+"""`tiebreak route`: each task that nobody has touched goes to the machine, to people or to an expert.
+
+    audits      what people say of accepted tasks that they labelled blind; a broken promise stops auto-accept
+    promises    the confidences from which on the policy's promises hold (`route_promises`)
+    decisions   where each untouched task goes (`route_decisions`)
+    writes      the stored prediction as its arm, or a better view of the task, wants it; then the machine's annotation
+
+What is done is asked of Label Studio, so a second pass writes nothing, and one that was killed is simply run again.
+Memory is that of one page of tasks. A dry run asks the large model, too: what it said is not paid for again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+
+from ml_backend.briefs import note_audits, refresh_policy, stored
+from ml_backend.cascade import View, Views
+from ml_backend.labeling.arms import Arms
+from ml_backend.labeling.audits import Audit, Watched, watch
+from ml_backend.labeling.config import LabelConfig, parse
+from ml_backend.labeling.errors import ConfigError, ModelUnavailable, UnknownName
+from ml_backend.labeling.kinds import Answer, kind_of
+from ml_backend.labeling.results import on_screen, project_key, read_time
+from ml_backend.model_registry import ModelRegistry
+from ml_backend.policy import Accept, Policy, Stop, Tier, policy_of, stop_of, without_stop
+from ml_backend.prelabelers import signature
+from sdk_scripts.machine_annotations import Accepted, Written, write, written
+from sdk_scripts.prelabel import Superseded
+from sdk_scripts.route_decisions import EXPERIMENT, Judged, Route, decide, models_differ, unanswered
+from sdk_scripts.route_predictions import Update, update_of
+from sdk_scripts.route_promises import Joined, Promise, Severities, promises, texts_of
+from sdk_scripts.signals.instruction_like import LEAST, instruction_like
+from sdk_scripts.standards import standard_of
+
+if TYPE_CHECKING:
+    from ml_backend.encoder import Encoder
+    from ml_backend.images import Look
+    from ml_backend.queues import Jobs
+    from ml_backend.settings import Settings
+    from ml_backend.studio import Studio
+
+log = structlog.stdlib.get_logger()
+
+PAGE = 500
+"""Tasks decided at once."""
+AT_ONCE = 10
+"""Tasks written after one look whether they are still untouched."""
+REASONS = 20
+
+T = TypeVar("T")
+Report = Callable[[str], object]
+Group = tuple[float, str]
+
+
+@dataclass
+class Routing:
+    """What a pass found, and did."""
+
+    version: str
+    applied: bool
+    machine: int = 0
+    """Tasks that have the machine's annotation or are to get it; the others are those nobody has touched."""
+    human: int = 0
+    expert: int = 0
+    blind: int = 0
+    seeded: int = 0
+    changes: Counter[str] = field(default_factory=Counter)
+    """What differs from what there should be: annotations, predictions, overlaps, stop."""
+    written: int = 0
+    """Of those, what was written."""
+    meanwhile: int = 0
+    """Tasks that somebody touched before they were written."""
+    promises: Mapping[Group, Promise] = field(default_factory=dict)
+    watched: Watched = field(default_factory=Watched)
+    pending: set[int] = field(default_factory=set)
+    """Tasks whose audit waits for people."""
+    accept: Accept | None = None
+    stop: Stop | None = None
+    notes: Counter[str] = field(default_factory=Counter)
+    cost: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def open(self) -> bool:
+        """Whether there is something to apply, or auto-accept stands still."""
+        return self.stop is not None or (not self.applied and self.changes.total() > 0)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "applied": self.applied,
+            "tasks": self.machine + self.human + self.expert,
+            "machine": self.machine,
+            "human": self.human,
+            "expert": self.expert,
+            "blind": self.blind,
+            "seeded": self.seeded,
+            "audits": {
+                "done": self.watched.audits,
+                "errors": round(self.watched.errors, 3),
+                "pending": len(self.pending),
+                "evidence": round(self.watched.evidence, 3),
+                "stops_at": round(1 / (1 - self.accept.certainty), 3) if self.accept else None,
+                "tiers": [self._audited(tier) for tier in self.accept.tiers] if self.accept else [],
+            },
+            "stopped": self.stop.model_dump(mode="json") if self.stop else None,
+            "thresholds": [promise.to_json(group) for group, promise in self.promises.items()],
+            "notes": [{"reason": reason, "tasks": n} for reason, n in self.notes.most_common(REASONS)],
+            "changes": {name: self.changes[name] for name in ("annotations", "predictions", "overlaps", "stop")},
+            "written": self.written,
+            "meanwhile": self.meanwhile,
+            "cost": self.cost,
+        }
+
+    def _audited(self, tier: Tier) -> dict[str, float]:
+        done, errors = self.watched.tiers.get(tier.severity, (0, 0.0))
+        return {"tier": tier.severity, "budget": tier.error, "done": done, "errors": round(errors, 3)}
+
+
+@dataclass(frozen=True)
+class Todo:
+    """What is to be written of a task."""
+
+    task: int
+    update: Update | None = None
+    accepted: Accepted | None = None
+
+
+def route(
+    settings: Settings,
+    jobs: Jobs,
+    studio: Studio,
+    project: Mapping[str, Any],
+    *,
+    apply: bool = False,
+    views: Views | None = None,
+    encoder: Encoder | None = None,
+    report: Report = lambda _: None,
+) -> Routing:
+    """One pass. Raises ConfigError for a policy that cannot be carried out, Superseded where another version becomes
+    live meanwhile, StudioError, ModelUnavailable."""
+    from ml_backend.encoder import load_encoder, look_of
+    from sdk_scripts.route_views import open_views
+
+    config, key, policy = parse(project["label_config"]), project_key(project), policy_of(project)
+    encoder = encoder or load_encoder(settings)
+    registry = ModelRegistry(settings.models)
+    severities = Severities(config, standard_of(project))
+    if views is None:
+        views = open_views(settings, jobs, studio, project, config, key, policy, registry, encoder, severities)
+    if apply:
+        refresh_policy(registry, project)
+    arms = Arms(settings.policy_secret.get_secret_value(), policy.blind, policy.seeded)
+    found = Routing(views.version, apply, accept=policy.accept)
+    one = Pass(
+        studio, dict(project), config, key, policy, registry, views, severities, arms, look_of(encoder), found, report
+    )
+    one.run()
+    return found
+
+
+@dataclass
+class Pass:
+    studio: Studio
+    project: dict[str, Any]
+    config: LabelConfig
+    key: str
+    policy: Policy
+    registry: ModelRegistry
+    source: Views
+    severities: Severities
+    arms: Arms
+    look: Look | None
+    found: Routing
+    report: Report
+    account: int = 0
+
+    @property
+    def id(self) -> int:
+        return int(self.project["id"])
+
+    def run(self) -> None:
+        accept = self.policy.accept
+        account = self.studio.account(accept.account if accept else None)
+        if account is None:
+            raise ConfigError(
+                f"The policy of project {self.id} has the machine annotate as {accept.account if accept else ''}, and "
+                "Label Studio has no such account.",
+                mend="Invite it (Organization > Add People), or leave `accept.account` out.",
+            )
+        self.account = account
+        self._audits()
+        if accept and self.found.stop is None:
+            self.found.promises = self._promises()
+        self.arms = replace(self.arms, audits=frozenset(self.found.pending))
+        if self.found.applied:
+            note_audits(self.registry, self.key, self.found.pending)
+        for page in _chunks(self.studio.untouched_tasks(self.id), PAGE):
+            self._page(page)
+
+    # ------------------------------------------------------------------------------------------------------- audits
+
+    def _audits(self) -> None:
+        """What the machine wrote before: mended where a pass was killed, and judged where people have audited it."""
+        brief, found = stored(self.registry, self.key), self.found
+        resumed = read_time(brief.resumed)
+        done: list[tuple[datetime, int, Audit]] = []
+        for it in self._written(brief.audits):
+            found.machine += 1
+            self._mend(it)
+            if not it.audit:
+                continue
+            error = it.error(self.config)
+            if error is None:
+                found.pending.add(it.task.id)
+                continue
+            over = resumed is not None and (it.annotation.created_at or resumed) <= resumed
+            audit = self._audit(it, error)
+            if audit is not None and it.policy == self.policy.fingerprint and not over:
+                done.append((it.done_at(), it.task.id, audit))
+        accept = self.policy.accept
+        if accept:
+            ordered = [audit for *_, audit in sorted(done, key=lambda row: row[:2])]
+            found.watched = watch(ordered, certainty=accept.certainty, tiers=len(accept.tiers))
+        found.stop = stop_of(self.project) if accept else None
+        if accept and found.stop is None and found.watched.broken:
+            self._stop()
+
+    def _written(self, noted: Iterable[int]) -> Iterator[Written]:
+        seen: set[int] = set()
+        for json in self.studio.annotated_by(self.id, self.account):
+            seen.add(json["id"])
+            yield from written(self.config, json)[:1]
+        for json in self.studio.tasks(self.id, ids=set(noted) - seen):
+            yield from written(self.config, json)[:1]
+
+    def _audit(self, it: Written, error: float) -> Audit | None:
+        accept = self.policy.accept
+        shown = {name: _answer(self.config, name, key) for name, key in it.answers.items()}
+        tier = accept.tier(self._severity(it.task.id, it.task.data, shown)) if accept else None
+        return Audit(tier.severity, tier.error, error) if tier else None
+
+    def _severity(self, task: int, data: Mapping[str, Any], shown: Mapping[str, Answer]) -> float:
+        risk = self.severities.of_texts([{"id": task, "data": data}], self.look)
+        return self.severities.of(shown, max(risk.values(), default=0.0))[0]
+
+    def _mend(self, it: Written) -> None:
+        """The overlap, where a pass was killed before it was set, or the project's was changed since."""
+        short = it.overlap_now < it.overlap_after if it.audit else it.overlap_now > 1
+        if short and len(it.people) < it.overlap and not (it.people and not it.audit):
+            self.found.changes["overlaps"] += 1
+            if self.found.applied:
+                self.found.written += self.studio.set_overlap(it.task.id, it.overlap_after)
+
+    def _stop(self) -> None:
+        found, accept = self.found, self.policy.accept
+        budgets = ", ".join(f"{100 * tier.error:g} %" for tier in accept.tiers) if accept else ""
+        why = (
+            f"{found.watched.errors:g} of {found.watched.audits} audited tasks are wrong by what people say; at most "
+            f"{budgets} were promised."
+        )
+        found.stop = Stop(
+            at=datetime.now(UTC).replace(microsecond=0),
+            version=found.version,
+            audits=found.watched.audits,
+            errors=round(found.watched.errors),
+            why=why,
+        )
+        found.changes["stop"] += 1
+        log.warning("auto-accept stops", project=self.key, why=why)
+        if found.applied:
+            self.project = self.studio.update_project(self.id, {"description": with_stop(self.project, found.stop)})
+            found.written += 1
+
+    # ----------------------------------------------------------------------------------------------------- promises
+
+    def _promises(self) -> Mapping[Group, Promise]:
+        accept, live = self.policy.accept, self.registry.live(self.key)
+        if accept is None or live is None:
+            return {}
+        try:
+            model = self.registry.load(self.key, live)
+        except (ModelUnavailable, UnknownName) as error:
+            raise ModelUnavailable(error.what, mend=error.mend) from error
+        outcomes = {
+            name: of
+            for name, of in model.outcomes.items()
+            if name in self.config and model.heads[name].signature == signature(self.config, self.config[name])
+        }
+        standard = self.severities.standard
+        labelled = self.studio.annotated(self.id) if standard.risk_words else ()
+        joined = Joined(self.config, outcomes, self.severities, self.severities.of_texts(labelled, self.look))
+        answered = {"local": joined.answered()}
+        if joint := self.source.outcomes():
+            answered["joint"] = joined.answered(joint)
+        return promises(accept, answered)
+
+    # ---------------------------------------------------------------------------------------------------- decisions
+
+    def _page(self, tasks: Sequence[Mapping[str, Any]]) -> None:
+        views = self.source.views(tasks)
+        texts = texts_of(self.config, tasks, self.look)
+        expert = self.policy.expert
+        odd = instruction_like(texts) if expert and expert.instruction_like else {}
+        risks = self.severities.risks(texts)
+        todo: list[Todo] = []
+        for task, view in zip(tasks, views, strict=True):
+            score, detail = odd.get(view.task, (0.0, ""))
+            one = self._todo(task, view, risks.get(view.task, 0.0), detail if score >= LEAST else "")
+            if one.update or one.accepted:
+                todo.append(one)
+        self.found.changes["annotations"] += sum(it.accepted is not None for it in todo)
+        self.found.changes["predictions"] += sum(it.update is not None for it in todo)
+        if self.found.applied and todo:
+            self._write(todo)
+
+    def _todo(self, task: Mapping[str, Any], view: View, risk: float, instruction: str) -> Todo:
+        found, accept, id = self.found, self.policy.accept, int(task["id"])
+        arm = self.arms.of(id)
+        found.blind += arm == "blind"
+        found.seeded += arm == "seeded"
+        self._count(view)
+        shown = on_screen(self.config, {name: it.answer for name, it in view.opinions.items()}, when_unknown=False)
+        scores = {name: min(1.0, max(0.0, view.opinions[name].confidence)) for name in shown}
+        severity, severe = self.severities.of(shown, risk)
+        differ, differing = models_differ(self.config, view.local, view.large)
+        accepted = Accepted(
+            id, shown, scores, found.version, self.policy.fingerprint, view.by, min(scores.values(), default=0.0),
+            bool(accept and self.arms.audited(id, accept.audit)), int(task.get("overlap") or 1),
+        )  # fmt: skip
+        lacking = self._lacking(shown, accepted) if accept else ""
+        judged = Judged(
+            id, arm, view.by, None if lacking or not shown else accepted.confidence, lacking, severity, severe, differ,
+            differing, instruction,
+        )  # fmt: skip
+        thresholds = {group: promise.threshold for group, promise in found.promises.items()}
+        way = decide(self.policy, thresholds, judged, audited=accepted.audit, stopped=found.stop is not None)
+        setattr(found, way.destination, getattr(found, way.destination) + 1)
+        if way.destination == "human" and way.why != EXPERIMENT:
+            found.notes[way.why] += 1
+        return Todo(id, self._update(task, view, way), accepted if way.destination == "machine" else None)
+
+    def _lacking(self, shown: Mapping[str, Answer], accepted: Accepted) -> str:
+        """Why the machine cannot answer a task alone."""
+        if not shown:
+            return "the machine has no answer"
+        if left := unanswered(self.config, shown):
+            return f"the machine has no answer to {', '.join(sorted(left))}, which its answer brings on the screen"
+        if accepted.result(self.config) is None:
+            return "the machine's answer leaves no region that could say that it is the machine's"
+        return ""
+
+    def _update(self, task: Mapping[str, Any], view: View, way: Route) -> Update | None:
+        arms = replace(self.arms, audits=self.arms.audits | {way.task}) if way.audit else self.arms
+        return update_of(self.config, task, view, self.found.version, arms, way)
+
+    def _count(self, view: View) -> None:
+        if view.note:
+            self.found.notes[view.note] += 1
+        if view.cost is not None:
+            for name in ("requests", "input_tokens", "output_tokens", "money", "seconds"):
+                self.found.cost[name] = self.found.cost.get(name, 0) + getattr(view.cost, name)
+
+    # ------------------------------------------------------------------------------------------------------- writes
+
+    def _write(self, todo: Sequence[Todo]) -> None:
+        now = self.studio.project(self.id)
+        if policy_of(now) != self.policy or (stop_of(now) is None) != (self.found.stop is None):
+            raise ConfigError(
+                f"The policy of project {self.id} was changed while it was carried out.", mend="Run it again."
+            )
+        if new := {it.task for it in todo if it.accepted and it.accepted.audit}:
+            self.found.pending |= new
+            note_audits(self.registry, self.key, self.found.pending)
+        for some in _chunks(todo, AT_ONCE):
+            self._check_live()
+            untouched = {task["id"] for task in self.studio.untouched_tasks(self.id, ids=[it.task for it in some])}
+            for it in some:
+                if it.task not in untouched:
+                    self.found.meanwhile += 1
+                    continue
+                self._write_one(it)
+        self.report(f"{self.found.written} written so far …")
+
+    def _write_one(self, it: Todo) -> None:
+        found = self.found
+        if it.update:
+            self.studio.update_prediction(it.update.id, it.update.fields)
+            found.written += 1
+        if it.accepted:
+            found.written += write(self.studio, self.config, it.accepted, self.account)
+            if it.accepted.overlap != it.accepted.overlap_after:
+                self.studio.set_overlap(it.task, it.accepted.overlap_after)
+
+    def _check_live(self) -> None:
+        live = self.source.version
+        if live != self.found.version:
+            raise Superseded(self.id, self.found.version, live)
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def with_stop(project: Mapping[str, Any], stop: Stop) -> str:
+    """The project's description with the line that keeps auto-accept still."""
+    text = without_stop(str(project.get("description") or ""))
+    return f"{text}\n\ntiebreak auto-accept stopped: {stop.line()}".strip()
+
+
+def _answer(config: LabelConfig, name: str, key: str) -> Answer:
+    kind = kind_of(config[name])
+    try:
+        return kind.from_key(key) if kind else ()
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):  # somebody changed the record
+        return ()
