@@ -20,6 +20,7 @@ NEAR = 0.01
 EXPERT = "expert"
 """Key in a region's `meta.tiebreak`: why an expert is asked."""
 BY, NOTE = "by", "note"
+"""Whether both models were heard, and why the large one was not although that would have paid."""
 MAX_WHY = 300
 """Characters."""
 
@@ -33,22 +34,39 @@ class Update:
     """task, result, score, model_version."""
 
 
-def update_of(
-    config: LabelConfig, task: Mapping[str, Any], view: View, version: str, arms: Arms, route: Route
-) -> Update | None:
-    """None where the task has no prediction of this version, or the one that it should have; a change of confidence by
-    less than NEAR is none."""
-    own = [it for it in task["predictions"] if it["model_version"] == version]
-    before = min(own, key=lambda it: it["id"], default=None)  # of several, the one that Label Studio shows
-    given = {name: Given.of(it) for name, it in view.opinions.items()}
-    it = shown(config, given, view.task, arms)
+def differs(config: LabelConfig, task: Mapping[str, Any], view: View, version: str, arms: Arms, route: Route) -> bool:
+    """Whether the task's stored prediction of the version is another than it should be, its reasons aside; a change of
+    confidence by less than NEAR is none. False where there is nothing to change."""
+    before = _stored(task, version)
+    it = shown(config, {name: Given.of(opinion) for name, opinion in view.opinions.items()}, view.task, arms)
     if before is None or it is None:
-        return None
+        return False
     after = prediction(config, it, version, view.task, arms)
     _mark(after["result"], view, route)
-    if _same(before, after) or prediction_problems({"task": view.task, **after}, config):
+    return not _same(config, before, after)
+
+
+def update(
+    config: LabelConfig, task: Mapping[str, Any], view: View, presented: Mapping[str, Any], route: Route
+) -> Update | None:
+    """The change that makes the stored prediction what is `presented`; None where it would not fit the config."""
+    before = _stored(task, str(presented.get("model_version")))
+    if before is None:
         return None
-    return Update(int(before["id"]), {"task": view.task, **after})
+    after = {"task": view.task, **presented, "result": [dict(region) for region in presented["result"]]}
+    _mark([it for it in after["result"] if not _explains(config, it)], view, route)
+    return None if prediction_problems(after, config) else Update(int(before["id"]), after)
+
+
+def _stored(task: Mapping[str, Any], version: str) -> Mapping[str, Any] | None:
+    """Of several of the version, the one that Label Studio shows."""
+    own = [it for it in task["predictions"] if it["model_version"] == version]
+    return min(own, key=lambda it: it["id"], default=None)
+
+
+def _explains(config: LabelConfig, region: object) -> bool:
+    name = region.get("from_name") if isinstance(region, Mapping) else None
+    return name in config and config[str(name)].explanation
 
 
 def _mark(result: list[dict[str, Any]], view: View, route: Route) -> None:
@@ -57,7 +75,7 @@ def _mark(result: list[dict[str, Any]], view: View, route: Route) -> None:
     asked = route.control if route.control in about else next(iter(about), "")
     for region in result:
         marks: dict[str, str] = {BY: view.by} if view.by != "local" else {}
-        if view.note and view.by != "local":
+        if view.note:
             marks[NOTE] = wording.short(view.note, MAX_WHY)
         if route.destination == "expert" and region["from_name"] == asked:
             marks[EXPERT] = wording.short(route.why, MAX_WHY)
@@ -66,8 +84,8 @@ def _mark(result: list[dict[str, Any]], view: View, route: Route) -> None:
             region["meta"] = {**meta, "tiebreak": {**meta.get("tiebreak", {}), **marks}}
 
 
-def _same(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    regions = list(before["result"] or ()), list(after["result"])
+def _same(config: LabelConfig, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    regions = [it for it in before["result"] or () if not _explains(config, it)], list(after["result"])
     return _near(before["score"], after["score"]) and len(regions[0]) == len(regions[1]) and all(map(_alike, *regions))
 
 
@@ -82,7 +100,9 @@ def _alike(before: Any, after: Mapping[str, Any]) -> bool:
 def _marks(region: Mapping[str, Any]) -> dict[str, Any]:
     meta = region.get("meta")
     about = meta.get("tiebreak") if isinstance(meta, Mapping) else None
-    return {key: about.get(key) for key in (SEAL, BY, EXPERT)} if isinstance(about, Mapping) else {}
+    if not isinstance(about, Mapping):
+        return {}
+    return {**{key: about.get(key) for key in (SEAL, BY, EXPERT)}, NOTE: bool(about.get(NOTE))}  # in whatever words
 
 
 def _near(before: Any, after: Any) -> bool:

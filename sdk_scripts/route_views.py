@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.cascade import Cascade, View, Views
+from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.results import on_screen
 from ml_backend.outcomes import Outcomes
 from ml_backend.policy import Policy
+from ml_backend.prelabelers import Opinion
 from sdk_scripts.route_promises import Severities, texts_of
 
 if TYPE_CHECKING:
@@ -42,6 +44,11 @@ class LocalViews:
 
     def outcomes(self) -> Mapping[str, Outcomes]:
         return {}
+
+    def present(
+        self, tasks: Sequence[Mapping[str, Any]], opinions: Sequence[Mapping[str, Opinion]], arms: Arms
+    ) -> list[dict[str, Any]]:
+        return self.predictor.present(self.key, self.config, tasks, opinions, arms)
 
 
 def open_views(

@@ -11,9 +11,8 @@ Memory is that of one page of tasks. A dry run asks the large model, too: what i
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,18 +22,19 @@ import structlog
 from ml_backend.briefs import note_audits, refresh_policy, stored
 from ml_backend.cascade import View, Views
 from ml_backend.labeling.arms import Arms
-from ml_backend.labeling.audits import Audit, Watched, watch
+from ml_backend.labeling.audits import Audit, watch
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError, ModelUnavailable, UnknownName
 from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.results import on_screen, project_key, read_time
 from ml_backend.model_registry import ModelRegistry
-from ml_backend.policy import Accept, Policy, Stop, Tier, policy_of, stop_of, without_stop
+from ml_backend.policy import Policy, Stop, policy_of, stop_of, without_stop
 from ml_backend.prelabelers import signature
 from sdk_scripts.machine_annotations import Accepted, Written, write, written
 from sdk_scripts.prelabel import Superseded
-from sdk_scripts.route_decisions import EXPERIMENT, Judged, Route, decide, models_differ, unanswered
-from sdk_scripts.route_predictions import Update, update_of
+from sdk_scripts.route_decisions import EXPERIMENT, Group, Judged, Route, decide, models_differ, unanswered
+from sdk_scripts.route_outcome import Routing
+from sdk_scripts.route_predictions import Update, differs, update
 from sdk_scripts.route_promises import Joined, Promise, Severities, promises, texts_of
 from sdk_scripts.signals.instruction_like import LEAST, instruction_like
 from sdk_scripts.standards import standard_of
@@ -52,75 +52,20 @@ PAGE = 500
 """Tasks decided at once."""
 AT_ONCE = 10
 """Tasks written after one look whether they are still untouched."""
-REASONS = 20
 
 T = TypeVar("T")
 Report = Callable[[str], object]
-Group = tuple[float, str]
 
 
-@dataclass
-class Routing:
-    """What a pass found, and did."""
+@dataclass(frozen=True)
+class Way:
+    """Where a task goes."""
 
-    version: str
-    applied: bool
-    machine: int = 0
-    """Tasks that have the machine's annotation or are to get it; the others are those nobody has touched."""
-    human: int = 0
-    expert: int = 0
-    blind: int = 0
-    seeded: int = 0
-    changes: Counter[str] = field(default_factory=Counter)
-    """What differs from what there should be: annotations, predictions, overlaps, stop."""
-    written: int = 0
-    """Of those, what was written."""
-    meanwhile: int = 0
-    """Tasks that somebody touched before they were written."""
-    promises: Mapping[Group, Promise] = field(default_factory=dict)
-    watched: Watched = field(default_factory=Watched)
-    pending: set[int] = field(default_factory=set)
-    """Tasks whose audit waits for people."""
-    accept: Accept | None = None
-    stop: Stop | None = None
-    notes: Counter[str] = field(default_factory=Counter)
-    cost: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def open(self) -> bool:
-        """Whether there is something to apply, or auto-accept stands still."""
-        return self.stop is not None or (not self.applied and self.changes.total() > 0)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "version": self.version,
-            "applied": self.applied,
-            "tasks": self.machine + self.human + self.expert,
-            "machine": self.machine,
-            "human": self.human,
-            "expert": self.expert,
-            "blind": self.blind,
-            "seeded": self.seeded,
-            "audits": {
-                "done": self.watched.audits,
-                "errors": round(self.watched.errors, 3),
-                "pending": len(self.pending),
-                "evidence": round(self.watched.evidence, 3),
-                "stops_at": round(1 / (1 - self.accept.certainty), 3) if self.accept else None,
-                "tiers": [self._audited(tier) for tier in self.accept.tiers] if self.accept else [],
-            },
-            "stopped": self.stop.model_dump(mode="json") if self.stop else None,
-            "thresholds": [promise.to_json(group) for group, promise in self.promises.items()],
-            "notes": [{"reason": reason, "tasks": n} for reason, n in self.notes.most_common(REASONS)],
-            "changes": {name: self.changes[name] for name in ("annotations", "predictions", "overlaps", "stop")},
-            "written": self.written,
-            "meanwhile": self.meanwhile,
-            "cost": self.cost,
-        }
-
-    def _audited(self, tier: Tier) -> dict[str, float]:
-        done, errors = self.watched.tiers.get(tier.severity, (0, 0.0))
-        return {"tier": tier.severity, "budget": tier.error, "done": done, "errors": round(errors, 3)}
+    task: Mapping[str, Any]
+    view: View
+    route: Route
+    accepted: Accepted | None
+    """The machine's annotation, where it goes to the machine."""
 
 
 @dataclass(frozen=True)
@@ -201,8 +146,19 @@ class Pass:
         self.arms = replace(self.arms, audits=frozenset(self.found.pending))
         if self.found.applied:
             note_audits(self.registry, self.key, self.found.pending)
-        for page in _chunks(self.studio.untouched_tasks(self.id), PAGE):
+        for page in self._pages():
             self._page(page)
+
+    def _pages(self) -> Iterator[list[dict[str, Any]]]:
+        """Untouched tasks; the least certain first where a large model is asked, so that a day's budget goes there."""
+        studio, id = self.studio, self.id
+        if self.policy.large_model is None:
+            yield from _chunks(studio.untouched_tasks(id), PAGE)
+            return
+        for ids in _chunks(list(studio.least_certain_ids(id)), PAGE):
+            place = {task: place for place, task in enumerate(ids)}
+            yield sorted(studio.untouched_tasks(id, ids=ids), key=lambda task: place[task["id"]])
+        yield from _chunks(studio.untouched_tasks(id, predicted=False), PAGE)
 
     # ------------------------------------------------------------------------------------------------------- audits
 
@@ -309,18 +265,26 @@ class Pass:
         expert = self.policy.expert
         odd = instruction_like(texts) if expert and expert.instruction_like else {}
         risks = self.severities.risks(texts)
-        todo: list[Todo] = []
+        ways: list[Way] = []
         for task, view in zip(tasks, views, strict=True):
             score, detail = odd.get(view.task, (0.0, ""))
-            one = self._todo(task, view, risks.get(view.task, 0.0), detail if score >= LEAST else "")
-            if one.update or one.accepted:
-                todo.append(one)
+            ways.append(self._way(task, view, risks.get(view.task, 0.0), detail if score >= LEAST else ""))
+        audits = {it.route.task for it in ways if it.route.audit}
+        arms = replace(self.arms, audits=self.arms.audits | audits)
+        version = self.found.version
+        other = [it for it in ways if differs(self.config, it.task, it.view, version, arms, it.route)]
+        updates = self._updates(other, arms)
+        todo = [
+            Todo(it.route.task, updates.get(it.route.task), it.accepted)
+            for it in ways
+            if it.accepted or it.route.task in updates
+        ]
         self.found.changes["annotations"] += sum(it.accepted is not None for it in todo)
         self.found.changes["predictions"] += sum(it.update is not None for it in todo)
         if self.found.applied and todo:
             self._write(todo)
 
-    def _todo(self, task: Mapping[str, Any], view: View, risk: float, instruction: str) -> Todo:
+    def _way(self, task: Mapping[str, Any], view: View, risk: float, instruction: str) -> Way:
         found, accept, id = self.found, self.policy.accept, int(task["id"])
         arm = self.arms.of(id)
         found.blind += arm == "blind"
@@ -344,7 +308,7 @@ class Pass:
         setattr(found, way.destination, getattr(found, way.destination) + 1)
         if way.destination == "human" and way.why != EXPERIMENT:
             found.notes[way.why] += 1
-        return Todo(id, self._update(task, view, way), accepted if way.destination == "machine" else None)
+        return Way(task, view, way, accepted if way.destination == "machine" else None)
 
     def _lacking(self, shown: Mapping[str, Answer], accepted: Accepted) -> str:
         """Why the machine cannot answer a task alone."""
@@ -356,9 +320,11 @@ class Pass:
             return "the machine's answer leaves no region that could say that it is the machine's"
         return ""
 
-    def _update(self, task: Mapping[str, Any], view: View, way: Route) -> Update | None:
-        arms = replace(self.arms, audits=self.arms.audits | {way.task}) if way.audit else self.arms
-        return update_of(self.config, task, view, self.found.version, arms, way)
+    def _updates(self, ways: Sequence[Way], arms: Arms) -> dict[int, Update]:
+        """By task: the predictions that differ from what there should be, with the reasons for them."""
+        made = self.source.present([it.task for it in ways], [it.view.opinions for it in ways], arms)
+        found = (update(self.config, it.task, it.view, new, it.route) for it, new in zip(ways, made, strict=True))
+        return {it.fields["task"]: it for it in found if it is not None}
 
     def _count(self, view: View) -> None:
         if view.note:

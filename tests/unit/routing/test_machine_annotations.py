@@ -15,7 +15,8 @@ from ml_backend.prelabelers import Opinion
 from ml_backend.presented import Given, prediction, shown
 from sdk_scripts.machine_annotations import Accepted, Written, written
 from sdk_scripts.route_decisions import Route
-from sdk_scripts.route_predictions import update_of
+from sdk_scripts.route_predictions import differs
+from sdk_scripts.route_predictions import update as changed
 from tests.unit.analysis.exports import SENTIMENT, annotation, choice
 
 CONFIG = parse(SENTIMENT)
@@ -112,14 +113,18 @@ def stored(view: View = VIEW, task: int = 1, arms: Arms = ARMS) -> dict[str, Any
 
 
 def update(task: dict[str, Any], view: View = VIEW, arms: Arms = ARMS, route: Route = HUMAN) -> Any:
-    found = update_of(CONFIG, task, replace(view, task=task["id"]), "v1", arms, replace(route, task=task["id"]))
+    view, route = replace(view, task=task["id"]), replace(route, task=task["id"])
+    it = shown(CONFIG, {name: Given.of(one) for name, one in view.opinions.items()}, task["id"], arms)
+    if it is None or not differs(CONFIG, task, view, "v1", arms, route):
+        return None
+    found = changed(CONFIG, task, view, prediction(CONFIG, it, "v1", task["id"], arms), route)
     return found.fields if found else None
 
 
 def test_a_prediction_that_is_as_it_should_be_is_left_alone_and_so_is_one_of_another_version() -> None:
     for task in range(1, 40):
         assert update(stored(task=task)) is None
-        assert update_of(CONFIG, stored(task=task, arms=Arms()), replace(VIEW, task=task), "v2", ARMS, HUMAN) is None
+        assert not differs(CONFIG, stored(task=task, arms=Arms()), replace(VIEW, task=task), "v2", ARMS, HUMAN)
 
 
 def test_predictions_pushed_before_the_policy_come_to_be_as_their_arm_wants_them() -> None:
