@@ -11,7 +11,6 @@ from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.results import SEAL
 from ml_backend.presented import Given, prediction, shown
-from ml_backend.studio.checks import prediction_problems
 from sdk_scripts import wording
 from sdk_scripts.route_decisions import Route
 
@@ -33,26 +32,33 @@ class Update:
     """task, result, score, model_version."""
 
 
-def update_of(
+def stale(
     config: LabelConfig, task: Mapping[str, Any], view: View, version: str, arms: Arms, route: Route
-) -> Update | None:
-    """None where the task has no prediction of this version, or the one that it should have; a change of confidence by
-    less than NEAR is none."""
+) -> int | None:
+    """The id of the task's prediction of this version, where it is not as it should be; None where it is, or there is
+    none. A change of confidence by less than NEAR is none, and explanations are not compared."""
     own = [it for it in task["predictions"] if it["model_version"] == version]
     before = min(own, key=lambda it: it["id"], default=None)  # of several, the one that Label Studio shows
-    given = {name: Given.of(it) for name, it in view.opinions.items()}
-    it = shown(config, given, view.task, arms)
+    it = shown(config, {name: Given.of(it) for name, it in view.opinions.items()}, view.task, arms)
     if before is None or it is None:
         return None
-    after = prediction(config, it, version, view.task, arms)
-    _mark(after["result"], view, route)
-    if _same(before, after) or prediction_problems({"task": view.task, **after}, config):
-        return None
-    return Update(int(before["id"]), {"task": view.task, **after})
+    after = marked(config, prediction(config, it, version, view.task, arms), view, route)
+    return None if _same(config, before, after) else int(before["id"])
+
+
+def marked(config: LabelConfig, prediction: Mapping[str, Any], view: View, route: Route) -> dict[str, Any]:
+    """The prediction with marks of who answered, and why an expert is asked, on the regions that it is about."""
+    result = [dict(region) for region in prediction["result"]]
+    _mark([it for it in result if not _explains(config, it)], view, route)
+    return {**prediction, "result": result}
+
+
+def _explains(config: LabelConfig, region: Mapping[str, Any]) -> bool:
+    name = region.get("from_name")
+    return name in config and config[str(name)].explanation
 
 
 def _mark(result: list[dict[str, Any]], view: View, route: Route) -> None:
-    """Who answered, and why an expert is asked, on the regions it is about."""
     about = [region["from_name"] for region in result]
     asked = route.control if route.control in about else next(iter(about), "")
     for region in result:
@@ -66,9 +72,13 @@ def _mark(result: list[dict[str, Any]], view: View, route: Route) -> None:
             region["meta"] = {**meta, "tiebreak": {**meta.get("tiebreak", {}), **marks}}
 
 
-def _same(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    regions = list(before["result"] or ()), list(after["result"])
-    return _near(before["score"], after["score"]) and len(regions[0]) == len(regions[1]) and all(map(_alike, *regions))
+def _same(config: LabelConfig, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    stored = [it for it in before["result"] or () if not (isinstance(it, Mapping) and _explains(config, it))]
+    return (
+        _near(before["score"], after["score"])
+        and len(stored) == len(after["result"])
+        and all(map(_alike, stored, after["result"]))
+    )
 
 
 def _alike(before: Any, after: Mapping[str, Any]) -> bool:

@@ -11,9 +11,9 @@ Memory is that of one page of tasks. A dry run asks the large model, too: what i
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,18 +23,20 @@ import structlog
 from ml_backend.briefs import note_audits, refresh_policy, stored
 from ml_backend.cascade import View, Views
 from ml_backend.labeling.arms import Arms
-from ml_backend.labeling.audits import Audit, Watched, watch
+from ml_backend.labeling.audits import Audit, watch
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError, ModelUnavailable, UnknownName
 from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.results import on_screen, project_key, read_time
 from ml_backend.model_registry import ModelRegistry
-from ml_backend.policy import Accept, Policy, Stop, Tier, policy_of, stop_of, without_stop
+from ml_backend.policy import Policy, Stop, policy_of, stop_of, without_stop
 from ml_backend.prelabelers import signature
+from ml_backend.studio.checks import prediction_problems
 from sdk_scripts.machine_annotations import Accepted, Written, write, written
 from sdk_scripts.prelabel import Superseded
-from sdk_scripts.route_decisions import EXPERIMENT, Judged, Route, decide, models_differ, unanswered
-from sdk_scripts.route_predictions import Update, update_of
+from sdk_scripts.route_decisions import EXPERIMENT, Group, Judged, Route, decide, models_differ, unanswered
+from sdk_scripts.route_outcome import Routing
+from sdk_scripts.route_predictions import Update, marked, stale
 from sdk_scripts.route_promises import Joined, Promise, Severities, promises, texts_of
 from sdk_scripts.signals.instruction_like import LEAST, instruction_like
 from sdk_scripts.standards import standard_of
@@ -42,6 +44,7 @@ from sdk_scripts.standards import standard_of
 if TYPE_CHECKING:
     from ml_backend.encoder import Encoder
     from ml_backend.images import Look
+    from ml_backend.predictor import Predictor
     from ml_backend.queues import Jobs
     from ml_backend.settings import Settings
     from ml_backend.studio import Studio
@@ -52,84 +55,24 @@ PAGE = 500
 """Tasks decided at once."""
 AT_ONCE = 10
 """Tasks written after one look whether they are still untouched."""
-REASONS = 20
-
 T = TypeVar("T")
 Report = Callable[[str], object]
-Group = tuple[float, str]
-
-
-@dataclass
-class Routing:
-    """What a pass found, and did."""
-
-    version: str
-    applied: bool
-    machine: int = 0
-    """Tasks that have the machine's annotation or are to get it; the others are those nobody has touched."""
-    human: int = 0
-    expert: int = 0
-    blind: int = 0
-    seeded: int = 0
-    changes: Counter[str] = field(default_factory=Counter)
-    """What differs from what there should be: annotations, predictions, overlaps, stop."""
-    written: int = 0
-    """Of those, what was written."""
-    meanwhile: int = 0
-    """Tasks that somebody touched before they were written."""
-    promises: Mapping[Group, Promise] = field(default_factory=dict)
-    watched: Watched = field(default_factory=Watched)
-    pending: set[int] = field(default_factory=set)
-    """Tasks whose audit waits for people."""
-    accept: Accept | None = None
-    stop: Stop | None = None
-    notes: Counter[str] = field(default_factory=Counter)
-    cost: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def open(self) -> bool:
-        """Whether there is something to apply, or auto-accept stands still."""
-        return self.stop is not None or (not self.applied and self.changes.total() > 0)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "version": self.version,
-            "applied": self.applied,
-            "tasks": self.machine + self.human + self.expert,
-            "machine": self.machine,
-            "human": self.human,
-            "expert": self.expert,
-            "blind": self.blind,
-            "seeded": self.seeded,
-            "audits": {
-                "done": self.watched.audits,
-                "errors": round(self.watched.errors, 3),
-                "pending": len(self.pending),
-                "evidence": round(self.watched.evidence, 3),
-                "stops_at": round(1 / (1 - self.accept.certainty), 3) if self.accept else None,
-                "tiers": [self._audited(tier) for tier in self.accept.tiers] if self.accept else [],
-            },
-            "stopped": self.stop.model_dump(mode="json") if self.stop else None,
-            "thresholds": [promise.to_json(group) for group, promise in self.promises.items()],
-            "notes": [{"reason": reason, "tasks": n} for reason, n in self.notes.most_common(REASONS)],
-            "changes": {name: self.changes[name] for name in ("annotations", "predictions", "overlaps", "stop")},
-            "written": self.written,
-            "meanwhile": self.meanwhile,
-            "cost": self.cost,
-        }
-
-    def _audited(self, tier: Tier) -> dict[str, float]:
-        done, errors = self.watched.tiers.get(tier.severity, (0, 0.0))
-        return {"tier": tier.severity, "budget": tier.error, "done": done, "errors": round(errors, 3)}
 
 
 @dataclass(frozen=True)
 class Todo:
     """What is to be written of a task."""
 
-    task: int
-    update: Update | None = None
-    accepted: Accepted | None = None
+    json: Mapping[str, Any]
+    view: View
+    route: Route
+    stale: int | None
+    """The id of the stored prediction that is not as it should be."""
+    accepted: Accepted | None
+
+    @property
+    def task(self) -> int:
+        return self.route.task
 
 
 def route(
@@ -146,22 +89,27 @@ def route(
     """One pass. Raises ConfigError for a policy that cannot be carried out, Superseded where another version becomes
     live meanwhile, StudioError, ModelUnavailable."""
     from ml_backend.encoder import load_encoder, look_of
+    from ml_backend.predictor import Predictor
     from sdk_scripts.route_views import open_views
 
     config, key, policy = parse(project["label_config"]), project_key(project), policy_of(project)
     encoder = encoder or load_encoder(settings)
     registry = ModelRegistry(settings.models)
+    predictor = Predictor(registry, encoder, policy_secret=settings.policy_secret.get_secret_value())
     severities = Severities(config, standard_of(project))
-    if views is None:
-        views = open_views(settings, jobs, studio, project, config, key, policy, registry, encoder, severities)
-    if apply:
-        refresh_policy(registry, project)
-    arms = Arms(settings.policy_secret.get_secret_value(), policy.blind, policy.seeded)
-    found = Routing(views.version, apply, accept=policy.accept)
-    one = Pass(
-        studio, dict(project), config, key, policy, registry, views, severities, arms, look_of(encoder), found, report
-    )
-    one.run()
+    with (
+        nullcontext(views)
+        if views
+        else open_views(settings, jobs, studio, project, policy, registry, encoder, predictor, severities) as source
+    ):
+        if apply:
+            refresh_policy(registry, project)
+        arms = Arms(settings.policy_secret.get_secret_value(), policy.blind, policy.seeded)
+        found = Routing(source.version, apply, accept=policy.accept)
+        Pass(
+            studio, dict(project), config, key, policy, registry, source, predictor, severities, arms,
+            look_of(encoder), found, report,
+        ).run()  # fmt: skip
     return found
 
 
@@ -174,6 +122,7 @@ class Pass:
     policy: Policy
     registry: ModelRegistry
     source: Views
+    predictor: Predictor
     severities: Severities
     arms: Arms
     look: Look | None
@@ -312,11 +261,10 @@ class Pass:
         todo: list[Todo] = []
         for task, view in zip(tasks, views, strict=True):
             score, detail = odd.get(view.task, (0.0, ""))
-            one = self._todo(task, view, risks.get(view.task, 0.0), detail if score >= LEAST else "")
-            if one.update or one.accepted:
-                todo.append(one)
+            todo.append(self._todo(task, view, risks.get(view.task, 0.0), detail if score >= LEAST else ""))
+        todo = [it for it in todo if it.stale is not None or it.accepted]
         self.found.changes["annotations"] += sum(it.accepted is not None for it in todo)
-        self.found.changes["predictions"] += sum(it.update is not None for it in todo)
+        self.found.changes["predictions"] += sum(it.stale is not None for it in todo)
         if self.found.applied and todo:
             self._write(todo)
 
@@ -344,7 +292,9 @@ class Pass:
         setattr(found, way.destination, getattr(found, way.destination) + 1)
         if way.destination == "human" and way.why != EXPERIMENT:
             found.notes[way.why] += 1
-        return Todo(id, self._update(task, view, way), accepted if way.destination == "machine" else None)
+        arms = replace(self.arms, audits=self.arms.audits | {id}) if way.audit else self.arms
+        before = stale(self.config, task, view, found.version, arms, way)
+        return Todo(task, view, way, before, accepted if way.destination == "machine" else None)
 
     def _lacking(self, shown: Mapping[str, Answer], accepted: Accepted) -> str:
         """Why the machine cannot answer a task alone."""
@@ -355,10 +305,6 @@ class Pass:
         if accepted.result(self.config) is None:
             return "the machine's answer leaves no region that could say that it is the machine's"
         return ""
-
-    def _update(self, task: Mapping[str, Any], view: View, way: Route) -> Update | None:
-        arms = replace(self.arms, audits=self.arms.audits | {way.task}) if way.audit else self.arms
-        return update_of(self.config, task, view, self.found.version, arms, way)
 
     def _count(self, view: View) -> None:
         if view.note:
@@ -378,20 +324,38 @@ class Pass:
         if new := {it.task for it in todo if it.accepted and it.accepted.audit}:
             self.found.pending |= new
             note_audits(self.registry, self.key, self.found.pending)
+        updates = self._updates(todo)
         for some in _chunks(todo, AT_ONCE):
             self._check_live()
             untouched = {task["id"] for task in self.studio.untouched_tasks(self.id, ids=[it.task for it in some])}
             for it in some:
-                if it.task not in untouched:
+                if it.task in untouched:
+                    self._write_one(it, updates.get(it.task))
+                else:
                     self.found.meanwhile += 1
-                    continue
-                self._write_one(it)
         self.report(f"{self.found.written} written so far …")
 
-    def _write_one(self, it: Todo) -> None:
+    def _updates(self, todo: Sequence[Todo]) -> dict[int, Update]:
+        """The predictions as they should be, with their explanations, by task."""
+        some = [it for it in todo if it.stale is not None]
+        arms = replace(self.arms, audits=self.arms.audits | {it.task for it in some if it.route.audit})
+        made = self.predictor.present(
+            self.key, self.config, [it.json for it in some], [it.view.opinions for it in some], arms
+        )
+        found: dict[int, Update] = {}
+        for it, prediction in zip(some, made, strict=True):
+            if "result" in prediction and it.stale is not None:
+                fields = {"task": it.task, **marked(self.config, prediction, it.view, it.route)}
+                if problems := prediction_problems(fields, self.config):
+                    self.found.notes[f"its prediction does not fit the label config: {problems[0]}"] += 1
+                else:
+                    found[it.task] = Update(it.stale, fields)
+        return found
+
+    def _write_one(self, it: Todo, update: Update | None) -> None:
         found = self.found
-        if it.update:
-            self.studio.update_prediction(it.update.id, it.update.fields)
+        if update:
+            self.studio.update_prediction(update.id, update.fields)
             found.written += 1
         if it.accepted:
             found.written += write(self.studio, self.config, it.accepted, self.account)
