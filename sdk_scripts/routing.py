@@ -12,6 +12,7 @@ Memory is that of one page of tasks. A dry run asks the large model, too: what i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -42,6 +43,7 @@ from sdk_scripts.standards import standard_of
 if TYPE_CHECKING:
     from ml_backend.encoder import Encoder
     from ml_backend.images import Look
+    from ml_backend.predictor import Predictor
     from ml_backend.queues import Jobs
     from ml_backend.settings import Settings
     from ml_backend.studio import Studio
@@ -91,22 +93,24 @@ def route(
     """One pass. Raises ConfigError for a policy that cannot be carried out, Superseded where another version becomes
     live meanwhile, StudioError, ModelUnavailable."""
     from ml_backend.encoder import load_encoder, look_of
+    from ml_backend.predictor import Predictor
     from sdk_scripts.route_views import open_views
 
     config, key, policy = parse(project["label_config"]), project_key(project), policy_of(project)
     encoder = encoder or load_encoder(settings)
     registry = ModelRegistry(settings.models)
+    predictor = Predictor(registry, encoder, policy_secret=settings.policy_secret.get_secret_value())
     severities = Severities(config, standard_of(project))
-    if views is None:
-        views = open_views(settings, jobs, studio, project, config, key, policy, registry, encoder, severities)
-    if apply:
-        refresh_policy(registry, project)
-    arms = Arms(settings.policy_secret.get_secret_value(), policy.blind, policy.seeded)
-    found = Routing(views.version, apply, accept=policy.accept)
-    one = Pass(
-        studio, dict(project), config, key, policy, registry, views, severities, arms, look_of(encoder), found, report
-    )
-    one.run()
+    opened = open_views(settings, jobs, studio, project, policy, registry, encoder, predictor, severities)
+    with opened if views is None else nullcontext(views) as source:
+        if apply:
+            refresh_policy(registry, project)
+        arms = Arms(settings.policy_secret.get_secret_value(), policy.blind, policy.seeded)
+        found = Routing(source.version, apply, accept=policy.accept)
+        Pass(
+            studio, dict(project), config, key, policy, registry, source, predictor, severities, arms,
+            look_of(encoder), found, report,
+        ).run()  # fmt: skip
     return found
 
 
@@ -119,6 +123,7 @@ class Pass:
     policy: Policy
     registry: ModelRegistry
     source: Views
+    predictor: Predictor
     severities: Severities
     arms: Arms
     look: Look | None
@@ -273,16 +278,12 @@ class Pass:
         arms = replace(self.arms, audits=self.arms.audits | audits)
         version = self.found.version
         other = [it for it in ways if differs(self.config, it.task, it.view, version, arms, it.route)]
-        updates = self._updates(other, arms)
-        todo = [
-            Todo(it.route.task, updates.get(it.route.task), it.accepted)
-            for it in ways
-            if it.accepted or it.route.task in updates
-        ]
-        self.found.changes["annotations"] += sum(it.accepted is not None for it in todo)
-        self.found.changes["predictions"] += sum(it.update is not None for it in todo)
-        if self.found.applied and todo:
-            self._write(todo)
+        self.found.changes["annotations"] += sum(it.accepted is not None for it in ways)
+        self.found.changes["predictions"] += len(other)
+        if self.found.applied:
+            updates = self._updates(other, arms)
+            todo = [Todo(it.route.task, updates.get(it.route.task), it.accepted) for it in ways]
+            self._write([it for it in todo if it.update or it.accepted])
 
     def _way(self, task: Mapping[str, Any], view: View, risk: float, instruction: str) -> Way:
         found, accept, id = self.found, self.policy.accept, int(task["id"])
@@ -322,7 +323,8 @@ class Pass:
 
     def _updates(self, ways: Sequence[Way], arms: Arms) -> dict[int, Update]:
         """By task: the predictions that differ from what there should be, with the reasons for them."""
-        made = self.source.present([it.task for it in ways], [it.view.opinions for it in ways], arms)
+        tasks, opinions = [it.task for it in ways], [it.view.opinions for it in ways]
+        made = self.predictor.present(self.key, self.config, tasks, opinions, arms)
         found = (update(self.config, it.task, it.view, new, it.route) for it, new in zip(ways, made, strict=True))
         return {it.fields["task"]: it for it in found if it is not None}
 
@@ -336,6 +338,8 @@ class Pass:
     # ------------------------------------------------------------------------------------------------------- writes
 
     def _write(self, todo: Sequence[Todo]) -> None:
+        if not todo:
+            return
         now = self.studio.project(self.id)
         if policy_of(now) != self.policy or (stop_of(now) is None) != (self.found.stop is None):
             raise ConfigError(

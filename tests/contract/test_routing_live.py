@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from large_model_server import LargeModelServer, oracle
 from pydantic import SecretStr
 
 from ml_backend.briefs import stored
@@ -269,6 +270,37 @@ def test_an_expert_task_becomes_a_review_task_without_waiting_for_an_annotator(m
     assert "ignore" in routed[odd].detail.lower()
     assert any("severity of 5" in reason.detail for reason in routed.values())
     desk.studio.delete_project(mined.review.project)
+
+
+def test_where_the_models_contradict_each_other_an_expert_is_asked_and_the_stored_prediction_says_so(
+    make_desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = reviews(LABELLED + 8)[LABELLED:]
+    contrary = {text: {"sentiment": "negative" if label == "positive" else "positive"} for text, label in new}
+    with LargeModelServer(oracle(contrary, accuracy=0.99)) as server:
+        for name, value in {"URL": server.url, "MODEL": "test", "KEY": server.key}.items():
+            monkeypatch.setenv(f"TIEBREAK_LLM_{name}", value)
+        desk: Desk = make_desk(expert="{models_differ: 0.5}", large_model="{below: 1.0, learn_from: 0}")
+        update = {"llm_url": server.url, "llm_model": "test", "llm_key": SecretStr(server.key)}
+        desk.settings = desk.settings.model_copy(update=update)
+        desk.fill(8)
+        found = desk.route()
+        asked = len(server.asked)
+        again = desk.route()
+    assert asked >= 8
+    assert found.cost["requests"] >= 8
+    assert (again.written, again.changes.total()) == (0, 0)
+    assert len(server.asked) == asked  # what it said is not asked again
+    assert found.expert >= 1
+    marks = [
+        region["meta"]["tiebreak"]
+        for json in desk.studio.tasks(desk.id)
+        for prediction in json["predictions"]
+        for region in prediction["result"]
+        if "meta" in region
+    ]
+    assert {mark.get("by") for mark in marks} == {"joint"}
+    assert sum("different answers" in mark.get("expert", "") for mark in marks) == found.expert
 
 
 def test_workers_route_by_themselves_where_the_policy_says_so(make_desk: Any) -> None:
