@@ -28,6 +28,7 @@ import structlog
 from ml_backend.cases import Case
 from ml_backend.encoder import Encoder
 from ml_backend.joint_opinions import Joiner, Known, cross_fitted
+from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
@@ -86,6 +87,11 @@ class Views(Protocol):
         """Control -> what became of joint opinions on labelled tasks where the large model is worth asking, each by a
         combination that had not seen the task's label: what a promise on opinions `by` "joint" may rest on. Empty
         where the large model has not answered any."""
+
+    def present(
+        self, tasks: Sequence[JsonTask], opinions: Sequence[Mapping[str, Opinion]], arms: Arms
+    ) -> list[dict[str, Any]]:
+        """The predictions that show these opinions, as `Predictor.present`."""
 
 
 class Asks(Protocol):
@@ -147,6 +153,11 @@ class Cascade:
 
     def outcomes(self) -> Mapping[str, Outcomes]:
         return self.trust.outcomes
+
+    def present(
+        self, tasks: Sequence[JsonTask], opinions: Sequence[Mapping[str, Opinion]], arms: Arms
+    ) -> list[dict[str, Any]]:
+        return self._predictor.present(self._project, self._config, tasks, opinions, arms)
 
     def views(self, tasks: Sequence[JsonTask]) -> list[View]:
         _, local = self._predictor.views(self._project, self._config, tasks)

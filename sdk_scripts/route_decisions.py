@@ -14,7 +14,7 @@ import numpy as np
 
 from ml_backend.labeling.arms import Arm
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.kinds import Answer
+from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.results import on_screen
 from ml_backend.labeling.thresholds import Threshold
 from ml_backend.policy import Accept, Expert, Policy
@@ -137,11 +137,14 @@ def models_differ(config: LabelConfig, local: Mapping[str, Opinion], large: Mapp
 
 
 def unanswered(config: LabelConfig, given: Mapping[str, Answer]) -> list[str]:
-    """Controls that are, or may be, on the screen once these answers are given, and have none."""
+    """Controls that are, or may be, on the screen once these answers are given, and have none. Free text that is not
+    required is a remark, and may be left out."""
     return [
         control.name
         for control in config.answerable
-        if control.name not in given and control.name in on_screen(config, {**given, control.name: ()})
+        if control.name not in given
+        and (control.required or (kind := kind_of(control)) is None or kind.name != "text")
+        and control.name in on_screen(config, {**given, control.name: ()})
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a pass of `routing` found, and did."""
+"""What a pass of `tiebreak route` found and did, for people and as JSON."""
 
 from __future__ import annotations
 

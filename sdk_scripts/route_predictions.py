@@ -11,6 +11,7 @@ from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.results import SEAL
 from ml_backend.presented import Given, prediction, shown
+from ml_backend.studio.checks import prediction_problems
 from sdk_scripts import wording
 from sdk_scripts.route_decisions import Route
 
@@ -19,6 +20,7 @@ NEAR = 0.01
 EXPERT = "expert"
 """Key in a region's `meta.tiebreak`: why an expert is asked."""
 BY, NOTE = "by", "note"
+"""Whether both models were heard, and why the large one was not although that would have paid."""
 MAX_WHY = 300
 """Characters."""
 
@@ -32,38 +34,48 @@ class Update:
     """task, result, score, model_version."""
 
 
-def stale(
-    config: LabelConfig, task: Mapping[str, Any], view: View, version: str, arms: Arms, route: Route
-) -> int | None:
-    """The id of the task's prediction of this version, where it is not as it should be; None where it is, or there is
-    none. A change of confidence by less than NEAR is none, and explanations are not compared."""
-    own = [it for it in task["predictions"] if it["model_version"] == version]
-    before = min(own, key=lambda it: it["id"], default=None)  # of several, the one that Label Studio shows
-    it = shown(config, {name: Given.of(it) for name, it in view.opinions.items()}, view.task, arms)
+def differs(config: LabelConfig, task: Mapping[str, Any], view: View, version: str, arms: Arms, route: Route) -> bool:
+    """Whether the task's stored prediction of the version is another than it should be, its reasons aside; a change of
+    confidence by less than NEAR is none. False where there is nothing to change."""
+    before = _stored(task, version)
+    it = shown(config, {name: Given.of(opinion) for name, opinion in view.opinions.items()}, view.task, arms)
     if before is None or it is None:
+        return False
+    after = prediction(config, it, version, view.task, arms)
+    _mark(after["result"], view, route)
+    return not _same(config, before, after)
+
+
+def update(
+    config: LabelConfig, task: Mapping[str, Any], view: View, presented: Mapping[str, Any], route: Route
+) -> Update | None:
+    """The change that makes the stored prediction what is `presented`; None where it would not fit the config."""
+    before = _stored(task, str(presented.get("model_version")))
+    if before is None:
         return None
-    after = marked(config, prediction(config, it, version, view.task, arms), view, route)
-    return None if _same(config, before, after) else int(before["id"])
+    after = {"task": view.task, **presented, "result": [dict(region) for region in presented["result"]]}
+    _mark([it for it in after["result"] if not _explains(config, it)], view, route)
+    return None if prediction_problems(after, config) else Update(int(before["id"]), after)
 
 
-def marked(config: LabelConfig, prediction: Mapping[str, Any], view: View, route: Route) -> dict[str, Any]:
-    """The prediction with marks of who answered, and why an expert is asked, on the regions that it is about."""
-    result = [dict(region) for region in prediction["result"]]
-    _mark([it for it in result if not _explains(config, it)], view, route)
-    return {**prediction, "result": result}
+def _stored(task: Mapping[str, Any], version: str) -> Mapping[str, Any] | None:
+    """Of several of the version, the one that Label Studio shows."""
+    own = [it for it in task["predictions"] if it["model_version"] == version]
+    return min(own, key=lambda it: it["id"], default=None)
 
 
-def _explains(config: LabelConfig, region: Mapping[str, Any]) -> bool:
-    name = region.get("from_name")
+def _explains(config: LabelConfig, region: object) -> bool:
+    name = region.get("from_name") if isinstance(region, Mapping) else None
     return name in config and config[str(name)].explanation
 
 
 def _mark(result: list[dict[str, Any]], view: View, route: Route) -> None:
+    """Who answered, and why an expert is asked, on the regions it is about."""
     about = [region["from_name"] for region in result]
     asked = route.control if route.control in about else next(iter(about), "")
     for region in result:
         marks: dict[str, str] = {BY: view.by} if view.by != "local" else {}
-        if view.note and view.by != "local":
+        if view.note:
             marks[NOTE] = wording.short(view.note, MAX_WHY)
         if route.destination == "expert" and region["from_name"] == asked:
             marks[EXPERT] = wording.short(route.why, MAX_WHY)
@@ -73,12 +85,8 @@ def _mark(result: list[dict[str, Any]], view: View, route: Route) -> None:
 
 
 def _same(config: LabelConfig, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    stored = [it for it in before["result"] or () if not (isinstance(it, Mapping) and _explains(config, it))]
-    return (
-        _near(before["score"], after["score"])
-        and len(stored) == len(after["result"])
-        and all(map(_alike, stored, after["result"]))
-    )
+    regions = [it for it in before["result"] or () if not _explains(config, it)], list(after["result"])
+    return _near(before["score"], after["score"]) and len(regions[0]) == len(regions[1]) and all(map(_alike, *regions))
 
 
 def _alike(before: Any, after: Mapping[str, Any]) -> bool:
@@ -92,7 +100,9 @@ def _alike(before: Any, after: Mapping[str, Any]) -> bool:
 def _marks(region: Mapping[str, Any]) -> dict[str, Any]:
     meta = region.get("meta")
     about = meta.get("tiebreak") if isinstance(meta, Mapping) else None
-    return {key: about.get(key) for key in (SEAL, BY, EXPERT)} if isinstance(about, Mapping) else {}
+    if not isinstance(about, Mapping):
+        return {}
+    return {**{key: about.get(key) for key in (SEAL, BY, EXPERT)}, NOTE: bool(about.get(NOTE))}  # in whatever words
 
 
 def _near(before: Any, after: Any) -> bool:

@@ -3,17 +3,18 @@ has a large model asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.cascade import Cascade, View, Views
+from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.results import on_screen, project_key
+from ml_backend.labeling.results import on_screen
 from ml_backend.outcomes import Outcomes
 from ml_backend.policy import Policy
+from ml_backend.prelabelers import Opinion
 from sdk_scripts.route_promises import Severities, texts_of
 
 if TYPE_CHECKING:
@@ -44,24 +45,30 @@ class LocalViews:
     def outcomes(self) -> Mapping[str, Outcomes]:
         return {}
 
+    def present(
+        self, tasks: Sequence[Mapping[str, Any]], opinions: Sequence[Mapping[str, Opinion]], arms: Arms
+    ) -> list[dict[str, Any]]:
+        return self.predictor.present(self.key, self.config, tasks, opinions, arms)
 
-@contextmanager
+
 def open_views(
     settings: Settings,
     jobs: Jobs,
     studio: Studio,
     project: Mapping[str, Any],
+    config: LabelConfig,
+    key: str,
     policy: Policy,
     registry: ModelRegistry,
     encoder: Encoder,
-    predictor: Predictor,
     severities: Severities,
-) -> Iterator[Views]:
+) -> Views:
     """Raises ConfigError where the policy has a large model asked and the settings name none."""
-    config, key = severities.config, project_key(project)
+    from ml_backend.predictor import Predictor
+
+    predictor = Predictor(registry, encoder, policy_secret=settings.policy_secret.get_secret_value())
     if policy.large_model is None:
-        yield LocalViews(predictor, key, config)
-        return
+        return LocalViews(predictor, key, config)
     from ml_backend.cases import read_cases, usable
     from ml_backend.encoder import look_of
     from ml_backend.large_model import AnswerCache, LargeModel, RedisLedger
@@ -73,19 +80,23 @@ def open_views(
         risks = severities.risks(texts_of(config, [task], look_of(encoder)))
         return severities.of(shown, max(risks.values(), default=0.0))[0]
 
-    now, id = datetime.now(UTC), project["id"]
-    ledger, cache = RedisLedger(jobs.redis, key), AnswerCache(ModelFiles(f"{settings.models}/answers"))
-    with LargeModel(settings, policy.large_model, ledger=ledger, cache=cache) as large:
-        yield Cascade(
-            key,
-            config,
-            predictor=predictor,
-            registry=registry,
-            encoder=encoder,
-            large=large,
-            terms=policy.large_model,
-            guidelines=str(project.get("expert_instruction") or ""),
-            labelled=studio.read(studio.annotated(id)),
-            cases=usable(read_cases(studio, project, config, now), "precedent", now),
-            severity=at_stake if policy.large_model.severity_from is not None else None,
-        )
+    now = datetime.now(UTC)
+    large = LargeModel(
+        settings,
+        policy.large_model,
+        ledger=RedisLedger(jobs.redis, key),
+        cache=AnswerCache(ModelFiles(f"{settings.models}/answers")),
+    )
+    return Cascade(
+        key,
+        config,
+        predictor=predictor,
+        registry=registry,
+        encoder=encoder,
+        large=large,
+        terms=policy.large_model,
+        guidelines=str(project.get("expert_instruction") or ""),
+        labelled=studio.read(studio.annotated(project["id"])),
+        cases=usable(read_cases(studio, project, config, now), "precedent", now),
+        severity=at_stake if policy.large_model.severity_from is not None else None,
+    )

@@ -12,7 +12,6 @@ Memory is that of one page of tasks. A dry run asks the large model, too: what i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -31,12 +30,11 @@ from ml_backend.labeling.results import on_screen, project_key, read_time
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.policy import Policy, Stop, policy_of, stop_of, without_stop
 from ml_backend.prelabelers import signature
-from ml_backend.studio.checks import prediction_problems
 from sdk_scripts.machine_annotations import Accepted, Written, write, written
 from sdk_scripts.prelabel import Superseded
 from sdk_scripts.route_decisions import EXPERIMENT, Group, Judged, Route, decide, models_differ, unanswered
 from sdk_scripts.route_outcome import Routing
-from sdk_scripts.route_predictions import Update, marked, stale
+from sdk_scripts.route_predictions import Update, differs, update
 from sdk_scripts.route_promises import Joined, Promise, Severities, promises, texts_of
 from sdk_scripts.signals.instruction_like import LEAST, instruction_like
 from sdk_scripts.standards import standard_of
@@ -44,7 +42,6 @@ from sdk_scripts.standards import standard_of
 if TYPE_CHECKING:
     from ml_backend.encoder import Encoder
     from ml_backend.images import Look
-    from ml_backend.predictor import Predictor
     from ml_backend.queues import Jobs
     from ml_backend.settings import Settings
     from ml_backend.studio import Studio
@@ -55,24 +52,29 @@ PAGE = 500
 """Tasks decided at once."""
 AT_ONCE = 10
 """Tasks written after one look whether they are still untouched."""
+
 T = TypeVar("T")
 Report = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where a task goes."""
+
+    task: Mapping[str, Any]
+    view: View
+    route: Route
+    accepted: Accepted | None
+    """The machine's annotation, where it goes to the machine."""
 
 
 @dataclass(frozen=True)
 class Todo:
     """What is to be written of a task."""
 
-    json: Mapping[str, Any]
-    view: View
-    route: Route
-    stale: int | None
-    """The id of the stored prediction that is not as it should be."""
-    accepted: Accepted | None
-
-    @property
-    def task(self) -> int:
-        return self.route.task
+    task: int
+    update: Update | None = None
+    accepted: Accepted | None = None
 
 
 def route(
@@ -89,27 +91,22 @@ def route(
     """One pass. Raises ConfigError for a policy that cannot be carried out, Superseded where another version becomes
     live meanwhile, StudioError, ModelUnavailable."""
     from ml_backend.encoder import load_encoder, look_of
-    from ml_backend.predictor import Predictor
     from sdk_scripts.route_views import open_views
 
     config, key, policy = parse(project["label_config"]), project_key(project), policy_of(project)
     encoder = encoder or load_encoder(settings)
     registry = ModelRegistry(settings.models)
-    predictor = Predictor(registry, encoder, policy_secret=settings.policy_secret.get_secret_value())
     severities = Severities(config, standard_of(project))
-    with (
-        nullcontext(views)
-        if views
-        else open_views(settings, jobs, studio, project, policy, registry, encoder, predictor, severities) as source
-    ):
-        if apply:
-            refresh_policy(registry, project)
-        arms = Arms(settings.policy_secret.get_secret_value(), policy.blind, policy.seeded)
-        found = Routing(source.version, apply, accept=policy.accept)
-        Pass(
-            studio, dict(project), config, key, policy, registry, source, predictor, severities, arms,
-            look_of(encoder), found, report,
-        ).run()  # fmt: skip
+    if views is None:
+        views = open_views(settings, jobs, studio, project, config, key, policy, registry, encoder, severities)
+    if apply:
+        refresh_policy(registry, project)
+    arms = Arms(settings.policy_secret.get_secret_value(), policy.blind, policy.seeded)
+    found = Routing(views.version, apply, accept=policy.accept)
+    one = Pass(
+        studio, dict(project), config, key, policy, registry, views, severities, arms, look_of(encoder), found, report
+    )
+    one.run()
     return found
 
 
@@ -122,7 +119,6 @@ class Pass:
     policy: Policy
     registry: ModelRegistry
     source: Views
-    predictor: Predictor
     severities: Severities
     arms: Arms
     look: Look | None
@@ -150,8 +146,19 @@ class Pass:
         self.arms = replace(self.arms, audits=frozenset(self.found.pending))
         if self.found.applied:
             note_audits(self.registry, self.key, self.found.pending)
-        for page in _chunks(self.studio.untouched_tasks(self.id), PAGE):
+        for page in self._pages():
             self._page(page)
+
+    def _pages(self) -> Iterator[list[dict[str, Any]]]:
+        """Untouched tasks; the least certain first where a large model is asked, so that a day's budget goes there."""
+        studio, id = self.studio, self.id
+        if self.policy.large_model is None:
+            yield from _chunks(studio.untouched_tasks(id), PAGE)
+            return
+        for ids in _chunks(list(studio.least_certain_ids(id)), PAGE):
+            place = {task: place for place, task in enumerate(ids)}
+            yield sorted(studio.untouched_tasks(id, ids=ids), key=lambda task: place[task["id"]])
+        yield from _chunks(studio.untouched_tasks(id, predicted=False), PAGE)
 
     # ------------------------------------------------------------------------------------------------------- audits
 
@@ -258,17 +265,26 @@ class Pass:
         expert = self.policy.expert
         odd = instruction_like(texts) if expert and expert.instruction_like else {}
         risks = self.severities.risks(texts)
-        todo: list[Todo] = []
+        ways: list[Way] = []
         for task, view in zip(tasks, views, strict=True):
             score, detail = odd.get(view.task, (0.0, ""))
-            todo.append(self._todo(task, view, risks.get(view.task, 0.0), detail if score >= LEAST else ""))
-        todo = [it for it in todo if it.stale is not None or it.accepted]
+            ways.append(self._way(task, view, risks.get(view.task, 0.0), detail if score >= LEAST else ""))
+        audits = {it.route.task for it in ways if it.route.audit}
+        arms = replace(self.arms, audits=self.arms.audits | audits)
+        version = self.found.version
+        other = [it for it in ways if differs(self.config, it.task, it.view, version, arms, it.route)]
+        updates = self._updates(other, arms)
+        todo = [
+            Todo(it.route.task, updates.get(it.route.task), it.accepted)
+            for it in ways
+            if it.accepted or it.route.task in updates
+        ]
         self.found.changes["annotations"] += sum(it.accepted is not None for it in todo)
-        self.found.changes["predictions"] += sum(it.stale is not None for it in todo)
+        self.found.changes["predictions"] += sum(it.update is not None for it in todo)
         if self.found.applied and todo:
             self._write(todo)
 
-    def _todo(self, task: Mapping[str, Any], view: View, risk: float, instruction: str) -> Todo:
+    def _way(self, task: Mapping[str, Any], view: View, risk: float, instruction: str) -> Way:
         found, accept, id = self.found, self.policy.accept, int(task["id"])
         arm = self.arms.of(id)
         found.blind += arm == "blind"
@@ -292,9 +308,7 @@ class Pass:
         setattr(found, way.destination, getattr(found, way.destination) + 1)
         if way.destination == "human" and way.why != EXPERIMENT:
             found.notes[way.why] += 1
-        arms = replace(self.arms, audits=self.arms.audits | {id}) if way.audit else self.arms
-        before = stale(self.config, task, view, found.version, arms, way)
-        return Todo(task, view, way, before, accepted if way.destination == "machine" else None)
+        return Way(task, view, way, accepted if way.destination == "machine" else None)
 
     def _lacking(self, shown: Mapping[str, Answer], accepted: Accepted) -> str:
         """Why the machine cannot answer a task alone."""
@@ -305,6 +319,12 @@ class Pass:
         if accepted.result(self.config) is None:
             return "the machine's answer leaves no region that could say that it is the machine's"
         return ""
+
+    def _updates(self, ways: Sequence[Way], arms: Arms) -> dict[int, Update]:
+        """By task: the predictions that differ from what there should be, with the reasons for them."""
+        made = self.source.present([it.task for it in ways], [it.view.opinions for it in ways], arms)
+        found = (update(self.config, it.task, it.view, new, it.route) for it, new in zip(ways, made, strict=True))
+        return {it.fields["task"]: it for it in found if it is not None}
 
     def _count(self, view: View) -> None:
         if view.note:
@@ -324,38 +344,20 @@ class Pass:
         if new := {it.task for it in todo if it.accepted and it.accepted.audit}:
             self.found.pending |= new
             note_audits(self.registry, self.key, self.found.pending)
-        updates = self._updates(todo)
         for some in _chunks(todo, AT_ONCE):
             self._check_live()
             untouched = {task["id"] for task in self.studio.untouched_tasks(self.id, ids=[it.task for it in some])}
             for it in some:
-                if it.task in untouched:
-                    self._write_one(it, updates.get(it.task))
-                else:
+                if it.task not in untouched:
                     self.found.meanwhile += 1
+                    continue
+                self._write_one(it)
         self.report(f"{self.found.written} written so far …")
 
-    def _updates(self, todo: Sequence[Todo]) -> dict[int, Update]:
-        """The predictions as they should be, with their explanations, by task."""
-        some = [it for it in todo if it.stale is not None]
-        arms = replace(self.arms, audits=self.arms.audits | {it.task for it in some if it.route.audit})
-        made = self.predictor.present(
-            self.key, self.config, [it.json for it in some], [it.view.opinions for it in some], arms
-        )
-        found: dict[int, Update] = {}
-        for it, prediction in zip(some, made, strict=True):
-            if "result" in prediction and it.stale is not None:
-                fields = {"task": it.task, **marked(self.config, prediction, it.view, it.route)}
-                if problems := prediction_problems(fields, self.config):
-                    self.found.notes[f"its prediction does not fit the label config: {problems[0]}"] += 1
-                else:
-                    found[it.task] = Update(it.stale, fields)
-        return found
-
-    def _write_one(self, it: Todo, update: Update | None) -> None:
+    def _write_one(self, it: Todo) -> None:
         found = self.found
-        if update:
-            self.studio.update_prediction(update.id, update.fields)
+        if it.update:
+            self.studio.update_prediction(it.update.id, it.update.fields)
             found.written += 1
         if it.accepted:
             found.written += write(self.studio, self.config, it.accepted, self.account)

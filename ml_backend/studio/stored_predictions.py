@@ -106,9 +106,23 @@ class StoredPredictions(Predictions):
         """The tasks with an annotation that was not skipped, in full."""
         return self._matching(project, [condition("total_annotations", "greater", 0, "Number")], data_only=False)
 
-    def untouched_tasks(self, project: int, *, ids: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
-        """The tasks, in full, that nobody has annotated, skipped or begun (a draft); of these `ids`, where given."""
+    def least_certain_ids(self, project: int) -> Iterator[int]:
+        """The ids of all tasks that `least_certain` has to offer, in its order."""
+        ahead: dict[int, None] = {}
+        for page in range(1, -(-self.untouched(project) // PAGE) + 1):
+            order = ("tasks:predictions_score",)
+            for task in self._page(project, UNTOUCHED, size=PAGE, page=page, data_only=True, ordering=order)["tasks"]:
+                ahead[task["id"]] = None
+        yield from ahead
+
+    def untouched_tasks(
+        self, project: int, *, ids: Iterable[int] | None = None, predicted: bool | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The tasks, in full, that nobody has annotated, skipped or begun (a draft); of these `ids`, or with a
+        prediction or without, where given."""
         of = [condition("id", "in_list", sorted(set(ids)), "List")] if ids is not None else []
+        if predicted is not None:
+            of.append(condition("total_predictions", "greater" if predicted else "equal", 0, "Number"))
         return self._matching(project, [*NOBODYS, NOT_BEGUN, *of], data_only=False)
 
     def annotated_by(self, project: int, user: int) -> Iterator[dict[str, Any]]:

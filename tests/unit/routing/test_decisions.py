@@ -100,12 +100,12 @@ CONFIG = parse(
     '<View><Text name="t" value="$t"/><Choices name="verdict" toName="t"><Choice value="ok"/><Choice value="bad"/>'
     '</Choices><View visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="bad">'
     '<Choices name="clause" toName="t"><Choice value="a"/><Choice value="b"/></Choices>'
-    '<TextArea name="why" toName="t"/></View>'
+    '<TextArea name="why" toName="t" required="true"/><TextArea name="remark" toName="t"/></View>'
     '<Choices name="feedback" toName="t" tiebreak="feedback"><Choice value="x"/></Choices></View>'
 )
 
 
-def test_a_control_that_an_answer_brings_on_the_screen_and_nobody_answers_is_named() -> None:
+def test_a_control_that_an_answer_brings_on_the_screen_and_nobody_answers_is_named_but_for_remarks() -> None:
     assert unanswered(CONFIG, {"verdict": ("ok",)}) == []
     assert unanswered(CONFIG, {"verdict": ("bad",), "clause": ("a",)}) == ["why"]
     assert unanswered(CONFIG, {"verdict": ("bad",)}) == ["clause", "why"]

@@ -15,7 +15,8 @@ from ml_backend.prelabelers import Opinion
 from ml_backend.presented import Given, prediction, shown
 from sdk_scripts.machine_annotations import Accepted, Written, written
 from sdk_scripts.route_decisions import Route
-from sdk_scripts.route_predictions import marked, stale
+from sdk_scripts.route_predictions import differs
+from sdk_scripts.route_predictions import update as changed
 from tests.unit.analysis.exports import SENTIMENT, annotation, choice
 
 CONFIG = parse(SENTIMENT)
@@ -112,18 +113,18 @@ def stored(view: View = VIEW, task: int = 1, arms: Arms = ARMS) -> dict[str, Any
 
 
 def update(task: dict[str, Any], view: View = VIEW, arms: Arms = ARMS, route: Route = HUMAN) -> Any:
-    """The fields that the stored prediction should have; None where it has them."""
     view, route = replace(view, task=task["id"]), replace(route, task=task["id"])
-    if stale(CONFIG, task, view, "v1", arms, route) is None:
+    it = shown(CONFIG, {name: Given.of(one) for name, one in view.opinions.items()}, task["id"], arms)
+    if it is None or not differs(CONFIG, task, view, "v1", arms, route):
         return None
-    (wanted,) = stored(view, task["id"], arms)["predictions"]
-    return marked(CONFIG, wanted, view, route)
+    found = changed(CONFIG, task, view, prediction(CONFIG, it, "v1", task["id"], arms), route)
+    return found.fields if found else None
 
 
 def test_a_prediction_that_is_as_it_should_be_is_left_alone_and_so_is_one_of_another_version() -> None:
     for task in range(1, 40):
         assert update(stored(task=task)) is None
-        assert stale(CONFIG, stored(task=task, arms=Arms()), replace(VIEW, task=task), "v2", ARMS, HUMAN) is None
+        assert not differs(CONFIG, stored(task=task, arms=Arms()), replace(VIEW, task=task), "v2", ARMS, HUMAN)
 
 
 def test_predictions_pushed_before_the_policy_come_to_be_as_their_arm_wants_them() -> None:
@@ -152,7 +153,7 @@ def test_a_better_view_replaces_the_stored_one_and_says_whose_it_is() -> None:
     (region,) = fields["result"]
     assert (region["value"], fields["score"]) == ({"choices": ["negative"]}, 0.95)
     assert region["meta"]["tiebreak"] == {"by": "joint", "note": "one was not asked"}
-    task = {"id": 1, "predictions": [{**fields, "id": 7}]}
+    task = {"id": 1, "predictions": [{"id": 7, **fields}]}
     assert update(task, joint, Arms()) is None
     assert update(task, replace(joint, note="another"), Arms()) is None
 
@@ -160,8 +161,8 @@ def test_a_better_view_replaces_the_stored_one_and_says_whose_it_is() -> None:
 def test_the_reason_for_an_expert_stands_on_the_region_it_is_about() -> None:
     fields = update(stored(arms=Arms()), arms=Arms(), route=EXPERT)
     assert fields["result"][0]["meta"]["tiebreak"] == {"expert": "it is severe"}
-    assert update({"id": 1, "predictions": [{**fields, "id": 7}]}, arms=Arms(), route=EXPERT) is None
-    assert update({"id": 1, "predictions": [{**fields, "id": 7}]}, arms=Arms()) is not None
+    assert update({"id": 1, "predictions": [{"id": 7, **fields}]}, arms=Arms(), route=EXPERT) is None
+    assert update({"id": 1, "predictions": [{"id": 7, **fields}]}, arms=Arms()) is not None
 
 
 def test_a_confidence_that_differs_a_little_is_no_change() -> None:
@@ -177,14 +178,3 @@ def test_a_record_that_somebody_damaged_is_read_as_far_as_it_goes() -> None:
     assert (found.overlap, found.audit) == (1, False)
     assert found.edited(CONFIG) == "its answer was changed"
     assert read_task({"id": 1, "data": {}, "annotations": [annotation(1, 9, region)]}).annotations[0].machine
-
-
-def test_an_explanation_is_neither_compared_nor_marked() -> None:
-    config = parse(SENTIMENT.replace("</View>", '<TextArea name="why" toName="text" tiebreak="explanation"/></View>'))
-    why = {"from_name": "why", "to_name": "text", "type": "textarea", "value": {"text": ["It says so."]}}
-    task = stored(arms=Arms())
-    task["predictions"][0]["result"].insert(0, why)
-    assert stale(config, task, VIEW, "v1", Arms(), HUMAN) is None
-    found = marked(config, task["predictions"][0], VIEW, EXPERT)["result"]
-    assert found[0] == why
-    assert "expert" in found[1]["meta"]["tiebreak"]
