@@ -9,6 +9,11 @@ chance of the sample. With `--severe LABEL` what the model takes for that label 
 
 Then the texts change: what is accepted of them is audited at `--audit`, in random order and with replacement, until the
 test of audits stops it. `stops after` counts accepted tasks: the median over seeds, and 9 of 10.
+
+Measured on 24,783 tweets (hate, offensive, neither; Davidson et al. 2017), 8,000 labels, 20 seeds: at a budget of 2 %
+1 seed over (2.19 %) and 20-53 % of the tasks accepted; at 5 % none over, and 75-80 %. Where half of the texts are hate,
+audits of a tenth stop it after 430 accepted tasks (2 %) and 130 (5 %), 9 of 10 after 1,710 and 350; where 15 % of the
+labels mean another, after 220 and 430. Unchanged texts stop it in none of 20.
 """
 
 from __future__ import annotations
