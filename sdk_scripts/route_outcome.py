@@ -41,6 +41,9 @@ class Routing:
     stop: Stop | None = None
     notes: Counter[str] = field(default_factory=Counter)
     cost: dict[str, float] = field(default_factory=dict)
+    """Of the large model, in this pass."""
+    today: dict[str, float] = field(default_factory=dict)
+    """And on this day (UTC), by whoever asked it for the project."""
 
     @property
     def open(self) -> bool:
@@ -72,6 +75,7 @@ class Routing:
             "written": self.written,
             "meanwhile": self.meanwhile,
             "cost": self.cost,
+            "today": self.today,
         }
 
     def _audited(self, tier: Tier) -> dict[str, float]:

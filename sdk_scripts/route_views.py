@@ -89,3 +89,14 @@ def open_views(
             cases=usable(read_cases(studio, project, config, now), "precedent", now),
             severity=at_stake if policy.large_model.severity_from is not None else None,
         )
+
+
+def spent_today(jobs: Jobs, key: str) -> dict[str, float]:
+    """On the project's large model: requests, tokens, money, seconds, and labels that it gave. Raises
+    QueueUnavailable."""
+    from ml_backend.large_model import RedisLedger
+
+    day = RedisLedger(jobs.redis, key).day(datetime.now(UTC).date().isoformat())
+    return {
+        name: getattr(day, name) for name in ("requests", "input_tokens", "output_tokens", "money", "seconds", "labels")
+    }

@@ -94,7 +94,7 @@ def route(
     live meanwhile, StudioError, ModelUnavailable."""
     from ml_backend.encoder import load_encoder, look_of
     from ml_backend.predictor import Predictor
-    from sdk_scripts.route_views import open_views
+    from sdk_scripts.route_views import open_views, spent_today
 
     config, key, policy = parse(project["label_config"]), project_key(project), policy_of(project)
     encoder = encoder or load_encoder(settings)
@@ -111,6 +111,8 @@ def route(
             studio, dict(project), config, key, policy, registry, source, predictor, severities, arms,
             look_of(encoder), found, report,
         ).run()  # fmt: skip
+    if policy.large_model is not None:
+        found.today = spent_today(jobs, key)
     return found
 
 

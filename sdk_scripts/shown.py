@@ -188,6 +188,13 @@ def routing(document: Mapping[str, Any]) -> None:
     if stop := document["stopped"]:
         typer.echo(plain(f"Auto-accept stands still since {stop['at']}: {stop['why']}"))
         typer.echo("`tiebreak route --undo` takes back what was accepted, `--resume` has it go on.")
+    if today := document["today"]:
+        each = today["seconds"] / max(today["requests"], 1)
+        typer.echo(
+            f"The large model today: {today['requests']:,} requests of {each:.1f} s, "
+            f"{today['input_tokens'] + today['output_tokens']:,} tokens, {today['money']:.4f} money, "
+            f"{today['labels']:,} labels."
+        )
     if document["notes"]:
         print_table(document["notes"], ("reason", "tasks"))
     what = ", ".join(f"{n} {name}" for name, n in document["changes"].items() if n)

@@ -98,7 +98,9 @@ def test_what_both_models_say_is_what_annotators_see_and_nothing_is_asked_or_wri
         assert {**after[text], "created_ago": ""} == {**before[text], "created_ago": ""}
     assert {it["model_version"] for it in after.values()} == {done.version}
     assert all(it["score"] == it["result"][0]["score"] for it in after.values())
-    assert done.cost["requests"] > 0
+    assert done.cost["requests"] == done.today["requests"] - 60  # which taught how far to trust it
+    assert done.today["input_tokens"] > 0
+    assert done.today["labels"] >= len(joint)
 
     again = desk.route()
     assert (again.written, again.changes.total(), len(server.asked)) == (0, 0, asked)
