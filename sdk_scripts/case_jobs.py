@@ -11,19 +11,20 @@ nothing is trained. `tiebreak hard-cases` looks at the whole project and ranks b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from rq import Retry
 
 from ml_backend.changes import Newest
-from ml_backend.labeling.errors import ConfigError, InputError, ModelUnavailable, StudioNotFound
-from ml_backend.labeling.results import project_key, read_time
-from ml_backend.queues import MINING, RESOLVING, Coalesced, Jobs
+from ml_backend.labeling.errors import ModelUnavailable
+from ml_backend.labeling.results import project_key
+from ml_backend.queues import MINING, RESOLVING, Jobs
 from ml_backend.roles import role_of
+from sdk_scripts.project_jobs import work_on
 
 if TYPE_CHECKING:
     from ml_backend.settings import Settings
@@ -35,54 +36,16 @@ log = structlog.stdlib.get_logger()
 
 CONTEXT = 300
 """Tasks labelled last that changed ones are judged beside."""
-OVERLAP = timedelta(minutes=2)
-"""Label Studio stamps a change before it commits it: so much is looked at once more."""
-BUSY = Retry(max=2400, interval=3)
-"""Another worker does this work for the project: try again when it is done."""
-
-Look = Callable[[Jobs, "Studio", dict[str, Any], datetime | None], tuple[dict[str, Any], str]]
-"""The work: what became of it, and the newest change that it saw (Label Studio's own stamp)."""
 
 
 def mine_job(project_key: str, project_id: int, generation: int) -> dict[str, Any] | Retry:
     """The RQ job that makes review tasks of what has become hard."""
-    return _work(MINING, project_key, project_id, generation, _mine)
+    return work_on(MINING, project_key, project_id, generation, _mine)
 
 
 def resolve_job(project_key: str, project_id: int, generation: int) -> dict[str, Any] | Retry:
     """The RQ job that writes decisions back; the project is the review project."""
-    return _work(RESOLVING, project_key, project_id, generation, _resolve)
-
-
-def _work(work: Coalesced, key: str, project_id: int, generation: int, look: Look) -> dict[str, Any] | Retry:
-    from ml_backend.jobs import job_settings
-    from ml_backend.studio import Studio
-
-    settings = job_settings()
-    with Jobs(settings) as jobs:
-        changes = jobs.changes(work, key)
-        with changes.working() as ours:
-            if not ours:
-                return BUSY
-            changes.take(generation)
-            studio = Studio.connect(settings)
-            try:
-                project = studio.project(project_id)
-                if project_key(project) != key:
-                    raise StudioNotFound(f"Project {project_id} was deleted and made anew.")
-            except StudioNotFound as error:
-                jobs.state(key).forget()
-                return {"error": error.what}
-            until = read_time(changes.until())
-            try:
-                outcome, newest = look(jobs, studio, project, until - OVERLAP if until else None)
-            except (ConfigError, InputError) as error:  # trying again would change nothing before people mend it
-                log.warning("cannot look at hard cases", project=key, why=str(error))
-                return {"error": error.what}
-            if newest:
-                changes.done_until(newest)
-    log.info("looked at hard cases", work=work.name, project=key, **outcome)
-    return outcome
+    return work_on(RESOLVING, project_key, project_id, generation, _resolve)
 
 
 def _mine(jobs: Jobs, studio: Studio, project: dict[str, Any], since: datetime | None) -> tuple[dict[str, Any], str]:

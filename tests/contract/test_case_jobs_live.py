@@ -18,7 +18,8 @@ from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
 from sdk_scripts import mining
-from sdk_scripts.case_jobs import BUSY, mine_job, resolve_job
+from sdk_scripts.case_jobs import mine_job, resolve_job
+from sdk_scripts.project_jobs import BUSY
 from tests.unit.analysis.exports import SENTIMENT, choice
 
 AUTOMATIC = 'Reviews.\n\ntiebreak hard cases: {"automatic": true, "least_score": 0.5}'
