@@ -44,6 +44,7 @@ def test_a_blind_task_shows_nothing_and_is_recorded_as_blind(
     studio.import_tasks(id, [{"data": {"text": f"This works perfectly, I love it. {n}"}} for n in range(20)])
     arms = Arms("", 0.5)
     tasks = {arms.of(task["id"]): task["id"] for task in studio.tasks(id, data_only=True)}
+    assert encoder.dimension  # it is loaded before Label Studio waits for it, and asks twice
     with serving(settings, encoder) as client:
         studio.add_backend(id, {"url": str(client.base_url).rstrip("/"), "title": "Tiebreak"})
         for arm, picked in (("blind", 0), ("plain", 1)):
