@@ -192,8 +192,8 @@ def routing(document: Mapping[str, Any]) -> None:
         each = today["seconds"] / max(today["requests"], 1)
         typer.echo(
             f"The large model today: {today['requests']:,} requests of {each:.1f} s, "
-            f"{today['input_tokens'] + today['output_tokens']:,} tokens, {today['money']:.4f} money, "
-            f"{today['labels']:,} labels."
+            f"{today['input_tokens'] + today['output_tokens']:,} tokens, {today['labels']:,} labels; by the prices of "
+            f"the policy that is {today['money']:.4f}."
         )
     if document["notes"]:
         print_table(document["notes"], ("reason", "tasks"))
