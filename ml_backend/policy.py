@@ -186,6 +186,12 @@ def without_stop(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", _STOP.sub("", text)).strip()
 
 
+def with_stop(project: Mapping[str, Any], stop: Stop) -> str:
+    """The project's description with the line that keeps auto-accept still."""
+    text = without_stop(str(project.get("description") or ""))
+    return f"{text}\n\ntiebreak auto-accept stopped: {stop.line()}".strip()
+
+
 def without_lines(text: str) -> str:
     return _STOP.sub("", _POLICY.sub("", text))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ml_backend.briefs import note_resumed
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.results import project_key
-from ml_backend.policy import stop_of, without_stop
+from ml_backend.policy import Stop, policy_of, stop_of, with_stop, without_stop
 from sdk_scripts.machine_annotations import written
 
 if TYPE_CHECKING:
@@ -25,19 +25,29 @@ class Undone:
     """Those whose machine annotation went, or would go."""
     kept: list[dict[str, Any]] = field(default_factory=list)
     """`{task, annotation, why}` of those that people changed."""
+    stops: bool = False
+    """Whether auto-accept stops, or would stop, so that it does not write them again."""
 
     @property
     def open(self) -> bool:
-        return not self.applied and bool(self.tasks)
+        return not self.applied and bool(self.tasks or self.stops)
 
     def to_json(self) -> dict[str, Any]:
-        return {"applied": self.applied, "undone": self.tasks, "kept": self.kept}
+        return {"applied": self.applied, "undone": self.tasks, "kept": self.kept, "stops": self.stops}
 
 
 def undo(studio: Studio, project: Mapping[str, Any], *, version: str | None = None, apply: bool = False) -> Undone:
     """Delete the machine annotations (of one model version, where given) that are as they were written, and set their
-    tasks' overlap back; what people changed stays. A second run finds nothing. Raises StudioError."""
+    tasks' overlap back; what people changed stays. A second run finds nothing.
+
+    Without a version auto-accept stops first, until somebody has it go on: it would write them again. Raises
+    StudioError, and ConfigError for a policy that cannot be read.
+    """
     config, found = parse(project["label_config"]), Undone(apply)
+    found.stops = version is None and policy_of(project).accept is not None and stop_of(project) is None
+    if apply and found.stops:
+        stop = Stop(at=now(), version="", audits=0, errors=0, why="It was taken back with `tiebreak route --undo`.")
+        studio.update_project(project["id"], {"description": with_stop(project, stop)})
     for json in studio.annotated(project["id"]):
         for it in written(config, json):
             if version not in (None, it.version):
@@ -59,6 +69,10 @@ def resume(
     promise, and somebody has looked into it. Raises StudioError, ModelUnavailable."""
     stop = stop_of(project)
     if stop is not None and apply:
-        note_resumed(registry, project_key(project), datetime.now(UTC))
+        note_resumed(registry, project_key(project), now())
         studio.update_project(project["id"], {"description": without_stop(str(project["description"]))})
     return {"applied": apply, "stopped": stop.model_dump(mode="json") if stop else None}
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

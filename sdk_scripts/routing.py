@@ -29,7 +29,7 @@ from ml_backend.labeling.errors import ConfigError, ModelUnavailable, UnknownNam
 from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.results import on_screen, project_key, read_time
 from ml_backend.model_registry import ModelRegistry
-from ml_backend.policy import Policy, Stop, policy_of, stop_of, without_stop
+from ml_backend.policy import Policy, Stop, policy_of, stop_of, with_stop
 from ml_backend.prelabelers import signature
 from sdk_scripts.machine_annotations import Accepted, Written, write, written
 from sdk_scripts.prelabel import Superseded
@@ -380,12 +380,6 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
-
-
-def with_stop(project: Mapping[str, Any], stop: Stop) -> str:
-    """The project's description with the line that keeps auto-accept still."""
-    text = without_stop(str(project.get("description") or ""))
-    return f"{text}\n\ntiebreak auto-accept stopped: {stop.line()}".strip()
 
 
 def _answer(config: LabelConfig, name: str, key: str) -> Answer:

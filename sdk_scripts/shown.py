@@ -209,6 +209,8 @@ def undone(document: Mapping[str, Any]) -> None:
 
     say = "deleted" if document["applied"] else "to delete"
     typer.echo(f"{len(document['undone'])} machine annotations {say}.")
+    if document["stops"]:
+        typer.echo(f"Auto-accept {'stops' if document['applied'] else 'would stop'} until `tiebreak route --resume`.")
     if document["kept"]:
         print_table(document["kept"], ("task", "annotation", "why"))
 

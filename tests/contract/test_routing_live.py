@@ -160,6 +160,11 @@ def test_sure_tasks_get_the_machines_annotation_once_and_the_queue_serves_the_ot
     assert not desk.machine()
     assert {task["id"]: task["overlap"] for task in desk.studio.tasks(desk.id)} == before
     assert undo(desk.studio, desk.project, apply=True).tasks == []
+    stopped = desk.route()
+    assert "--undo" in stopped.stop.why
+    assert not desk.machine()
+    resume(desk.studio, ModelRegistry(desk.settings.models), desk.project, apply=True)
+    assert desk.route(apply=False).changes["annotations"] == len(found) - len(audits)
 
 
 def test_wrong_audits_stop_it_the_line_stays_through_sync_and_people_have_it_go_on(make_desk: Any) -> None:
@@ -245,6 +250,8 @@ def test_what_people_touched_is_left_alone_and_what_they_changed_is_not_undone(m
     other = "negative" if "positive" in key else "positive"
     regions = [dict(it) for it in changed.annotation.regions]
     desk.studio.update_annotation(changed.annotation.id, {"result": [{**regions[0], "value": {"choices": [other]}}]})
+    other_version = undo(desk.studio, desk.project, version="few-shot-other", apply=True)
+    assert (other_version.tasks, other_version.stops) == ([], False)
     taken = undo(desk.studio, desk.project, apply=True)
     assert [it["task"] for it in taken.kept] == [changed.task.id]
     assert len(taken.tasks) == len(found) - 1
