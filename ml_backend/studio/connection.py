@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from label_studio_sdk.base_client import LabelStudioBase
 
 ATTEMPTS = 4
+LOOKS = 4
+"""At what was made, where no answer came, before it is made again."""
 BULK_SECONDS = 300.0
 """The least time a bulk import is given: Label Studio does it inside the request."""
 
@@ -123,10 +126,15 @@ class Connection:
         same: Callable[[], dict[str, Any] | None],
         what: str = "",
     ) -> dict[str, Any]:
-        """POST something new. Where no answer came, `same` looks for it among what is there before it is sent again."""
+        """POST something new. Where no answer came, `same` looks for it among what is there before it is sent again; a
+        few times, as Label Studio may still be at it."""
         try:
             return self._call("POST", path, json=fields, what=what)
         except Unsettled:
+            for attempt in range(LOOKS):
+                if (made := same()) is not None:
+                    return made
+                time.sleep(self._pause * 2**attempt)
             return same() or self._call("POST", path, json=fields, what=what)
 
     def _once(
