@@ -17,11 +17,13 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ml_backend.labeling.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
 
 _POLICY = re.compile(r"^[ \t]*tiebreak policy:(?P<json>.*)$", re.MULTILINE)
 _STOP = re.compile(r"^[ \t]*tiebreak auto-accept stopped:(?P<json>.*)$", re.MULTILINE)
@@ -164,13 +166,13 @@ def policy_of(project: Mapping[str, Any]) -> Policy:
     Raises ConfigError where people have edited the line so that it cannot be read.
     """
     line = policy_line(project.get("description"))
-    return Policy() if line is None else _read(Policy, line, "tiebreak policy:", project)
+    return Policy() if line is None else read_line(Policy, line, "tiebreak policy:", project)
 
 
 def stop_of(project: Mapping[str, Any]) -> Stop | None:
     """Why auto-accept stands still; None where it does not. Raises ConfigError as `policy_of`."""
     line = stop_line(project.get("description"))
-    return None if line is None else _read(Stop, line, "tiebreak auto-accept stopped:", project)
+    return None if line is None else read_line(Stop, line, "tiebreak auto-accept stopped:", project)
 
 
 def policy_line(text: object) -> str | None:
@@ -196,10 +198,9 @@ def without_lines(text: str) -> str:
     return _STOP.sub("", _POLICY.sub("", text))
 
 
-M = Any
-
-
-def _read(model: type[M], line: str, what: str, project: Mapping[str, Any]) -> M:
+def read_line(model: type[M], line: str, what: str, project: Mapping[str, Any]) -> M:
+    """What a line of JSON in a project's description says; `what` is the line's beginning. Raises ConfigError where
+    people have edited it so that it cannot be read."""
     try:
         return model.model_validate_json(line)
     except ValidationError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ml_backend.labeling.arms import Arms, sealed
+from ml_backend.labeling.arms import NO_SECRET, Arms, sealed
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer
 from ml_backend.labeling.results import on_screen, write_answers
@@ -18,7 +18,6 @@ SEEDED_SCORE = 0.4
 """A seeded prediction's score is drawn between that (or one in the number of labels, which no likeliest label falls
 short of) and the confidence: people mostly see doubtful tasks, and one that is sure of itself would come last in their
 queue, and stand out."""
-NO_ARMS = Arms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Shown:
         return round(min(self.scores.values()), 6)
 
 
-def shown(config: LabelConfig, given: Mapping[str, Given], task: int | None, arms: Arms = NO_ARMS) -> Shown | None:
+def shown(config: LabelConfig, given: Mapping[str, Given], task: int | None, arms: Arms = NO_SECRET) -> Shown | None:
     """None where no answer is on the screen. `task` is Label Studio's id: without one the task is in no experiment."""
     found = _on_screen(config, given)
     if not found.answers or task is None or not arms.any:
@@ -70,7 +69,7 @@ def shown(config: LabelConfig, given: Mapping[str, Given], task: int | None, arm
 
 
 def prediction(
-    config: LabelConfig, it: Shown, version: str, task: int | None = None, arms: Arms = NO_ARMS
+    config: LabelConfig, it: Shown, version: str, task: int | None = None, arms: Arms = NO_SECRET
 ) -> dict[str, Any]:
     """As Label Studio takes it: `{"result": […], "score": …, "model_version": …}`."""
     result = [] if it.blind else write_answers(config, it.answers, it.scores)

@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ml_backend.labeling.config import PATH_SEPARATOR, LabelConfig
-from ml_backend.labeling.errors import ConfigError
 from ml_backend.labeling.kinds.rating import most_stars
+from ml_backend.policy import read_line
 from sdk_scripts.manifest_section import Section
 from sdk_scripts.marks import read_standard
 
@@ -148,17 +148,7 @@ def standard_of(project: Mapping[str, Any]) -> Standard:
     Raises ConfigError where people have edited the line so that it cannot be read.
     """
     line = read_standard(project.get("description"))
-    if line is None:
-        return Standard()
-    try:
-        return Standard.model_validate_json(line)
-    except ValidationError as error:
-        reasons = [f"{'.'.join(map(str, it['loc'])) or 'the line'}: {it['msg']}" for it in error.errors()[:10]]
-        raise ConfigError(
-            f"The line `tiebreak hard cases:` in the description of project {project.get('id')} cannot be read:",
-            reasons,
-            mend="Run `tiebreak sync` with the project's manifest and --apply, or remove the line.",
-        ) from None
+    return Standard() if line is None else read_line(Standard, line, "tiebreak hard cases:", project)
 
 
 def shown(line: str | None) -> str | None:
