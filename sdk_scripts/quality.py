@@ -43,7 +43,13 @@ class Gold(Section):
     share: float = Field(default=0.02, ge=0, le=0.5, description="of the tasks after those")
     pass_mark: float = Field(default=0.8, gt=0, lt=1, description="share of right answers that is good enough")
     certainty: float = Field(default=0.95, ge=0.5, lt=1, description="of the interval that passes or fails somebody")
+    least: int = Field(default=20, ge=11, le=1000, description="answers before anybody passes or fails")
+    days: int = Field(default=90, ge=1, le=3650, description="that an answer counts, and that make somebody active")
+    near: float = Field(
+        default=0.2, ge=0, lt=1, description="distance from the right answer that still is right, of spans and the like"
+    )
     most_exposures: int = Field(default=50, ge=1, le=10_000, description="annotators that see one question")
+    rest_hours: float = Field(default=1, ge=0, le=24 * 31, description="before a question is asked again, once known")
 
 
 class Lot(Section):

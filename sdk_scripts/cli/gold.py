@@ -1,0 +1,44 @@
+"""Gold questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from sdk_scripts.cli.app import app
+from sdk_scripts.cli.options import CLEAN, FINDINGS, Json, Project, live_project, read_settings, result, say
+
+
+@app.command()
+def gold(
+    project: Project,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; otherwise say what would be done.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask annotators questions whose answer is known, score them by it, and retire those that have had their day."""
+    from sdk_scripts.gold import tend_gold
+
+    settings = read_settings()
+    studio, fields = live_project(project, settings)
+    tended = tend_gold(studio, fields, settings, apply=apply, report=say)
+    for note in tended.notes:
+        say(note)
+    result(tended.to_json(), as_json, _show)
+    raise typer.Exit(FINDINGS if tended.pending or tended.failed else CLEAN)
+
+
+def _show(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.tables import print_table
+
+    tables = {
+        "annotators": ["annotator", "control", "asked", "right", "low", "high", "verdict", "harm"],
+        "questions": ["case", "control", "task", "state", "severity", "exposures", "asked", "right", "open_for", "why"],
+        "changes": ["action", "task", "case", "overlap", "detail"],
+    }
+    for name, columns in tables.items():
+        if document[name]:
+            print_table(document[name], columns, title=name)
+    if document["changes"] and not document["applied"]:
+        say("Nothing was changed: do it with --apply.")
