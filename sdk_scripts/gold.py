@@ -85,6 +85,7 @@ class Tended:
             "severity": it.severity,
             "since": it.since.isoformat() if it.since else None,
             "exposures": self.exposures.get(task, 0),
+            "last": it.answers[-1].at.isoformat() if it.answers else None,
             "asked": len(it.answers),
             "right": sum(answer.right for answer in it.answers),
             "open_for": self.slots.of.get(task, 0),

@@ -6,9 +6,12 @@ Many questions are tried at once, so each test is corrected for their number (Ho
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -73,13 +76,14 @@ def _leaked(questions: Sequence[Question], usual: Mapping[str, float]) -> Iterab
     from scipy.stats import fisher_exact, mannwhitneyu
 
     tested: list[tuple[float, Retired | None]] = []
+    learning = _learning(questions)
     for it in questions:
         if len(it.answers) < LEAST:
             continue
         middle = len(it.answers) // 2
         early, late = it.answers[:middle], it.answers[middle:]
         before, after = _share(early), _share(late)
-        learned = _learned(it, late[0], questions)
+        learned = learning(it, late[0].at)
         table = [[_right(late), len(late) - _right(late)], [_right(early), len(early) - _right(early)]]
         p = float(fisher_exact(table, alternative="greater").pvalue)
         why = f"{after:.0%} of the late answers are right, {before:.0%} of the early ones were."
@@ -112,7 +116,7 @@ def _contested(questions: Sequence[Question], gold: Gold) -> Iterable[Retired]:
     return _beyond_chance(tested)
 
 
-def _good_without(questions: Sequence[Question], gold: Gold) -> Any:
+def _good_without(questions: Sequence[Question], gold: Gold) -> Callable[[str, Question], bool]:
     """(annotator, question) -> whether they are right often enough in all the others."""
     asked: Counter[str] = Counter()
     right: Counter[str] = Counter()
@@ -131,11 +135,20 @@ def _good_without(questions: Sequence[Question], gold: Gold) -> Any:
     return good
 
 
-def _learned(question: Question, late: Answered, questions: Sequence[Question]) -> float:
-    """How much better the other questions are answered since."""
-    others = [answer for it in questions if it is not question for answer in it.answers]
-    before, since = [it for it in others if it.at < late.at], [it for it in others if it.at >= late.at]
-    return _share(since) - _share(before) if before and since else 0.0
+def _learning(questions: Sequence[Question]) -> Callable[[Question, datetime], float]:
+    """(question, time) -> how much better the other questions are answered since."""
+    every = sorted((it.at, it.right) for question in questions for it in question.answers)
+    times = [at for at, _ in every]
+    rights = [0, *accumulate(right for _, right in every)]
+
+    def learned(question: Question, at: datetime) -> float:
+        place, own = bisect_left(times, at), [it for it in question.answers if it.at < at]
+        before, right_before = place - len(own), rights[place] - _right(own)
+        since = len(every) - len(question.answers) - before
+        right_since = rights[-1] - _right(question.answers) - right_before
+        return right_since / since - right_before / before if before and since else 0.0
+
+    return learned
 
 
 def _beyond_chance(tested: Sequence[tuple[float, Retired | None]]) -> Iterable[Retired]:

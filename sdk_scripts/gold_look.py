@@ -14,7 +14,7 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.results import Annotation
 from sdk_scripts.gold_lifecycle import Retired, retired
 from sdk_scripts.gold_plan import Person, Slots, items_of, plan_slots
-from sdk_scripts.gold_questions import Question, kept_of, read_questions
+from sdk_scripts.gold_questions import RETIRED, Question, kept_of, read_questions
 from sdk_scripts.gold_scores import Score, scores
 from sdk_scripts.gold_tasks import decision_regions
 
@@ -136,7 +136,7 @@ class Look:
     @property
     def managed(self) -> list[int]:
         """The tasks whose overlap is to be as the plan says."""
-        ours = {it.task for it in self.questions if it.since and it.task and it.state not in ("leaked", "contested")}
+        ours = {it.task for it in self.questions if it.since and it.task and it.state not in RETIRED}
         retiring = {it.question.task for it in self.retired}
         return sorted((ours - retiring | self.slots.of.keys()) - {None})
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Why = Literal["", "leaked", "contested", "worn out"]
 State = Literal["gold", "new", "stale", "expired", "disputed", "leaked", "contested", "worn out"]
 
+RETIRED: tuple[Why, ...] = ("leaked", "contested", "worn out")
 GOLD = "gold"
 """Key in a case's data of what is kept about it as a question."""
 SEVERITIES = {"low": 1.0, "medium": 2.0, "high": 3.0}
@@ -119,7 +120,7 @@ def kept_of(case: Case) -> Kept:
     return Kept(
         since=read_time(about.get("since")),
         key=str(about.get("key") or ""),
-        why=why if why in ("leaked", "contested", "worn out") else "",
+        why=next((it for it in RETIRED if it == why), ""),
         detail=str(retired.get("detail") or "")[:500],
         until=read_time(retired.get("at")),
         half=retired.get("half") is True,
