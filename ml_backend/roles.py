@@ -4,6 +4,8 @@ tiebreak: hard-cases-of-12                  the review project of project 12
 tiebreak cases: product_reviews             a case library
 tiebreak hard cases: {"automatic": true}    a source project whose hard cases are found and resolved by themselves
 tiebreak policy: {"automatic": true}        a source project whose tasks are routed by themselves
+tiebreak quality: {"automatic": true}       a source project that workers inspect
+tiebreak satellite: {"source": "12.1764…"}  a round, a course or the feedback of project 12
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ REVIEWS_OF = "hard-cases-of-"
 _REVIEW = re.compile(rf"^[ \t]*tiebreak: {REVIEWS_OF}(?P<id>[1-9]\d{{0,17}})(?: \([^()\n]*\))?[ \t]*$", re.MULTILINE)
 _LIBRARY = re.compile(r"^[ \t]*tiebreak cases: \S+[ \t]*$", re.MULTILINE)
 _STANDARD = re.compile(r"^[ \t]*tiebreak hard cases: (?P<json>\{.*\})[ \t]*$", re.MULTILINE)
+_QUALITY = re.compile(r"^[ \t]*tiebreak quality: (?P<json>\{.*\})[ \t]*$", re.MULTILINE)
+_SATELLITE = re.compile(r"^[ \t]*tiebreak satellite: \{.*\}[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,15 @@ class Role:
     automatic: bool = False
     routed: bool = False
     """Whether workers carry out its policy."""
+    monitored: bool = False
+    """Whether workers inspect it."""
+    satellite: bool = False
+    """A round, a course or the feedback of another project."""
 
     @property
     def learns(self) -> bool:
         """Whether people label it for a model to learn from."""
-        return self.reviews_of is None and not self.library
+        return self.reviews_of is None and not self.library and not self.satellite
 
 
 def role_of(project: Mapping[str, Any]) -> Role:
@@ -47,8 +55,10 @@ def role_of(project: Mapping[str, Any]) -> Role:
     return Role(
         reviews_of=int(reviews[-1]["id"]) if reviews else None,
         library=bool(_LIBRARY.search(text)),
-        automatic=_automatic(text),
+        automatic=_automatic(_STANDARD, text),
         routed=_routed(project),
+        monitored=_automatic(_QUALITY, text),
+        satellite=bool(_SATELLITE.search(text)),
     )
 
 
@@ -59,8 +69,8 @@ def _routed(project: Mapping[str, Any]) -> bool:
         return False
 
 
-def _automatic(text: str) -> bool:
-    found = list(_STANDARD.finditer(text))
+def _automatic(line: re.Pattern[str], text: str) -> bool:
+    found = list(line.finditer(text))
     try:
         said = json.loads(found[-1]["json"]) if found else None
     except (ValueError, RecursionError):

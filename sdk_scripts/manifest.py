@@ -30,6 +30,7 @@ from sdk_scripts.guidelines import MAX_CHARACTERS, instructions_html
 from sdk_scripts.manifest_errors import dotted, reasons
 from sdk_scripts.manifest_schema import Project, TaskSource
 from sdk_scripts.marked_yaml import MarkedYaml, YamlProblem, read_yaml
+from sdk_scripts.quality import Quality, read_quality
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Manifest:
     label_config: str
     instructions: str | None
     """HTML, or None where the manifest names no guidelines."""
+    quality: Quality | None = None
+    """What its rules.yaml says."""
 
     @property
     def name(self) -> str:
@@ -91,11 +94,13 @@ def load_manifest(path: Path) -> Manifest:
         problems += _policy_problems(path, project, marked)
     if problems:
         raise _cannot_be_used(path, problems)
+    watched = None if project.quality is None else read_quality(path.parent / project.quality, parsed)
     return Manifest(
         path=path,
         project=project,
         label_config=(config or "").strip(),
         instructions=None if guidelines is None else instructions_html(guidelines),
+        quality=watched,
     )
 
 

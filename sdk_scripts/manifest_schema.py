@@ -206,6 +206,7 @@ class Project(Section):
     tasks: tuple[TaskSource, ...] = ()
     hard_cases: Standard | None = None
     policy: Policy | None = None
+    quality: Path | None = Field(None, description="a rules.yaml: what is watched in the labels")
 
     @field_validator("title", "description")
     @classmethod

@@ -5,7 +5,8 @@ A project bears it as the last line of its description, an ML backend likewise, 
 and took over says `(adopted)` and is never deleted either.
 
 Above a project's mark may stand lines `tiebreak hard cases: {JSON}`, its standard for hard cases (`standards`), and
-`tiebreak policy: {JSON}`, who decides (`ml_backend.policy`), with the line that says why auto-accept stopped.
+`tiebreak policy: {JSON}`, who decides (`ml_backend.policy`), with the line that says why auto-accept stopped, and
+`tiebreak quality: {JSON}`, what is watched in the labels (`quality`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ MOST_A_BATCH = 2000
 
 _LINE = re.compile(rf"^[ \t]*tiebreak: (?P<name>{NAME})(?: \((?P<notes>[^()\n]*)\))?[ \t]*$", re.MULTILINE)
 _STANDARD = re.compile(r"^[ \t]*tiebreak hard cases:(?P<json>.*)$", re.MULTILINE)
+_QUALITY = re.compile(r"^[ \t]*tiebreak quality:(?P<json>.*)$", re.MULTILINE)
 _CREDENTIALS = re.compile(r"\bcredentials ([0-9a-f]{8})\b")
 _LABELING = re.compile(r"\bbatch (\d{1,6}), exploration (0(?:\.\d{1,4})?|1)(?:, most annotations (\d{1,4}))?")
 
@@ -84,16 +86,29 @@ def read_standard(text: object) -> str | None:
     return lines[-1]["json"].strip() if lines else None
 
 
+def read_quality_line(text: object) -> str | None:
+    """Likewise of `tiebreak quality:`."""
+    lines = list(_QUALITY.finditer(text)) if isinstance(text, str) else []
+    return lines[-1]["json"].strip() if lines else None
+
+
 def unmarked(text: object) -> str:
     """A text without its mark lines: what people wrote."""
-    return without_lines(_STANDARD.sub("", _LINE.sub("", text))).strip() if isinstance(text, str) else ""
+    return (
+        without_lines(_QUALITY.sub("", _STANDARD.sub("", _LINE.sub("", text)))).strip() if isinstance(text, str) else ""
+    )
 
 
 def marked(
-    text: str, mark: Mark, standard: str | None = None, policy: str | None = None, stop: str | None = None
+    text: str,
+    mark: Mark,
+    standard: str | None = None,
+    policy: str | None = None,
+    stop: str | None = None,
+    quality: str | None = None,
 ) -> str:
     """A text with this mark, and no other, as its last line, below the lines of JSON that there are."""
-    said = {"hard cases": standard, "policy": policy, "auto-accept stopped": stop}
+    said = {"hard cases": standard, "quality": quality, "policy": policy, "auto-accept stopped": stop}
     lines = [*(f"tiebreak {name}: {json}" for name, json in said.items() if json is not None), str(mark)]
     written = unmarked(text)
     return "\n".join([written, "", *lines] if written else lines)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sdk_scripts.another_label import AnotherLabel
 from sdk_scripts.evidence import Evidence
-from sdk_scripts.hard_cases import HardCase, HardCases, find_hard_cases
+from sdk_scripts.hard_cases import HardCase, HardCases, Reason, find_hard_cases
 from sdk_scripts.review_cases import CaseFacts
 from sdk_scripts.review_plan import Planner, ReviewPlan, to_take_back
 from sdk_scripts.review_project import Pushed, ReviewProject, is_review_project, review_source
 from sdk_scripts.review_tasks import build_review_tasks, reseated
 from sdk_scripts.signal_weights import learn_weights
-from sdk_scripts.signals import SIGNALS
+from sdk_scripts.signals import SIGNALS, Suspicion
 from sdk_scripts.standards import standard_of
 
 if TYPE_CHECKING:
@@ -58,6 +58,31 @@ def mine(
         placing = _Placing(dataset, settings, CaseFacts(evidence, found.weights), only, report)
         found = replace(found, review=(placing.push if apply else placing.look)(found.items, most))
     return replace(found, items=found.items[: most if apply else budget])
+
+
+def review_tasks_for(
+    dataset: Dataset,
+    settings: Settings,
+    suspicions: Mapping[int, Suspicion],
+    *,
+    signal: str,
+    budget: int | None = None,
+    apply: bool = False,
+    evidence: Evidence | None = None,
+    report: Report = lambda message: None,
+) -> Pushed:
+    """Review tasks for just these tasks (id -> why), under the name of what asked for them; those that have theirs
+    already keep it. Without `apply`, what would be made. Raises InputError for a dataset that can have no reviews."""
+    review_source(dataset)
+    evidence = evidence or Evidence.collect(dataset, settings)
+    cases = [
+        HardCase(task, it.score, (Reason(signal, it.score, it.detail, it.control),), evidence.severity_of(task))
+        for task, it in suspicions.items()
+        if task in evidence.tasks
+    ]
+    cases.sort(key=lambda case: (-case.harm, case.task))
+    placing = _Placing(dataset, settings, CaseFacts(evidence, {signal: 1.0}), suspicions.keys(), report)
+    return (placing.push if apply else placing.look)(cases, budget or evidence.standard.budget.a_run)
 
 
 def learned_weights(dataset: Dataset, settings: Settings) -> dict[str, float]:

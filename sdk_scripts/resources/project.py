@@ -16,7 +16,7 @@ from sdk_scripts import standards
 from sdk_scripts.dropped_labels import dropped, usages
 from sdk_scripts.guidelines import same_html
 from sdk_scripts.manifest import Manifest
-from sdk_scripts.marks import Labeling, Mark, marked, read_mark, read_standard, unmarked
+from sdk_scripts.marks import Labeling, Mark, marked, read_mark, read_quality_line, read_standard, unmarked
 from sdk_scripts.plan import Diff, Draft, Refusal, created, diffs
 
 SAMPLING = {
@@ -93,7 +93,8 @@ def wanted_fields(manifest: Manifest, current: Mapping[str, Any] | None) -> dict
     standard = project.hard_cases.line() if project.hard_cases else None
     policy = project.policy.line() if project.policy else None
     stop = stop_line((current or {}).get("description")) if project.policy and project.policy.accept else None
-    fields["description"] = marked(written, Mark(manifest.name, labeling=labeling), standard, policy, stop)
+    quality = manifest.quality.line() if manifest.quality else None
+    fields["description"] = marked(written, Mark(manifest.name, labeling=labeling), standard, policy, stop, quality)
     fields["label_config"] = manifest.label_config
     if manifest.instructions is not None:
         fields["expert_instruction"] = manifest.instructions
@@ -146,7 +147,14 @@ def _shown(fields: Mapping[str, Diff]) -> dict[str, Diff]:
         hard = Diff(standards.shown(read_standard(about.before)), standards.shown(read_standard(about.after)))
         who = Diff(standards.shown(policy_line(about.before)), standards.shown(policy_line(about.after)))
         stop = Diff(standards.shown(stop_line(about.before)), standards.shown(stop_line(about.after)))
-        lines = {"labeling": says, "hard_cases": hard, "policy": who, "auto-accept stopped": stop}
+        watched = [standards.shown(read_quality_line(text)) for text in (about.before, about.after)]
+        lines = {
+            "labeling": says,
+            "hard_cases": hard,
+            "quality": Diff(*watched),
+            "policy": who,
+            "auto-accept stopped": stop,
+        }
         kept = {name: diff for name, diff in lines.items() if diff.before != diff.after}
         shown["description"] = Diff(unmarked(about.before) or None, unmarked(about.after) or None)
         if kept and shown["description"].before == shown["description"].after:

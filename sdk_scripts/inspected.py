@@ -1,0 +1,166 @@
+"""What inspection rules look at: who answered what, when, how fast, and what is right; each worked out once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+import polars as pl
+
+from ml_backend.labeling.config import Control
+from ml_backend.labeling.judgements import decisions
+from ml_backend.labeling.kinds import string, values
+from ml_backend.labeling.results import Annotation
+from ml_backend.prelabelers import options
+from sdk_scripts.evidence import Evidence
+from sdk_scripts.quality import Quality
+
+PAUSE = timedelta(minutes=30)
+"""A longer one ends a session."""
+
+_AT = pl.coalesce("updated_at", "created_at")
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """Lazily computed tables of one dataset, shared by all rules."""
+
+    evidence: Evidence
+    quality: Quality = field(default_factory=Quality)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @cached_property
+    def controls(self) -> dict[str, Control]:
+        """Those with labels, whose answers of two people are the same or not."""
+        return {control.name: control for control in self.evidence.config.answerable if options(control)}
+
+    @property
+    def texts(self) -> dict[int, str]:
+        return self.evidence.texts
+
+    @property
+    def all_judgements(self) -> pl.DataFrame:
+        """`labeling.judgements.SCHEMA`: void and seeded ones, too, and decisions of reviews."""
+        return self.evidence.all_judgements
+
+    @cached_property
+    def gold(self) -> dict[tuple[str, int], str]:
+        """(control, task) -> key of the answer that is known to be right: a review decided it."""
+        known = decisions(self.all_judgements).select("control", "task", "answer")
+        return {(control, task): answer for control, task, answer in known.iter_rows()}
+
+    @cached_property
+    def judgements(self) -> pl.DataFrame:
+        """People's last judgements (`labeling.judgements.SCHEMA`; none void), in order of annotator and time, with
+
+        at        when it was given; null where nothing says
+        truth     key of the answer that is known to be right, else null
+        others    key of what most of the others say; null on a tie, and where nobody else answered
+        others_n  how many others answered
+        severity  of the task, > 0; 1 is usual
+        """
+        table = self.evidence.judgements.with_columns(at=_AT)
+        gold = pl.DataFrame(
+            [(control, task, answer) for (control, task), answer in self.gold.items()],
+            schema={"control": pl.String, "task": pl.Int64, "truth": pl.String},
+            orient="row",
+        )
+        severity = self.evidence.severity_of
+        severities = {task: severity(task) for task in table["task"].unique().to_list()}
+        return (
+            _with_others(table)
+            .join(gold, on=["control", "task"], how="left")
+            .with_columns(
+                severity=pl.col("task").replace_strict(severities, default=1.0, return_dtype=pl.Float64)
+                if severities
+                else pl.lit(1.0)
+            )
+            .sort("annotator", "at", "annotation", "control", nulls_last=False)
+        )
+
+    @cached_property
+    def annotations(self) -> pl.DataFrame:
+        """A row an annotation of a person, in order of annotator and time, skipped tasks too:
+
+        task, annotation, annotator, at, lead_time (seconds), skipped, answers (controls answered), shown (a prediction
+        was on the screen), characters (of the task's text), position (0.. of the annotator's), session (0.. of the
+        annotator's; PAUSE ends one)
+        """
+        rows = [
+            (
+                task.id,
+                it.id,
+                it.person,
+                it.updated_at or it.created_at,
+                it.lead_time,
+                it.cancelled,
+                _answered(it),
+                bool(it.shown and it.shown.regions),
+                len(self.texts.get(task.id, "")),
+            )
+            for task in self.evidence.tasks.values()
+            for it in task.annotations
+            if it.person and not it.decided and not it.automatic
+        ]
+        table = pl.DataFrame(rows, schema=_ANNOTATIONS, orient="row").sort("annotator", "at", "annotation")
+        paused = (pl.col("at").diff() > PAUSE).fill_null(False)
+        return table.with_columns(
+            position=pl.int_range(pl.len(), dtype=pl.Int64).over("annotator"),
+            session=paused.cast(pl.Int64).cum_sum().over("annotator"),
+        )
+
+    def words_of(self, annotation: Annotation, control: str) -> str:
+        """What somebody wrote into a TextArea."""
+        regions = [it for it in annotation.regions if it.get("from_name") == control]
+        said = [value.get("text") for value in values(regions)]
+        found = [string(line) for text in said for line in (text if isinstance(text, list) else [text])]
+        return "\n".join(filter(None, found)).strip()
+
+
+_ANNOTATIONS: dict[str, pl.DataType] = {
+    "task": pl.Int64(),
+    "annotation": pl.Int64(),
+    "annotator": pl.String(),
+    "at": pl.Datetime("ms", "UTC"),
+    "lead_time": pl.Float64(),
+    "skipped": pl.Boolean(),
+    "answers": pl.Int64(),
+    "shown": pl.Boolean(),
+    "characters": pl.Int64(),
+}
+
+
+def _answered(annotation: Annotation) -> int:
+    return len({str(it.get("from_name")) for it in annotation.regions})
+
+
+def _with_others(table: pl.DataFrame) -> pl.DataFrame:
+    """With what most of the others say (`others`) and how many they are (`others_n`): counted once for each answer,
+    less the judgement's own."""
+    item = ["control", "task"]
+    counted = table.group_by(*item, "answer").len("votes").sort("votes", "answer", descending=[True, False])
+    ranked = counted.group_by(item, maintain_order=True).agg(
+        first=pl.col("answer").first(),
+        second=pl.col("answer").get(1, null_on_oob=True),
+        first_votes=pl.col("votes").first().cast(pl.Int64),
+        second_votes=pl.col("votes").get(1, null_on_oob=True).fill_null(0).cast(pl.Int64),
+        third_votes=pl.col("votes").get(2, null_on_oob=True).fill_null(0).cast(pl.Int64),
+        all=pl.col("votes").sum().cast(pl.Int64),
+    )
+    mine = pl.col("answer") == pl.col("first")
+    own = (pl.col("answer") == pl.col("second")).fill_null(False).cast(pl.Int64)
+    left, second, third = pl.col("first_votes") - 1, pl.col("second_votes"), pl.col("third_votes")
+    others = (
+        pl.when(mine & (left > second))
+        .then("first")
+        .when(mine & (second > left) & (second > third))
+        .then("second")
+        .when(~mine & (pl.col("first_votes") > pl.max_horizontal(second - own, third)))
+        .then("first")
+    )
+    return (
+        table.join(ranked, on=item, how="left")
+        .with_columns(others=others, others_n=pl.col("all") - 1)
+        .drop("first", "second", "first_votes", "second_votes", "third_votes", "all")
+    )
