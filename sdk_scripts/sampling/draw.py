@@ -25,13 +25,18 @@ if TYPE_CHECKING:
     from sdk_scripts.sources import Dataset
 
 
-def without_truth(dataset: Dataset) -> Dataset:
-    """What people labelled, without what is known to be right: decisions of reviews and ground truth."""
-    tasks = [
-        replace(task, annotations=tuple(it for it in task.annotations if not (it.decided or it.ground_truth)))
-        for task in dataset.tasks
-    ]
-    return replace(dataset, tasks=tasks)
+def apart(dataset: Dataset) -> tuple[Dataset, Dataset]:
+    """What people labelled, and what is known to be right: decisions of reviews, and ground truth beside other answers
+    to the same task. Where all answers are ground truth, they are labels: Label Studio makes that of what is
+    imported."""
+    labelled, known = [], []
+    for task in dataset.tasks:
+        people = [it for it in task.annotations if not it.decided]
+        gold = any(not it.ground_truth for it in people if not it.cancelled)
+        right = [it for it in task.annotations if it.decided or (gold and it.ground_truth)]
+        labelled.append(replace(task, annotations=tuple(it for it in task.annotations if it not in right)))
+        known.append(replace(task, annotations=tuple(right)))
+    return replace(dataset, tasks=labelled), replace(dataset, tasks=known)
 
 
 def lot_control(evidence: Evidence, name: str | None) -> Control:

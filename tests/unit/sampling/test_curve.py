@@ -6,7 +6,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sdk_scripts.sampling.curve import Curve, text_plot
@@ -27,7 +27,6 @@ PLANS = st.one_of(
 
 
 @given(PLANS)
-@settings(deadline=None)
 def test_acceptance_falls_from_certain_to_impossible_as_the_lot_gets_worse(plan: Plan) -> None:
     chances = Curve(plan).accepted(np.unique(np.linspace(0, plan.lot, 200).astype(int)))
     assert chances[0] == 1
@@ -36,7 +35,6 @@ def test_acceptance_falls_from_certain_to_impossible_as_the_lot_gets_worse(plan:
 
 
 @given(PLANS)
-@settings(deadline=None)
 def test_what_goes_out_is_never_worse_than_what_came_in_nor_than_the_limit(plan: Plan) -> None:
     curve = Curve(plan)
     bad = np.unique(np.linspace(0, plan.lot, 50).astype(int))
@@ -47,7 +45,6 @@ def test_what_goes_out_is_never_worse_than_what_came_in_nor_than_the_limit(plan:
 
 
 @given(LOTS, st.floats(0, 0.3), st.floats(0.001, 0.5))
-@settings(deadline=None)
 def test_a_zero_acceptance_sample_keeps_the_consumers_risk_and_one_unit_less_would_not(lot, tolerated, risk) -> None:
     plan = zero_acceptance(lot, tolerated=tolerated, risk=risk)
     bad = min(lot, int(np.floor(tolerated * lot + 1e-9)) + 1)

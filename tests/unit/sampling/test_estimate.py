@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sdk_scripts.sampling.estimate import Counted, Estimate, bounds, recall, share
@@ -18,7 +18,6 @@ def counted(draw: st.DrawFn) -> Counted:
 
 
 @given(st.lists(counted(), min_size=1, max_size=3))
-@settings(deadline=None)
 def test_the_interval_holds_the_estimate_within_what_is_possible(strata) -> None:
     found = share(strata)
     units = sum(it.units for it in strata)
