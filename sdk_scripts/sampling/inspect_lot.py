@@ -17,6 +17,7 @@ from sdk_scripts.decisions import read_reviews
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.mining import review_tasks_for
 from sdk_scripts.quality import Quality, quality_of
+from sdk_scripts.review_plan import DRAWN
 from sdk_scripts.review_project import WAIT_SECONDS, Pushed, ReviewProject, review_source
 from sdk_scripts.sampling.draw import apart, draw, lot_control
 from sdk_scripts.sampling.lots import Lot, Lots, checked
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
     from ml_backend.settings import Settings
     from sdk_scripts.sources import Dataset
 
-SIGNAL = "lot"
-"""What review tasks of a sample name as their reason."""
-DRAWN = 0.5
-"""The score of that reason: nothing speaks against the label."""
+SCORE = 0.5
+"""Of the reason that a sample's review tasks name: nothing speaks against the label, nor for it."""
 
 Report = Callable[[str], object]
 
@@ -224,12 +223,12 @@ def _reviewed(
     report: Report,
 ) -> Pushed:
     why = f"Drawn at random to inspect lot {lot.name}: is its label right?"
-    suspicions: Mapping[int, Suspicion] = {task: Suspicion(DRAWN, why, lot.control) for task in tasks}
+    suspicions: Mapping[int, Suspicion] = {task: Suspicion(SCORE, why, lot.control) for task in tasks}
     return review_tasks_for(
         dataset,
         settings,
         suspicions,
-        signal=SIGNAL,
+        signal=DRAWN,
         budget=len(suspicions),
         apply=apply,
         evidence=evidence,
