@@ -38,6 +38,7 @@ CONFIG = f"""<View>
   <Style>
     .tb-card {{ border: 1px solid var(--color-neutral-border, #ddd); border-radius: 8px; padding: .75rem 1rem; margin-bottom: .75rem }}
     .tb-soft {{ opacity: .65 }}
+    .tb-list {{ margin: .5rem 0; padding-left: 1.1rem; list-style: disc }}
   </Style>
   <Header value="$title" size="4"/>
   <View className="tb-card">
@@ -60,7 +61,7 @@ _PANEL = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=Tru
 <p><b>{{ size }}</b> {{ "comment" if size == 1 else "comments" }} of {{ people }} {{ "annotator" if people == 1 else
 "annotators" }}, {{ kind }}{% if pair %}; {{ pair[0] }}: they say {{ pair[1] }}, the others {{ pair[2] }}{% endif %}
 {% if times %}; {{ times }}{% endif %}</p>
-<ul>{% for one in examples %}
+<ul class="tb-list">{% for one in examples %}
 <li>{{ one.text or "(nothing written)" }} <span class="tb-soft">
 <a href="{{ one.link }}" target="_blank" rel="noopener">task {{ one.task }}</a></span></li>
 {% endfor %}</ul>
