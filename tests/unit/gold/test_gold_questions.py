@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from unit.analysis.exports import EVERY_KIND, annotation, choice, dataset, task
 
+from ml_backend.examples import settled_answers
 from ml_backend.labeling.arms import NO_SECRET
+from ml_backend.labeling.judgements import judgements, latest
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.gold_look import Look
 from sdk_scripts.gold_questions import Question, read_questions, severity_of
 from sdk_scripts.quality import Gold
+from sdk_scripts.signals import SIGNALS
 from sdk_scripts.sources import Dataset
 from tests.unit.gold.asked import NOW, RIGHT, SINCE, case
 
@@ -119,3 +122,16 @@ def test_a_wrong_answer_to_gold_leaves_the_decision_settled() -> None:
     before = Evidence(asked(said(20, 1, "positive", -0.5)))
     before.__dict__["_library"] = [case(1, about=BEGUN)]
     assert before.settled == frozenset()
+
+
+def test_wrong_answers_to_gold_change_neither_what_a_model_learns_nor_how_it_compares_with_tasks_like_it() -> None:
+    wrong = [said(20 + who, who, "positive", who) for who in (1, 2, 3)]
+    alike = [annotation(30 + who, who, choice("sentiment", "negative")) for who in (4, 5)]
+    made = dataset([task(1, "It broke on day one.", [decided(), *wrong]), task(2, "It broke on day one.", alike)])
+    learned = settled_answers(latest(judgements(made.tasks, made.config)), made.config).sort("task")
+    assert learned["answer"].to_list() == [RIGHT, RIGHT]
+    assert learned["confidence"][0] == 1
+    evidence = Evidence(made)
+    evidence.__dict__["_library"] = [case(1, about=BEGUN)]
+    assert SIGNALS["near_duplicates"](evidence) == {}
+    assert 1 not in SIGNALS["disagreement"](evidence)
