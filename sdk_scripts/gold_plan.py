@@ -4,7 +4,8 @@ The first questions are the same for everybody: they stay open until they are wo
 them first. After those an annotator's questions come at places that are drawn from a keyed hash, one in each stretch of
 1 / share tasks, and so are the questions themselves: nobody without the secret can tell which is the next, and every
 process comes to the same. Label Studio assigns no task to anybody, so a question opened for one annotator may be taken
-by another who has not seen it; who it was meant for then gets another.
+by another who has not seen it; who it was meant for then gets another. Where a task takes three annotators or more,
+Label Studio first finishes the tasks with the most annotations, and a question may have to wait for them.
 """
 
 from __future__ import annotations

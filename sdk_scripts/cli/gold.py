@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from sdk_scripts.cli.app import app
 from sdk_scripts.cli.options import CLEAN, FINDINGS, Json, Project, live_project, read_settings, result, say
+
+WORST = 3
+"""Mistakes listed for each annotator."""
 
 
 @app.command()
@@ -32,13 +35,20 @@ def gold(
 def _show(document: Mapping[str, Any]) -> None:
     from sdk_scripts.tables import print_table
 
+    worst = [{**it, "wrong": _wrong(it["mistakes"])} for it in document["annotators"]]
     tables = {
-        "annotators": ["annotator", "control", "asked", "right", "low", "high", "verdict", "harm"],
+        "annotators": ["annotator", "control", "asked", "right", "low", "high", "verdict", "harm", "wrong"],
         "questions": ["case", "control", "task", "state", "severity", "exposures", "asked", "right", "open_for", "why"],
         "changes": ["action", "task", "case", "overlap", "detail"],
     }
     for name, columns in tables.items():
-        if document[name]:
-            print_table(document[name], columns, title=name)
+        if rows := worst if name == "annotators" else document[name]:
+            print_table(rows, columns, title=name)
     if document["changes"] and not document["applied"]:
         say("Nothing was changed: do it with --apply.")
+
+
+def _wrong(mistakes: Sequence[Mapping[str, Any]]) -> str:
+    """The gravest, by task."""
+    listed = ", ".join(f"task {it['task']} (severity {it['severity']:g})" for it in mistakes[:WORST])
+    return listed + (f" and {len(mistakes) - WORST} more" if len(mistakes) > WORST else "")

@@ -210,14 +210,19 @@ def test_two_annotators_are_scored_and_a_question_they_all_contradict_is_retired
     assert states == {**dict.fromkeys(desk.settled, ("gold", False)), wrong: ("contested", True)}
 
 
-def test_a_case_from_elsewhere_gets_a_task_like_the_others(make_desk: Callable[..., Desk]) -> None:
+def test_a_case_from_elsewhere_gets_a_task_like_the_others(
+    make_desk: Callable[..., Desk], studio_environment: None
+) -> None:
     desk = make_desk()
     (library,) = libraries_of(desk.studio.projects(), desk.fields)
     use = {"from_name": "tiebreak_use", "to_name": "text", "type": "choices", "value": {"choices": ["gold"]}}
     settled = {"result": [*choice("negative"), use], "ground_truth": True}
     data = {"text": "from elsewhere", "tiebreak_case": {"severity": 3}, "note": "seen by nobody"}
     desk.studio.import_tasks(library["id"], [{"data": data, "annotations": [settled]}])
-    assert "place" in {step.action for step in desk.tend(apply=False).steps}
+    planned = CliRunner().invoke(app, ["gold", str(desk.project)], catch_exceptions=False)
+    assert planned.exit_code == 1
+    assert "place" in planned.output
+    assert not any(task["data"]["text"] == "from elsewhere" for task in desk.studio.tasks(desk.project))
     desk.tend()
     assert desk.tend().steps == ()
     (made,) = [task for task in desk.studio.tasks(desk.project) if task["data"]["text"] == "from elsewhere"]

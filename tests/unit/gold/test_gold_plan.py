@@ -6,6 +6,9 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
+import pytest
+
 from ml_backend.labeling.arms import Arms
 from sdk_scripts.gold_plan import FEW, Item, Person, plan_slots
 from sdk_scripts.quality import Gold
@@ -91,3 +94,27 @@ def test_a_question_rests_between_two_people() -> None:
     assert plan_slots(asked, people, resting, ARMS, NOW).of.keys() == set(first)
     opened = Counter(plan_slots(ready, people, resting, ARMS, NOW).of) - Counter(dict.fromkeys(first, 99))
     assert set(opened.values()) == {1}
+
+
+@pytest.mark.parametrize("everybody_at_once", [20, 200])
+def test_however_people_share_the_queue_each_gets_gold_at_about_the_share(everybody_at_once: int) -> None:
+    """A queue that serves an open question first, to whoever asks, is planned anew after so many tasks."""
+    gold, rng = GOLD.model_copy(update={"share": 0.05}), np.random.default_rng(3)
+    names = ["ann", "bob", "cho", "dan", "eve"]
+    labels, asked, slots = Counter[str](), {name: set[int]() for name in names}, Counter[int]()
+    questions = [item(task, "abcd"[task % 4]) for task in range(80)]
+    for step in range(2500):
+        if step % everybody_at_once == 0:
+            seen = Counter(task for known in asked.values() for task in known)
+            items = [replace(it, exposures=seen[it.task]) for it in questions]
+            people = [person(name, labels[name], asked[name]) for name in names if labels[name] or asked[name]]
+            slots = plan_slots(items, people, gold, ARMS, NOW).of
+        name = names[int(rng.choice(5, p=[0.1, 0.15, 0.2, 0.25, 0.3]))]
+        served = next((task for task, left in slots.items() if left > 0 and task not in asked[name]), None)
+        if served is None:
+            labels[name] += 1
+        else:
+            asked[name].add(served)
+            slots[served] -= 1
+    for name in names:
+        assert 0.03 <= (len(asked[name]) - gold.first) / labels[name] <= 0.09
