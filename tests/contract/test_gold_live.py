@@ -13,15 +13,19 @@ import pytest
 from browser.accounts import sign_up
 from typer.testing import CliRunner
 
-from ml_backend.cases import all_cases, libraries_of
+from ml_backend.cases import Case, all_cases, libraries_of
 from ml_backend.labeling.config import parse
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
+from sdk_scripts.case_edits import promote
 from sdk_scripts.case_library import NewCase, add_cases
 from sdk_scripts.cli import app
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.gold import Tended, tend_gold
+from sdk_scripts.gold_questions import kept_of
+from sdk_scripts.gold_tasks import keep
 from sdk_scripts.sources import read_project
+from tests.contract.desk import named
 from tests.contract.studio_projects import choice, prediction
 
 CONFIG = """<View><Text name="text" value="$text"/>
@@ -108,7 +112,7 @@ def make_annotator(studio_server: Any) -> Iterator[Callable[[int, str], Annotato
 
 
 @pytest.fixture
-def make_desk(
+def make_gold_desk(
     studio: Studio, studio_settings: Settings, make_annotator: Callable[[int, str], Annotator]
 ) -> Iterator[Callable[..., Desk]]:
     made: list[int] = []
@@ -141,12 +145,13 @@ def make_desk(
             studio.delete_project(project["id"])
 
 
-@pytest.mark.parametrize("most", [1, 2], ids=["one annotator a task", "two annotators a task"])
-@pytest.mark.parametrize("sampling", ["Sequential sampling", "Uniform sampling", "Uncertainty sampling"])
+@pytest.mark.parametrize(
+    ("sampling", "most"), [("Sequential sampling", 1), ("Uniform sampling", 2), ("Uncertainty sampling", 1)]
+)
 def test_gold_comes_among_the_first_tasks_and_later_at_the_share(
-    make_desk: Callable[..., Desk], sampling: str, most: int
+    make_gold_desk: Callable[..., Desk], sampling: str, most: int
 ) -> None:
-    desk = make_desk(sampling=sampling, maximum_annotations=most)
+    desk = make_gold_desk(sampling=sampling, maximum_annotations=most)
     planned = desk.tend(apply=False)
     assert planned.pending
     assert {step.action for step in planned.steps} >= {"decide", "begin"}
@@ -168,9 +173,9 @@ def test_gold_comes_among_the_first_tasks_and_later_at_the_share(
 
 
 def test_two_annotators_are_scored_and_a_question_they_all_contradict_is_retired(
-    make_desk: Callable[..., Desk], studio_environment: None
+    make_gold_desk: Callable[..., Desk], studio_environment: None
 ) -> None:
-    desk = make_desk()
+    desk = make_gold_desk()
     desk.studio.update_project(
         desk.project,
         {"description": f"tiebreak quality: {json.dumps({'gold': {**GOLD, 'first': SETTLED}})}"},
@@ -211,9 +216,9 @@ def test_two_annotators_are_scored_and_a_question_they_all_contradict_is_retired
 
 
 def test_a_case_from_elsewhere_gets_a_task_like_the_others(
-    make_desk: Callable[..., Desk], studio_environment: None
+    make_gold_desk: Callable[..., Desk], studio_environment: None
 ) -> None:
-    desk = make_desk()
+    desk = make_gold_desk()
     (library,) = libraries_of(desk.studio.projects(), desk.fields)
     use = {"from_name": "tiebreak_use", "to_name": "text", "type": "choices", "value": {"choices": ["gold"]}}
     settled = {"result": [*choice("negative"), use], "ground_truth": True}
@@ -231,3 +236,29 @@ def test_a_case_from_elsewhere_gets_a_task_like_the_others(
     assert ("sentiment", made["id"]) in evidence.settled
     first = desk.annotator("ann").label("negative", FIRST)
     assert made["id"] in {task["id"] for task in first}  # the gravest comes first
+
+
+def test_a_retirement_that_was_cut_short_is_finished_and_the_decision_appealed(make_desk: Any) -> None:
+    desk = make_desk(reviewers=named("rev", "sue"))
+    review = desk.mine()
+    task = min(it["data"]["source_task"] for it in desk.studio.tasks(review))
+    (asked,) = desk.reviews(review, task)
+    desk.decide(asked, asked["data"]["reviewer"].split("@")[0], "neutral", keep=True)
+    desk.resolve()
+
+    def kept() -> Case:
+        (case,) = all_cases(desk.studio, desk.fields, parse(str(desk.fields["label_config"])))
+        return case
+
+    promote(desk.studio, desk.fields, [kept().task], ["gold"])
+    assert "begin" in {step.action for step in tend_gold(desk.studio, desk.fields, desk.settings, apply=True).steps}
+    cut = {"at": "2026-11-26T10:00:00+00:00", "why": "contested", "detail": "3 of 3 disagree.", "half": True}
+    keep(desk.studio, kept(), {"since": "2026-11-25T10:00:00+00:00", "key": '["neutral"]', "retired": cut})
+
+    tend_gold(desk.studio, desk.fields, desk.settings, apply=True)
+    assert kept_of(kept()).why == "contested"
+    assert not kept_of(kept()).half
+    assert "gold" not in kept().uses
+    (appeal,) = [it for it in desk.reviews(review, task) if it["data"]["round"] == 2]
+    assert "3 of 3 disagree." in appeal["data"]["reasons"]
+    assert tend_gold(desk.studio, desk.fields, desk.settings, apply=True).steps == ()
