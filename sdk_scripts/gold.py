@@ -167,11 +167,13 @@ class _Doing:
         dataset, changed = self.look.dataset, set[int]()
         for it in self.look.retired:
             self._retire(it)
+        placed: dict[tuple[int, int], int] = {}
         for question in self.look.beginning:
-            task = question.task
+            of_library = (question.case.project, question.case.task)
+            task = question.task or placed.get(of_library)
             if task is None:
-                task = place(self.studio, self.project, dataset.config, question, dataset.tasks)
-            elif not question.decided:
+                task = placed[of_library] = place(self.studio, self.project, dataset.config, question, dataset.tasks)
+            elif not question.decided or question.task is None:
                 decide(self.studio, dataset.config, question, task)
             if question.since is None:
                 keep(self.studio, question.case, {"since": self._now, "key": question.key})

@@ -151,8 +151,8 @@ def read_questions(cases: Iterable[Case], dataset: Dataset, now: datetime, *, ne
     found: dict[object, Question] = {}
     for case in cases:
         if (question := _question(case, dataset.config, tasks, now)) is not None:
-            known = (case.control, question.task) if question.task is not None else (case.project, case.task)
-            found[known] = question
+            of_library = (case.project, case.task, case.control)
+            found[(case.control, question.task) if question.task is not None else of_library] = question
     asked = {it.task for it in found.values() if it.task is not None}
     table = judgements([tasks[id] for id in sorted(asked)], dataset.config)
     by_question = {it.id: it for it in found.values()}
@@ -215,8 +215,8 @@ def _answers(
         question = questions.get(id)
         if question is None or question.since is None or at is None or not row["annotator"]:
             continue
-        after = at < question.since or (question.until is not None and at > question.until)
-        if after or (*id, row["annotator"]) in deciders:
+        outside = at < question.since or (question.until is not None and at > question.until)
+        if outside or (*id, row["annotator"]) in deciders:
             continue
         right = _same(config, id[0], row["answer"], question.key, near)
         found.setdefault(id, []).append(Answered(row["annotator"], row["answer"], right, at, row["lead_time"]))

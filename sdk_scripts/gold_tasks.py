@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ml_backend.cases import DATA_KEY, Case, case_data
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError
-from ml_backend.labeling.results import Task, string, write_answers
+from ml_backend.labeling.results import Task, read_annotation, string, write_answers
 from ml_backend.studio.tasks import condition
 from sdk_scripts.gold_questions import GOLD, Question
 from sdk_scripts.manifest_schema import TASK_KEY
@@ -42,8 +42,19 @@ def place(
 
 def decide(studio: Studio, config: LabelConfig, question: Question, task: int) -> None:
     """The case's answer is written into its task, where it was ground truth and no decision: what annotators answer
-    would count against it. Raises InputError where the control cannot hold the answer."""
-    studio.create_annotation(task, {"result": decision_regions(config, question), "ground_truth": True})
+    would count against it. Raises InputError where the control cannot hold the answer.
+
+    Label Studio leaves a task one ground truth, so a decision about another control is completed, and ground truth that
+    was there lives on in the new one.
+    """
+    regions = decision_regions(config, question)
+    truths = [it for it in studio.task(task)["annotations"] if it["ground_truth"] and not it["was_cancelled"]]
+    truth: dict[str, Any] = max(truths, key=lambda it: int(it["id"]), default={"result": []})
+    others = [it for it in truth["result"] if it.get("from_name") != question.case.control]
+    if truths and read_annotation(truth).decided:
+        studio.update_annotation(truth["id"], {"result": [*others, *regions]})
+    else:
+        studio.create_annotation(task, {"result": [*others, *regions], "ground_truth": True})
 
 
 def keep(studio: Studio, case: Case, kept: Mapping[str, Any]) -> None:

@@ -29,7 +29,8 @@ from tests.contract.desk import named
 from tests.contract.studio_projects import choice, prediction
 
 CONFIG = """<View><Text name="text" value="$text"/>
-  <Choices name="sentiment" toName="text"><Choice value="positive"/><Choice value="negative"/></Choices></View>"""
+  <Choices name="sentiment" toName="text"><Choice value="positive"/><Choice value="negative"/></Choices>
+  <Rating name="stars" toName="text"/></View>"""
 PASSWORD = "a-password-for-gold"
 SETTLED, ORDINARY = 6, 30
 FIRST = 3
@@ -221,7 +222,8 @@ def test_a_case_from_elsewhere_gets_a_task_like_the_others(
     desk = make_gold_desk()
     (library,) = libraries_of(desk.studio.projects(), desk.fields)
     use = {"from_name": "tiebreak_use", "to_name": "text", "type": "choices", "value": {"choices": ["gold"]}}
-    settled = {"result": [*choice("negative"), use], "ground_truth": True}
+    stars = {"from_name": "stars", "to_name": "text", "type": "rating", "value": {"rating": 1}}
+    settled = {"result": [*choice("negative"), stars, use], "ground_truth": True}
     data = {"text": "from elsewhere", "tiebreak_case": {"severity": 3}, "note": "seen by nobody"}
     desk.studio.import_tasks(library["id"], [{"data": data, "annotations": [settled]}])
     planned = CliRunner().invoke(app, ["gold", str(desk.project)], catch_exceptions=False)
@@ -233,7 +235,7 @@ def test_a_case_from_elsewhere_gets_a_task_like_the_others(
     (made,) = [task for task in desk.studio.tasks(desk.project) if task["data"]["text"] == "from elsewhere"]
     assert made["data"] == {"text": "from elsewhere"}
     evidence = Evidence(read_project(desk.studio, desk.fields))
-    assert ("sentiment", made["id"]) in evidence.settled
+    assert {("sentiment", made["id"]), ("stars", made["id"])} <= evidence.settled
     first = desk.annotator("ann").label("negative", FIRST)
     assert made["id"] in {task["id"] for task in first}  # the gravest comes first
 
