@@ -6,10 +6,10 @@ import polars as pl
 
 WHO = ["annotator", "control"]
 MOST = 50
-A_PERIOD = 300
+A_PERIOD = 200
 """Answers of all people that tell the trend of their time: few of them would make a trend of noise."""
 MOST_PERIODS = 10
-LEAST = 100
+LEAST = 50
 """Of them, those of others."""
 
 
