@@ -26,7 +26,7 @@ SKEWED = 0.8
 up nearly all agreement (Feinstein & Cicchetti 1990)."""
 LEAST_ITEMS = 8
 """Tasks with two judgements; of fewer nothing is said."""
-_MOST_NEEDED = 100_000
+_MOST_NEEDED = 1_000  # tasks, the most a round may have
 
 Verdict = Literal["passed", "failed", "not enough to say", "too few", "not counted"]
 
@@ -75,8 +75,8 @@ class Reliability:
             return "failed", None
         reach = value - low if value >= threshold else high - value
         gap = abs(value - threshold)
-        needed = math.ceil(self.items * (reach / gap) ** 2) if gap > 0 else _MOST_NEEDED
-        return "not enough to say", needed if needed < _MOST_NEEDED else None
+        needed = math.ceil(self.items * (reach / gap) ** 2) if gap > 0 else _MOST_NEEDED + 1
+        return "not enough to say", needed if needed <= _MOST_NEEDED else None
 
     def to_json(self) -> dict[str, Any]:
         return {

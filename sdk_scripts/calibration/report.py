@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,7 +24,7 @@ from sdk_scripts.calibration.confusions import Shower, confusions
 from sdk_scripts.calibration.gold import Gold, gold_of
 from sdk_scripts.calibration.history import Past, history
 from sdk_scripts.calibration.reliability import LEAST_ITEMS, SKEWED, Reliability, reliability
-from sdk_scripts.calibration.rounds import STRATA, rounds_of
+from sdk_scripts.calibration.rounds import STRATA, Round, rounds_of
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.quality import Quality, quality_of
 
@@ -91,7 +91,7 @@ class Assessed:
         verdict, needed = self.controls[self.weakest].verdict(asked)
         if verdict != "not enough to say":
             return f"{said}."
-        more = f"a round of about {needed} tasks would tell" if needed else "no round of a usual size would tell"
+        more = f"a round of about {needed} tasks would tell" if needed else "no round would tell"
         return f"{said}. That is not enough to say; at this agreement {more}."
 
     def control_json(self, name: str) -> dict[str, Any]:
@@ -181,14 +181,11 @@ def report(dataset: Dataset, name: str = "") -> dict[str, Any]:
     if name and name not in (names := [it.plan.name for it in rounds]):
         raise UnknownName("calibration round", name, names)
     last = next((place for place, it in enumerate(rounds) if it.plan.name == name), len(rounds) - 1)
-    quality, evidence = quality_of(source), Evidence(dataset)
+    quality, evidence, key = quality_of(source), Evidence(dataset), project_key(source)
     cases = all_cases(studio, source, evidence.config)
-    assessed = [
-        Assessed(read_answers(studio, project_key(source), it), gold_of(evidence, cases, it.plan.policy, now), quality)
-        for it in rounds[: last + 1]
-    ]
-    current = assessed[-1]
-    said, plan = current.answers, current.answers.round.plan
+
+    def assess(it: Round) -> Assessed:
+        return Assessed(read_answers(studio, key, it), gold_of(evidence, cases, it.plan.policy, now), quality)
 
     def place(item: int) -> Mapping[str, Any]:
         if item > 0:
@@ -196,10 +193,20 @@ def report(dataset: Dataset, name: str = "") -> dict[str, Any]:
         url = next((f"{studio.data_manager(it.project)}?task={it.task}" for it in cases if it.task == -item), None)
         return {"case": -item, "url": url}
 
+    return document([assess(it) for it in rounds[: last + 1]], source, place)
+
+
+def document(
+    rounds: Sequence[Assessed], source: Mapping[str, Any], place: Callable[[int], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The last of the rounds, with those before as its history. `source` as Label Studio's API returns it; `place`
+    names an item: {task | case, url}. What is undefined is None."""
+    current = rounds[-1]
+    said, plan = current.answers, current.answers.round.plan
     found, shower = confusions(said, current.gold), Shower(said, current.gold, place)
     uses = bias.uses(said, current.gold)
     value, low, high = current.controls[current.weakest].deciding if current.weakest else (None, None, None)
-    document = {
+    told = {
         "round": plan.name,
         "policy": plan.policy,
         "guidelines_changed_since": plan.policy != policy_version(source),
@@ -209,8 +216,8 @@ def report(dataset: Dataset, name: str = "") -> dict[str, Any]:
         "alpha_low": low,
         "alpha_high": high,
         "control": current.weakest or None,
-        "threshold": quality.calibration.alpha,
-        "certainty": quality.calibration.certainty,
+        "threshold": current.quality.calibration.alpha,
+        "certainty": current.quality.calibration.certainty,
         "tasks": len(plan.items),
         "complete": said.complete,
         "waiting": [{"annotator": who, "tasks": n} for who, n in said.waiting.items()],
@@ -220,10 +227,10 @@ def report(dataset: Dataset, name: str = "") -> dict[str, Any]:
         "annotators": {who: current.annotator_json(who, uses) for who in plan.people},
         "sections": shower.sections(found, string(source.get("expert_instruction")) or ""),
         "feedback": [{**place(it["item"]), "annotator": it["annotator"], "said": it["said"]} for it in said.comments],
-        "history": history([it.past for it in assessed]),
+        "history": history([it.past for it in rounds]),
         "notes": list(_notes(current)),
     }
-    return {key: _plain(part) for key, part in document.items()}
+    return {name: _plain(part) for name, part in told.items()}
 
 
 def _notes(current: Assessed) -> Iterable[str]:

@@ -38,6 +38,9 @@ def report(document: Mapping[str, Any]) -> None:
     controls = [{"control": name, **it} for name, it in document["controls"].items()]
     figures = ("items", "percent", "alpha", "alpha_low", "alpha_high", "ac1", "read", "verdict", "needed")
     print_table(controls, ("control", *figures))
+    for it in controls:
+        if it["skewed"]:
+            _say(f"{it['control']}: {it['read_why']}.")
     pairs = [{"control": name, **it} for name, control in document["controls"].items() for it in control["pairs"]]
     _table("Between two annotators (Cohen's kappa)", pairs, ("control", "a", "b", "items", "percent", "kappa"))
     strata = [

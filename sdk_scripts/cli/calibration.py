@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sdk_scripts.cli.app import calibrate
-from sdk_scripts.cli.options import CLEAN, FINDINGS, Json, Project, dataset_of, read_settings, result, say
+from sdk_scripts.cli.options import CLEAN, FINDINGS, Json, Project, live_project, read_settings, result, say
+
+if TYPE_CHECKING:
+    from ml_backend.settings import Settings
+    from sdk_scripts.sources import Dataset
 
 RoundName = Annotated[str, typer.Option("--round", metavar="NAME", help="The round; the newest if not given.")]
 
@@ -29,8 +33,16 @@ def calibrate_start(
     from sdk_scripts.calibration.start import start
 
     settings = read_settings()
-    dataset = dataset_of(source, None, settings)
-    found = start(dataset, settings, annotators.split(","), name=name, size=size, seed=seed, apply=apply, report=say)
+    found = start(
+        _dataset(source, settings),
+        settings,
+        annotators.split(","),
+        name=name,
+        size=size,
+        seed=seed,
+        apply=apply,
+        report=say,
+    )
     result(found.to_json(), as_json, shown.started)
     raise typer.Exit(FINDINGS if found.pending else CLEAN)
 
@@ -41,6 +53,16 @@ def calibrate_report(source: Project, name: RoundName = "", as_json: Json = Fals
     from sdk_scripts.calibration import shown
     from sdk_scripts.calibration.report import report
 
-    document = report(dataset_of(source, None, read_settings()), name)
+    document = report(_dataset(source, read_settings()), name)
     result(document, as_json, shown.report)
     raise typer.Exit(CLEAN if document["passed"] else FINDINGS)
+
+
+def _dataset(source: str, settings: Settings) -> Dataset:
+    """Raises InputError for a file, which has no rounds."""
+    from sdk_scripts.sources import read_project
+
+    dataset = read_project(*live_project(source, settings))
+    for warning in dataset.warnings:
+        say(warning)
+    return dataset
