@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ml_backend.cases import Case
     from sdk_scripts.evidence import Evidence
 
+LEAST = 8
+"""Tasks of a round, as `quality.Calibration.size` has it."""
+
 
 def plan_round(
     evidence: Evidence,
@@ -38,13 +41,14 @@ def plan_round(
     size = size or quality_of(source).calibration.size
     cases = library_of(evidence)
     gold = gold_of(evidence, cases, policy, now)
-    others = {item_of(it, evidence): it for it in gold_cases(cases, policy, now) if item_of(it, evidence) < 0}
+    settled = ((item_of(it, evidence), it) for it in gold_cases(cases, policy, now))
+    others = {item: it for item, it in settled if item < 0 and (it.control, item) in gold}
     found = candidates(evidence, gold, others.values(), people, known)
     sample = draw(found.candidates, size, project_key(source), name, seed)
     if len(sample.chosen) < size:
         raise InputError(
             f"A round of {size} tasks needs as many different texts; project {source['id']} has {len(sample.chosen)}.",
-            mend=f"Give --size {len(sample.chosen)} or less, or import more tasks.",
+            mend="Import more tasks." if len(sample.chosen) < LEAST else f"Give --size {len(sample.chosen)} or less.",
         )
     plan = Plan(
         name=name,
