@@ -143,6 +143,8 @@ class Report(_Part):
     days: list[Day]
     working: Working | None = None
     """None where nobody labelled with a prediction on the screen."""
+    calibration: dict[str, Any] | None = None
+    """The newest round, as `tiebreak calibrate report` gives it; None without rounds."""
     notes: list[str]
     judgements: pl.DataFrame
     """The tidy table behind the figures, one row a judgement, answers as text; only the workbook carries it."""
