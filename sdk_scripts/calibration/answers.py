@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,8 @@ class Answers:
     """Person -> tasks of the plan that are not in the project yet, or not any more."""
     strangers: tuple[Mapping[str, Any], ...]
     """Answers in a person's project that do not count: {project_of, annotator, answers}."""
+    predicted: Mapping[str, int] = field(default_factory=dict)
+    """Person -> tasks of theirs that have a prediction: somebody has connected a model, and the round is not blind."""
 
     @cached_property
     def config(self) -> LabelConfig:
@@ -87,6 +89,7 @@ def read_answers(studio: Studio, source_key: str, round: Round) -> Answers:
     found: dict[int, Task] = {}
     strangers: Counter[tuple[str, str]] = Counter()
     missing: dict[str, int] = {}
+    predicted: Counter[str] = Counter()
     for who in round.plan.people:
         satellite = round.satellites.get(who)
         ours = items_of(studio.tasks(satellite.id)) if satellite else {}
@@ -95,6 +98,7 @@ def read_answers(studio: Studio, source_key: str, round: Round) -> Answers:
             missing[who] = len(keys) - len(known)
         for key, task in zip(known, studio.read([ours[key] for key in known]), strict=True):
             item, mine = keys[key], []
+            predicted[who] += bool(task.predictions)
             for it in task.annotations:
                 by = _by(it)
                 if by == who:
@@ -104,7 +108,7 @@ def read_answers(studio: Studio, source_key: str, round: Round) -> Answers:
             before = found[item].annotations if item in found else ()
             found[item] = Task(item, task.data, (*before, *mine))
     rows = [{"project_of": who, "annotator": by, "answers": n} for (who, by), n in sorted(strangers.items())]
-    return Answers(round, {item: found[item] for item in sorted(found)}, missing, tuple(rows))
+    return Answers(round, {item: found[item] for item in sorted(found)}, missing, tuple(rows), +predicted)
 
 
 def _by(annotation: Annotation) -> str:

@@ -234,6 +234,8 @@ def document(
 
 
 def _notes(current: Assessed) -> Iterable[str]:
+    for who, n in current.answers.predicted.items():
+        yield f"Tasks of {who} with predictions: {n}. They were not answered blind; disconnect the model there."
     if len(current.answers.round.plan.people) == 2:
         yield "Of two people nobody can say which of them is off where they differ; gold can."
     if not current.gold.keys() & {(c, item) for c in current.controls for item in current.answers.round.plan.items}:

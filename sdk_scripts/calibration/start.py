@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 600.0
 """For another start of the same source to finish."""
 _NAME = re.compile(r"\w(?:[\w .-]{0,38}[\w.-])?")
-_SEATS = "Ask them to sign up in Label Studio: Organization > Add People gives the address."
+_SEATS = "Label Studio's Organization page has a link to invite them with; they sign up there, then run it again."
 
 
 @dataclass(frozen=True)

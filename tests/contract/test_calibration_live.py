@@ -233,6 +233,8 @@ def test_a_round_of_three_people_from_the_plan_to_the_next_guidelines(
     mine = studio.task(first)["annotations"][0]
     said = {"from_name": "note", "to_name": "text", "type": "textarea", "value": {"text": ["Is <b>late</b> bad?"]}}
     people[ana].update_annotation(mine["id"], {"result": [*mine["result"], said]})
+    shown = [{"task": first, "result": [choice("sentiment", "positive")], "score": 0.5, "model_version": "v1"}]
+    studio.import_predictions(projects[ana], shown)
 
     told = CliRunner().invoke(app, ["calibrate", "report", id, "--json"], catch_exceptions=False)
     assert told.exit_code == 1, told.output
@@ -266,6 +268,7 @@ def test_a_round_of_three_people_from_the_plan_to_the_next_guidelines(
         (studio.annotators()[studio.account(None)], ana, 1)
     ]
     assert [(it["annotator"], it["said"]) for it in found["feedback"]] == [(ana, "Is <b>late</b> bad?")]
+    assert found["notes"][0].startswith(f"Tasks of {ana} with predictions: 1.")
     assert CliRunner().invoke(app, ["calibrate", "report", id], catch_exceptions=False).exit_code == 1
 
     # The guidelines change, and the next round tells whether that helped.

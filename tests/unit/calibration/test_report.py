@@ -112,6 +112,11 @@ def test_where_all_give_one_label_ac1_decides() -> None:
     assert "AC1 is 1.00" in found["why"]
 
 
+def test_answers_beside_predictions_are_told_to_be_not_blind() -> None:
+    notes = told(replace(agreeing(), predicted={PEOPLE[0]: 3}))["notes"]
+    assert notes[0].startswith(f"Tasks of {PEOPLE[0]} with predictions: 3.")
+
+
 def test_every_kind_of_control_is_told_and_free_text_does_not_count() -> None:
     config = parse(EVERY_KIND)
     examples = {it.name: kind_of(it).example(it) for it in config.answerable}  # type: ignore[union-attr]
