@@ -143,6 +143,8 @@ class Report(_Part):
     days: list[Day]
     working: Working | None = None
     """None where nobody labelled with a prediction on the screen."""
+    lots: list[dict[str, Any]] = []
+    """The certificates of the lots on record (`sampling.certificate`), oldest first."""
     calibration: dict[str, Any] | None = None
     """The newest round, as `tiebreak calibrate report` gives it; None without rounds."""
     notes: list[str]
