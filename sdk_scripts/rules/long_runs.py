@@ -25,8 +25,8 @@ class Runs(Parameters):
 class LongRuns:
     """Of the steps from one item to the next in the order of work at which the right answer (`Inspected.known`)
     changes: the share at which the answer stays. So a queue that serves like items together is nobody's fault, as it
-    is with the runs test (Wald & Wolfowitz, Annals of Mathematical Statistics 11, 1940). Off where the lower bound of the Wilson
-    interval (95 %; JASA 22, 1927) is above what the others do and the margin; p is binomial."""
+    is with the runs test (Wald & Wolfowitz, Annals of Mathematical Statistics 11, 1940). Off where the lower bound of
+    the Wilson interval (95 %; JASA 22, 1927) is above what the others do and the margin; p is binomial."""
 
     dimension = "attention"
     severity: Severity = "medium"
