@@ -30,8 +30,8 @@ class PositionBias:
     """Share of answers that are the option on top, or at the bottom, over all controls of labels together; in at least
     two of them more than half the margin beyond what the others give to items like these. One control alone cannot tell
     a position from a label: that is `straight_lining`. Off where the lower bound of the Wilson interval (95 %; JASA 22,
-    1927) is above what is expected and the margin; p is binomial. The effect is known from questionnaires (Krosnick &
-    Alwin, Public Opinion Quarterly 51, 1987)."""
+    1927) is above what is expected and the margin; p is binomial, twice that of the worse end (Bonferroni), which is
+    what is told. The effect is known from questionnaires (Krosnick & Alwin, Public Opinion Quarterly 51, 1987)."""
 
     dimension = "attention"
     severity: Severity = "medium"
@@ -54,6 +54,7 @@ class PositionBias:
             raise NotEnoughLabels("Fewer than two controls have options, so no position can be told from a label.")
         placed = table.join(ends, on=["control", "answer"])
         asked = table.unique(["annotator", "control"])
+        found: dict[str, Observation] = {}
         for end in ENDS:
             there = placed.filter(pl.col("end") == end)
             for (annotator,), rows in there.group_by("annotator", maintain_order=True):
@@ -66,18 +67,23 @@ class PositionBias:
                 excess = rows.filter(pl.col("share") - pl.col("expected") > parameters.margin / 2)
                 threshold = usual + parameters.margin
                 low, _ = wilson_interval(share, n)
-                yield Observation(
+                off = low > threshold and len(excess) >= 2
+                p = min(1.0, 2 * at_least(given, n, min(threshold, 1.0)))
+                if (before := found.get(str(annotator))) is not None and (before.off, -(before.p or 0)) >= (off, -p):
+                    continue
+                found[str(annotator)] = Observation(
                     subject=str(annotator),
                     control="",
                     value=share,
                     threshold=threshold,
                     n=n,
-                    off=low > threshold and len(excess) >= 2,
-                    p=at_least(given, n, min(threshold, 1.0)),
-                    evidence=_tasks(inspected, str(annotator), rows),
+                    off=off,
+                    p=p,
+                    evidence=_tasks(inspected, str(annotator), rows) if off else (),
                     message=f"{given} of {n} answers are the {end} option ({share:.0%}); the others pick it for "
                     f"{usual:.0%} of items like these.",
                 )
+        yield from found.values()
 
 
 def _ends(inspected: Inspected) -> pl.DataFrame:
