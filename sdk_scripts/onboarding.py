@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,12 @@ from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError, InputError
 from ml_backend.labeling.results import project_key
 from sdk_scripts.onboarding_certificates import courses
-from sdk_scripts.onboarding_course import Course
+from sdk_scripts.onboarding_course import COURSE, PANEL, Course
 from sdk_scripts.onboarding_panel import course_config
-from sdk_scripts.onboarding_questions import Question, graded, read_questions
+from sdk_scripts.onboarding_questions import Pool, graded
 from sdk_scripts.onboarding_steps import Desk, Step, advance, begin
 from sdk_scripts.quality import Onboarding, quality_of
-from sdk_scripts.satellites import About, Satellite, fill, make_satellite
+from sdk_scripts.satellites import ITEM, About, Satellite, fill, make_satellite
 
 if TYPE_CHECKING:
     from ml_backend.settings import Settings
@@ -37,6 +37,14 @@ _HOW = (
     "<p>First some practice: when a set is done, the right answers and the reasons stand above the next one, and in "
     "the finished tasks. Then an exam: the first answer that you submit counts.</p>"
 )
+_VIEW = {
+    "title": "Course",
+    "hiddenColumns": {
+        "explore": [f"tasks:data.{name}" for name in (PANEL, COURSE, ITEM)],
+        "labeling": [f"tasks:data.{name}" for name in (PANEL, COURSE, ITEM)],
+    },
+}
+"""Of the finished tasks: without what is no text for people."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +83,10 @@ def start_course(
         )
     config, onboarding = _rules(source)
     with _alone(settings, source):
-        known = next((it for it in courses(studio, source, config) if it.who == address), None)
+        known = next(iter(courses(studio, source, config, address)), None)
         about = About(project_key(source), "course", NAME, address, policy_version(source))
         course = known or Course(Satellite(0, about, {}))
-        step = begin(_desk(studio, source, config, onboarding, course, now))
+        step = begin(_desk(Pool(studio, source, config, now or datetime.now(UTC)), onboarding, course))
         if not apply:
             return _taken(studio, course, step, applied=False)
         if known is None or step.new:
@@ -92,6 +100,8 @@ def start_course(
                 description=_ABOUT.format(escape(address), source["id"]),
             )
             course = Course(satellite, course.tasks)
+            if not studio.views(satellite.id):
+                studio.create_view(satellite.id, _VIEW)
             fill(studio, satellite, step.new)
         return _taken(studio, course, step, applied=True)
 
@@ -106,17 +116,15 @@ def advance_courses(
     now: datetime | None = None,
 ) -> list[Taken]:
     """The next step of one person's course, or of all. Safe to repeat, also after it was cut short. Raises InputError
-    for somebody who has none, NotEnoughLabels where an exam would have too few questions, StudioError."""
+    for somebody who has none, StudioError."""
     config, onboarding = _rules(source)
     with _alone(settings, source):
-        found = courses(studio, source, config)
-        if who is not None:
-            found = [it for it in found if it.who == who.strip().lower()]
-            if not found:
-                raise InputError(f"{who} has no course.", mend="Begin it with `tiebreak onboard start`.")
-        taken = []
+        found = courses(studio, source, config, who.strip().lower() if who is not None else None)
+        if who is not None and not found:
+            raise InputError(f"{who} has no course.", mend="Begin it with `tiebreak onboard start`.")
+        pool, taken = Pool(studio, source, config, now or datetime.now(UTC)), []
         for course in found:
-            step = advance(_desk(studio, source, config, onboarding, course, now))
+            step = advance(_desk(pool, onboarding, course))
             if apply:
                 for task, data in step.changed.items():
                     studio.update_task_data(task, data)
@@ -126,38 +134,17 @@ def advance_courses(
         return taken
 
 
-def read_pool(
-    studio: Studio,
-    source: Mapping[str, Any],
-    config: LabelConfig,
-    onboarding: Onboarding,
-    course: Course,
-    now: datetime | None = None,
-) -> list[Question]:
-    """The questions there are for one person: the library's, and the source's decided tasks where it is small."""
-    when = now or datetime.now(UTC)
-    found = read_questions(studio, source, config, course.who, when, whole=False)
+def _desk(pool: Pool, onboarding: Onboarding, course: Course) -> Desk:
+    """With the library's questions, and the source's decided tasks where those are few."""
+    tasks_at = pool.studio.data_manager(course.satellite.id) if course.satellite.id else ""
+    desk = Desk(pool.source, pool.config, onboarding, pool.library, course, tasks_at)
     asked = len(course.tasks)
-    desk = Desk(source, config, onboarding, found, course)
     small = (
-        sum(it.exam and it.holds for it in found) < onboarding.most + asked
-        or sum(it.practice and it.holds for it in found) < onboarding.practice + asked
+        sum(it.exam and it.holds for it in pool.library) < onboarding.most + asked
+        or sum(it.practice and it.holds for it in pool.library) < onboarding.practice + asked
         or any(it.item not in desk.known() for it in course.tasks)
     )
-    return read_questions(studio, source, config, course.who, when, whole=True) if small else found
-
-
-def _desk(
-    studio: Studio,
-    source: Mapping[str, Any],
-    config: LabelConfig,
-    onboarding: Onboarding,
-    course: Course,
-    now: datetime | None,
-) -> Desk:
-    questions = read_pool(studio, source, config, onboarding, course, now)
-    tasks_at = studio.data_manager(course.satellite.id) if course.satellite.id else ""
-    return Desk(source, config, onboarding, questions, course, tasks_at)
+    return replace(desk, questions=pool.whole) if small else desk
 
 
 def _rules(source: Mapping[str, Any]) -> tuple[LabelConfig, Onboarding]:

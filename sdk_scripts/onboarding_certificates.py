@@ -91,9 +91,10 @@ def certified(studio: Studio, source: Mapping[str, Any], onboarding: Onboarding)
     return found
 
 
-def courses(studio: Studio, source: Mapping[str, Any], config: LabelConfig) -> list[Course]:
-    """All of a source, in order of project."""
-    return [read_course(it, studio.read(studio.tasks(it.id)), config) for it in satellites_of(studio, source, "course")]
+def courses(studio: Studio, source: Mapping[str, Any], config: LabelConfig, who: str | None = None) -> list[Course]:
+    """All of a source, in order of project, or one person's (lower-cased e-mail)."""
+    found = [it for it in satellites_of(studio, source, "course") if who in (None, it.about.who.lower())]
+    return [read_course(it, studio.read(studio.tasks(it.id)), config) for it in found]
 
 
 def certificates(course: Course, config: LabelConfig, onboarding: Onboarding, policy: str) -> dict[str, Certificate]:

@@ -47,11 +47,11 @@ def choose(
     groups = _groups(config, able)
     gone = {groups[it.id] for it in able if it.id in used}
     fresh = [it for it in able if groups[it.id] not in gone]
-    tested = _once(_ranks(it for it in fresh if it.exam), groups, _draw(config, who, examined), exam)
+    tested = _once(_ranks((it for it in fresh if it.exam), who), groups, _draw(config, who, examined), exam)
     chosen = {it.id for it in tested}
     kept = {groups[it.id] for it in fresh if it.id in chosen or (it.exam and not it.practice)}
     rest = [it for it in fresh if it.practice and groups[it.id] not in kept]
-    learned = _once(_ranks(rest), groups, _draw(config, who, practised), practice)
+    learned = _once(_ranks(rest, who), groups, _draw(config, who, practised), practice)
     easy_first = sorted(learned, key=lambda it: (it.difficulty, it.severity, _lot(who, it)))
     return Choice(tuple(easy_first), tuple(tested))
 
@@ -65,11 +65,11 @@ def left(config: LabelConfig, questions: Sequence[Question], used: Collection[st
     return Counter(name for name, _ in fresh)
 
 
-def _ranks(questions: Iterable[Question]) -> list[list[Question]]:
+def _ranks(questions: Iterable[Question], who: str) -> list[list[Question]]:
     """Those that the person does not meet elsewhere first, of them what the library has for the purpose."""
     ranks: list[list[Question]] = [[], [], [], []]
     for it in questions:
-        ranks[2 * it.asked + (it.exam and it.practice)].append(it)
+        ranks[2 * (it.serves or who in it.people) + (it.exam and it.practice)].append(it)
     return ranks
 
 

@@ -43,9 +43,8 @@ _TEMPLATES = {
 {%- else %}<span class="tb-wrong">✗ {{ row.given or "No answer" }}</span> – right is <b>{{ row.answer }}</b>
 {%- endif %}</p>
 {%- if row.why %}<p>{{ row.why }}</p>{% endif -%}
-{%- if row.clause %}<p class="tb-soft">Guidelines: {{ row.clause }}</p>{% endif -%}
-{%- if row.excerpt %}<p class="tb-soft">{% if row.excerpt.heading %}{{ row.excerpt.heading }}: {% endif %}
-{{- row.excerpt.text }}</p>{% endif -%}
+{%- if row.clause or row.excerpt %}<p class="tb-soft">Guidelines, {{ row.clause or row.excerpt.heading }}
+{%- if row.excerpt %}: {{ row.excerpt.text }}{% endif %}</p>{% endif -%}
 {%- endfor -%}
 """,
     "recap": """

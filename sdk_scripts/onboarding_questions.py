@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.cases import DATA_KEY, Case, all_cases, case_data, policy_version
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.judgements import judgements, of_annotators
 from ml_backend.labeling.kinds import finite, kind_of
+from ml_backend.labeling.results import Task
 from ml_backend.prelabelers import options
 from sdk_scripts.settled_answers import settled_in
 from sdk_scripts.severity import most_severe
@@ -53,19 +55,39 @@ class Question:
     """May be asked in an exam, and is no practice."""
     practice: bool = False
     """May be practised; of a decided task both are true until it is used."""
-    asked: bool = False
-    """The person has answered it in the source, or may be asked it there as gold."""
+    serves: bool = False
+    """As gold in the source, where anybody may be asked it."""
+    people: frozenset[str] = frozenset()
+    """Lower-cased e-mails of those who have answered it in the source."""
     difficulty: float = UNKNOWN
     """Share of the source's judgements that are wrong, 0–1."""
     holds: bool = True
     """Neither stale nor expired: such questions only are asked. The others are known for marking."""
 
 
+@dataclass(frozen=True)
+class Pool:
+    """The questions of a source, read when they are needed. Raises StudioError."""
+
+    studio: Studio
+    source: Mapping[str, Any]
+    config: LabelConfig
+    now: datetime
+
+    @cached_property
+    def library(self) -> list[Question]:
+        return read_questions(self.studio, self.source, self.config, self.now, whole=False)
+
+    @cached_property
+    def whole(self) -> list[Question]:
+        """With the source's decided tasks: that takes reading all of it."""
+        return read_questions(self.studio, self.source, self.config, self.now, whole=True)
+
+
 def read_questions(
-    studio: Studio, source: Mapping[str, Any], config: LabelConfig, who: str, now: datetime, *, whole: bool
+    studio: Studio, source: Mapping[str, Any], config: LabelConfig, now: datetime, *, whole: bool
 ) -> list[Question]:
-    """In order of id; `whole`: with the source's decided tasks, which takes reading all of it. `who` is the e-mail of
-    the person who is asked. Raises StudioError."""
+    """In order of id; `whole`: with the source's decided tasks. Raises StudioError."""
     standard = standard_of(source)
     cases: dict[str, list[Case]] = {}
     for case in all_cases(studio, source, config):
@@ -83,7 +105,7 @@ def read_questions(
         data = {task.id: task.data for task in tasks}
         for task, by_control in decided.items():
             questions.setdefault(f"task-{task}", _decided(config, standard, task, data[task], by_control, policy))
-    return sorted(_with_history(questions, tasks, config, who), key=lambda it: it.id)
+    return sorted(_with_history(questions, tasks, config), key=lambda it: it.id)
 
 
 def graded(config: LabelConfig, control: str) -> bool:
@@ -120,7 +142,7 @@ def _of_cases(config: LabelConfig, standard: Standard, cases: list[Case], now: d
         severity=max(_severity(config, standard, case) for case in told),
         exam=bool(gold),
         practice=bool(used) and not gold,
-        asked=any(_serves(case) for case in gold),
+        serves=any(_serves(case) for case in gold),
         holds=bool(used),
     )
 
@@ -141,12 +163,10 @@ def _decided(
     )
 
 
-def _with_history(
-    questions: Mapping[str, Question], tasks: Iterable[Any], config: LabelConfig, who: str
-) -> Iterable[Question]:
-    """With what the source's annotators, and this person, made of them."""
+def _with_history(questions: Mapping[str, Question], tasks: Iterable[Task], config: LabelConfig) -> Iterable[Question]:
+    """With what the source's annotators made of them."""
     theirs = [task for task in tasks if f"task-{task.id}" in questions]
-    seen = {f"task-{task.id}" for task in theirs if any(it.annotator.lower() == who for it in task.annotations)}
+    people = {f"task-{it.id}": frozenset(one.annotator.lower() for one in it.annotations) for it in theirs}
     wrong: Counter[str] = Counter()
     given: Counter[str] = Counter()
     table = of_annotators(judgements(theirs, config))
@@ -157,7 +177,7 @@ def _with_history(
             wrong[id] += key != questions[id].answers[control]
     for id, it in questions.items():
         difficulty = wrong[id] / given[id] if given[id] else UNKNOWN
-        yield replace(it, difficulty=difficulty, asked=it.asked or id in seen)
+        yield replace(it, difficulty=difficulty, people=people.get(id, frozenset()))
 
 
 def _serves(case: Case) -> bool:

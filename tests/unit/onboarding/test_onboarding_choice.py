@@ -61,10 +61,16 @@ def test_practice_goes_from_easy_to_hard() -> None:
 
 
 def test_gold_of_the_source_is_asked_only_where_there_is_too_little_else() -> None:
-    serving = [question(n, "gold", asked=True) for n in range(1, 31)]
+    serving = [question(n, "gold", serves=True) for n in range(1, 31)]
     others = [question(n, "gold") for n in range(31, 51)]
     assert ids(chosen([*serving, *others]).exam) == ids(others)
     assert ids(others[:15]) < ids(chosen([*serving, *others[:15]]).exam)
+
+
+def test_what_the_person_labelled_in_the_source_is_asked_only_where_there_is_too_little_else() -> None:
+    known = [question(n, "gold", people=frozenset({WHO})) for n in range(1, 31)]
+    others = [question(n, "gold") for n in range(31, 51)]
+    assert ids(chosen([*known, *others]).exam) == ids(others)
 
 
 @pytest.mark.parametrize("decided", [20, 24])

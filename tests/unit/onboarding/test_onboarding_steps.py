@@ -39,7 +39,7 @@ def test_an_answer_is_shown_after_its_set_and_not_before() -> None:
     assert f"✗ {wrong(it)}" in wrong_one["data"][PANEL]
     assert f"right is <b>{label_of(it)}</b>" in wrong_one["data"][PANEL]
     assert it.reasons["sentiment"].rationale in wrong_one["data"][PANEL]
-    assert "Danger: What smokes is negative." in wrong_one["data"][PANEL]
+    assert "Guidelines, Danger: What smokes is negative." in wrong_one["data"][PANEL]
     assert "✓ Right" in right_one["data"][PANEL]
 
 
@@ -231,3 +231,18 @@ def test_a_question_that_is_settled_no_more_does_not_count() -> None:
     assert room.certificate is not None
     assert (room.certificate.right, room.certificate.n) == (29, 29)
     assert [it.item for it in room.course.tasks if it.marked and it.marked.void == GONE] == [task["data"][ITEM]]
+
+
+def test_practice_is_marked_even_where_there_is_no_exam_yet() -> None:
+    room = Classroom(practice=3)
+    room.begin()
+    room.answer(right)
+    gold = [it for it in room.questions if it.exam]
+    room.questions = [it for it in room.questions if not it.exam]
+    assert "too few" in room.advance().says
+    assert all("✓" in it["data"][PANEL] for it in room.tasks)
+    assert room.advance().empty
+    room.questions += gold
+    room.advance()
+    assert room.stage() == ("exam", 1, 1)
+    assert "✓" in room.open[0]["data"][PANEL]
