@@ -206,7 +206,7 @@ class Jobs:
     def alive(self, job_id: str) -> bool:
         """Whether the job waits or runs. Raises TiebreakError with its reason where it has failed for good."""
         with reaching():
-            job = self.queue(WORK_QUEUE).fetch_job(job_id)
+            job = self._fetch(job_id)
             status = job.get_status(refresh=False) if job else None
             if job and status in (JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED):
                 raise TiebreakError(f"The job {job.id} failed: {_last_line(job)}.", mend="See the worker's log.")
@@ -268,6 +268,14 @@ class Jobs:
         full = pending.labels >= self.settings.train_after_labels
         return time.time() if full else pending.since + self.settings.train_after_seconds
 
+    def _fetch(self, job_id: str) -> Job | None:
+        """Not RQ's `Queue.fetch_job`: that takes an id it finds no job of off the queue, and so for good a job that is
+        enqueued at that moment."""
+        try:
+            return Job.fetch(job_id, connection=self.redis, serializer=JSONSerializer)
+        except NoSuchJobError:
+            return None
+
     def _enqueue_once(self, function: str, job_id: str, *args: int | str | bool) -> bool:
         """False where that job waits or runs. One that died before its time is replaced."""
         queue = self.queue(WORK_QUEUE)
@@ -281,7 +289,7 @@ class Jobs:
                     queue.enqueue(function, args=args, **options)
                     return True
                 except DuplicateJobError:
-                    other = queue.fetch_job(job_id)
+                    other = self._fetch(job_id)
                     if other is not None:
                         if other.get_status(refresh=False) in (*_WAITING, JobStatus.STARTED):
                             return False

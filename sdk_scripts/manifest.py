@@ -85,6 +85,8 @@ def load_manifest(path: Path) -> Manifest:
         guidelines = _text(path, project.guidelines, "guidelines", marked, problems)
         if guidelines is not None and len(guidelines) > MAX_CHARACTERS:
             problems.append(f"{path.parent / project.guidelines}: is over {MAX_CHARACTERS:,} characters; shorten it")
+    if project.quality is not None:
+        _text(path, project.quality, "quality", marked, problems)
     if config is not None:
         problems += _config_problems(path.parent / project.label_config, config)
     if not problems:

@@ -134,6 +134,23 @@ def test_a_version_is_prelabeled_once(jobs: Jobs) -> None:
     assert job.args == [7, "few-shot-20261122-210000-0123abcd", False]
 
 
+def test_looking_for_a_job_takes_nothing_off_the_queue(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch = Job.fetch
+
+    def enqueued_meanwhile(*args: object, **options: object) -> Job:
+        try:
+            return fetch(*args, **options)
+        finally:
+            monkeypatch.setattr(Job, "fetch", fetch)
+            jobs.request_prelabeling(KEY, 7, "few-shot-1")
+
+    monkeypatch.setattr(Job, "fetch", enqueued_meanwhile)
+    job = "prelabel-7_1795381865-few-shot-1"
+    assert not jobs.alive(job)
+    assert jobs.alive(job)
+    assert jobs.queue(WORK_QUEUE).job_ids == [job]
+
+
 def test_many_workers_reconcile_once(jobs: Jobs) -> None:
     assert [jobs.request_reconciling() for _ in range(5)] == [True, False, False, False, False]
     assert jobs.queue(WORK_QUEUE).job_ids == ["reconcile"]
