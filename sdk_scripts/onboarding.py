@@ -142,7 +142,7 @@ def _desk(pool: Pool, onboarding: Onboarding, course: Course) -> Desk:
     small = (
         sum(it.exam and it.holds for it in pool.library) < onboarding.most + asked
         or sum(it.practice and it.holds for it in pool.library) < onboarding.practice + asked
-        or any(it.item not in desk.known() for it in course.tasks)
+        or any(it.item not in desk.known for it in course.tasks)
     )
     return replace(desk, questions=pool.whole) if small else desk
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ml_backend.cases import policy_version
@@ -21,7 +22,7 @@ from sdk_scripts.quality import Onboarding
 from sdk_scripts.satellites import ITEM
 
 FURTHER = 10
-"""Questions of a further set of an exam that has decided nothing yet."""
+"""Questions about a control in a further set, where the exam has not decided on it yet."""
 GONE = "The question is settled no more."
 EDITED = "The answer was changed before it was seen."
 
@@ -67,6 +68,7 @@ class Desk:
     def certificates(self) -> dict[str, Certificate]:
         return certificates(self.course, self.config, self.onboarding, self.policy)
 
+    @cached_property
     def known(self) -> dict[str, Question]:
         """Item of the course -> its question."""
         key = project_key(self.source)
@@ -86,7 +88,7 @@ def begin(desk: Desk) -> Step:
         return Step("Everything is certified.")
     again = bool(due) and all(name in found and found[name].state == "stale" for name in due)
     if not again and (practice := _practice(desk, course.attempt + 1, due, ())).new:
-        _enough(desk, due, LEAST)
+        _enough(desk, due)
         return practice
     return _exam(desk, course.attempt + 1, due, (), LEAST if again else desk.onboarding.exam)
 
@@ -109,7 +111,7 @@ def advance(desk: Desk) -> Step:
 
 
 def _after_practice(desk: Desk, done: Sequence[Asked]) -> Step:
-    known = desk.known()
+    known = desk.known
     title = f"Practice, set {done[0].set}"
     changed = {}
     answered = []
@@ -136,14 +138,12 @@ def _after_practice(desk: Desk, done: Sequence[Asked]) -> Step:
 
 def _after_exam(desk: Desk) -> Step:
     """Answers are shown only when nothing more is asked."""
-    exam, known = desk.course.of("exam"), desk.known()
+    exam, known = desk.course.of("exam"), desk.known
     marked = [it if it.marked else replace(it, marked=_mark(it, known.get(it.item))) for it in exam]
     found = marks(marked, desk.config, desk.onboarding)
     unsure = [it.control for it in found if it.state == "undecided"]
-    half = any(it.marked for it in exam)
-    room = min(FURTHER, desk.onboarding.most - len(exam))
-    if unsure and room > 0 and not half:
-        more = _exam(desk, desk.course.attempt, unsure, exam, room)
+    if unsure and not any(it.marked for it in exam):
+        more = _exam(desk, desk.course.attempt, unsure, exam, FURTHER)
         if more.new:
             return replace(more, changed=_recorded(desk.course))
     title = f"Exam {desk.course.attempt}: {_summary(found)}"
@@ -164,7 +164,18 @@ def _practice(desk: Desk, attempt: int, due: Sequence[str], given: Sequence[Aske
     room = desk.onboarding.practice - len(given)
     if room <= 0:
         return Step("")
-    chosen = _choice(desk, due, given, (), practice=room, exam=desk.onboarding.exam).practice[: desk.onboarding.a_set]
+    kept = desk.onboarding.exam * len(due)
+    asked = _questions(desk, desk.course.tasks)
+    chosen = choose(
+        desk.config,
+        desk.questions,
+        desk.who,
+        practice=room,
+        exam=kept,
+        controls=due,
+        used={it.id for it in asked},
+        practised=_questions(desk, given),
+    ).practice[: desk.onboarding.a_set]
     number = max((it.set for it in given), default=0) + 1
     what = "The right answers, and why, are shown when all of the set are done."
     new = _tasks(desk, chosen, "practice", attempt, number, f"Practice, set {number}", what, recap)
@@ -179,9 +190,24 @@ def _exam(
     size: int,
     recap: str = "",
 ) -> Step:
-    chosen = _choice(desk, due, (), given, practice=0, exam=size).exam
+    """So many questions about each control that is due, at most `most` in all sets."""
     if not given:
-        _enough(desk, due, LEAST)
+        _enough(desk, due)
+    chosen, before = list[Question](), _questions(desk, given)
+    for name in due:
+        asked = sum(name in it.answers for it in (*before, *chosen))
+        wanted = min(size - sum(name in it.answers for it in chosen), desk.onboarding.most - asked)
+        chosen += choose(
+            desk.config,
+            desk.questions,
+            desk.who,
+            practice=0,
+            exam=max(wanted, 0),
+            controls=[name],
+            used={it.id for it in (*_questions(desk, desk.course.tasks), *chosen)},
+            examined=(*before, *chosen),
+        ).exam
+    chosen.sort(key=lambda it: item_of(project_key(desk.source), desk.who, it.id))
     number = max((it.set for it in given), default=0) + 1
     what = (
         "The first answer that you submit counts, a skipped task is not right. Answers are shown when the exam is over."
@@ -191,34 +217,17 @@ def _exam(
     return Step(f"{title}: {len(new)} questions.", new)
 
 
-def _choice(
-    desk: Desk, due: Sequence[str], practised: Sequence[Asked], examined: Sequence[Asked], *, practice: int, exam: int
-) -> Any:
-    known = desk.known()
-
-    def of(some: Sequence[Asked]) -> list[Question]:
-        return [known[it.item] for it in some if it.item in known]
-
-    return choose(
-        desk.config,
-        desk.questions,
-        desk.who,
-        practice=practice,
-        exam=exam,
-        controls=due,
-        used={it.id for it in of(desk.course.tasks)},
-        practised=of(practised),
-        examined=of(examined),
-    )
+def _questions(desk: Desk, asked: Sequence[Asked]) -> list[Question]:
+    known = desk.known
+    return [known[it.item] for it in asked if it.item in known]
 
 
-def _enough(desk: Desk, due: Sequence[str], least: int) -> None:
-    used = {it.id for item, it in desk.known().items() if any(item == one.item for one in desk.course.tasks)}
-    n = left(desk.config, desk.questions, used)
-    few = [f"{name} ({n[name]})" for name in due if n[name] < least]
+def _enough(desk: Desk, due: Sequence[str]) -> None:
+    n = left(desk.config, desk.questions, {it.id for it in _questions(desk, desk.course.tasks)})
+    few = [f"{name} ({n[name]})" for name in due if n[name] < LEAST]
     if few or not due:
         raise NotEnoughLabels(
-            f"An exam needs {least} questions that are not alike and that {desk.who} was not asked before; there are "
+            f"An exam needs {LEAST} questions that are not alike and that {desk.who} was not asked before; there are "
             f"too few for {', '.join(few) or 'any control'}.",
             mend="Promote cases to gold (`tiebreak cases promote … --to gold`), and renew those that are stale since "
             "the guidelines changed (`tiebreak cases renew`).",

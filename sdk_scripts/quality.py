@@ -72,9 +72,9 @@ class Onboarding(Section):
     practice: int = Field(default=20, ge=0, le=500, description="tasks whose answer is shown after each set")
     a_set: int = Field(default=5, ge=1, le=100, description="practice tasks at a time")
     exam: int = Field(
-        default=30, ge=20, le=500, description="questions of an exam; more follow while it decides nothing"
+        default=30, ge=20, le=500, description="questions about each control; more follow while undecided"
     )
-    most: int = Field(default=60, ge=20, le=1000, description="questions of an exam after which it ends undecided")
+    most: int = Field(default=60, ge=20, le=1000, description="questions about a control after which the exam ends")
     pass_mark: float = Field(default=0.8, gt=0, lt=1, description="share of right answers that is good enough")
     certainty: float = Field(default=0.9, ge=0.5, lt=1, description="of the interval that passes or fails somebody")
     controls: tuple[str, ...] = Field(

@@ -62,6 +62,7 @@ def wrong(it: Question) -> str:
 class Classroom:
     def __init__(self, questions: list[Question] | None = None, **rules: Any) -> None:
         self.questions = library() if questions is None else questions
+        self.config = CONFIG
         self.rules = Onboarding(**{"practice": 6, "a_set": 3, "exam": 20, "most": 40, **rules})
         self.source: dict[str, Any] = {
             "id": 7,
@@ -76,11 +77,11 @@ class Classroom:
     @property
     def course(self) -> Course:
         about = About(project_key(self.source), "course", "onboarding", WHO)
-        return read_course(Satellite(8, about, {}), [read_task(it) for it in self.tasks], CONFIG)
+        return read_course(Satellite(8, about, {}), [read_task(it) for it in self.tasks], self.config)
 
     @property
     def desk(self) -> Desk:
-        return Desk(self.source, CONFIG, self.rules, self.questions, self.course, "http://studio/projects/8/data")
+        return Desk(self.source, self.config, self.rules, self.questions, self.course, "http://studio/projects/8/data")
 
     @property
     def certificate(self) -> Certificate | None:

@@ -7,12 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import NotEnoughLabels
 from sdk_scripts.onboarding_course import COURSE, PANEL
 from sdk_scripts.onboarding_questions import Reason
 from sdk_scripts.onboarding_steps import EDITED, GONE, advance
 from sdk_scripts.satellites import ITEM
+from tests.unit.analysis.exports import SENTIMENT
 from tests.unit.onboarding.classroom import Classroom, label_of, library, question, right, wrong
+
+SEVERITY = '<Choices name="severity" toName="text"><Choice value="low"/><Choice value="high"/></Choices>'
 
 
 def said(task: dict) -> str:
@@ -246,3 +250,21 @@ def test_practice_is_marked_even_where_there_is_no_exam_yet() -> None:
     room.advance()
     assert room.stage() == ("exam", 1, 1)
     assert "✓" in room.open[0]["data"][PANEL]
+
+
+def test_each_control_gets_questions_enough_where_a_case_settles_one_only() -> None:
+    config = SENTIMENT.replace("</View>", SEVERITY + "</View>")
+    severe = [
+        replace(question(n, "gold"), answers={"severity": '["high"]' if n % 2 else '["low"]'}, reasons={})
+        for n in range(201, 260)
+    ]
+    room = Classroom([*library(6, 40), *severe])
+    room.config = parse(config)
+    room.to_the_exam()
+    room.answer(lambda it: right(it) if "sentiment" in it.answers else None)  # a skip is not right
+    room.advance()
+    assert room.course.over
+    assert {name: (it.state, it.n) for name, it in room.desk.certificates().items()} == {
+        "sentiment": ("certified", 20),
+        "severity": ("failed", 20),
+    }
