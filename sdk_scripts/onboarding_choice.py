@@ -17,8 +17,8 @@ from ml_backend.labeling.results import text_of
 from sdk_scripts.onboarding_questions import Question, shown
 from sdk_scripts.same_texts import same_texts
 
-MOST_LOOKED_AT = 2_000
-"""Questions of one rank that are weighed against each other; of more, so many by lot."""
+MOST_DECIDED = 3_000
+"""Decided tasks that are weighed against each other; of more, so many by lot."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,8 @@ def choose(
     """For one person, who was asked `used` (ids) before: those and what is like them are left out. `practised` and
     `examined` are the questions that these go on from. Equal input, equal choice; another person gets other ones where
     there are enough. Fewer where there are not."""
-    able = [it for it in questions if it.id in used or (it.holds and not it.answers.keys().isdisjoint(controls))]
-    groups = _groups(config, able)
-    gone = {groups[it.id] for it in able if it.id in used}
-    fresh = [it for it in able if groups[it.id] not in gone]
+    able = [it for it in questions if it.holds and not it.answers.keys().isdisjoint(controls)]
+    fresh, groups = _fresh(config, able, questions, used, who)
     tested = _once(_ranks((it for it in fresh if it.exam), who), groups, _draw(config, who, examined), exam)
     chosen = {it.id for it in tested}
     kept = {groups[it.id] for it in fresh if it.id in chosen or (it.exam and not it.practice)}
@@ -56,13 +54,25 @@ def choose(
     return Choice(tuple(easy_first), tuple(tested))
 
 
-def left(config: LabelConfig, questions: Sequence[Question], used: Collection[str]) -> Counter[str]:
+def left(config: LabelConfig, questions: Sequence[Question], who: str, used: Collection[str]) -> Counter[str]:
     """Control -> how many questions an exam could still ask about it, those that are alike counted once."""
-    able = [it for it in questions if it.holds or it.id in used]
-    groups = _groups(config, able)
-    gone = {groups[it.id] for it in able if it.id in used}
-    fresh = {(name, groups[it.id]) for it in able if it.exam and groups[it.id] not in gone for name in it.answers}
-    return Counter(name for name, _ in fresh)
+    fresh, groups = _fresh(config, [it for it in questions if it.holds and it.exam], questions, used, who)
+    return Counter(name for name, _ in {(name, groups[it.id]) for it in fresh for name in it.answers})
+
+
+def _fresh(
+    config: LabelConfig, able: Sequence[Question], questions: Sequence[Question], used: Collection[str], who: str
+) -> tuple[list[Question], dict[str, int]]:
+    """Those of the able that are like none that was used, and question -> group of those that are the same, or nearly
+    so, in what is shown of them."""
+    decided = sorted((it for it in able if it.exam and it.practice), key=lambda it: _lot(who, it))[:MOST_DECIDED]
+    some = [*(it for it in able if not (it.exam and it.practice)), *decided]
+    before = [it for it in questions if it.id in used]
+    texts = [text_of(seen := shown(config, it.data), list(seen)) for it in (*before, *some)]
+    numbers = same_texts(texts)[0].tolist()
+    gone = set(numbers[: len(before)])
+    groups = {it.id: group for it, group in zip(some, numbers[len(before) :], strict=True)}
+    return [it for it in some if groups[it.id] not in gone], groups
 
 
 def _ranks(questions: Iterable[Question], who: str) -> list[list[Question]]:
@@ -95,8 +105,7 @@ def _draw(config: LabelConfig, who: str, before: Iterable[Question]) -> _Draw:
     drawn = Counter(stratum for it in before for stratum in strata(config, it))
 
     def draw(some: Sequence[Question], most: int) -> list[Question]:
-        by_lot = sorted(some, key=lambda it: _lot(who, it))[:MOST_LOOKED_AT]
-        rows = [(it, strata(config, it)) for it in by_lot]
+        rows = [(it, strata(config, it)) for it in sorted(some, key=lambda it: _lot(who, it))]
         found: list[Question] = []
         while rows and len(found) < most:
             best = max(rows, key=lambda row: sum(1 / (1 + drawn[stratum]) for stratum in row[1]) / len(row[1]))
@@ -117,12 +126,6 @@ def strata(config: LabelConfig, question: Question) -> tuple[str, ...]:
         for label in kind.labels(kind.from_key(key)) or ("nothing",)
     ]
     return (*labels, f"severity {question.severity:g}")
-
-
-def _groups(config: LabelConfig, questions: Sequence[Question]) -> dict[str, int]:
-    """Question -> group of those that are the same, or nearly so, in what is shown of them."""
-    groups, _ = same_texts([text_of(seen := shown(config, it.data), list(seen)) for it in questions])
-    return {it.id: int(group) for it, group in zip(questions, groups, strict=True)}
 
 
 def _lot(who: str, question: Question) -> str:

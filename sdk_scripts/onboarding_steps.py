@@ -223,7 +223,7 @@ def _questions(desk: Desk, asked: Sequence[Asked]) -> list[Question]:
 
 
 def _enough(desk: Desk, due: Sequence[str]) -> None:
-    n = left(desk.config, desk.questions, {it.id for it in _questions(desk, desk.course.tasks)})
+    n = left(desk.config, desk.questions, desk.who, {it.id for it in _questions(desk, desk.course.tasks)})
     few = [f"{name} ({n[name]})" for name in due if n[name] < LEAST]
     if few or not due:
         raise NotEnoughLabels(

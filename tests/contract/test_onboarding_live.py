@@ -12,18 +12,25 @@ from typing import Any
 import httpx
 import pytest
 from browser.accounts import sign_up
+from pydantic import SecretStr
 from typer.testing import CliRunner
 from unit.analysis.exports import SENTIMENT, choice
 
 from ml_backend.cases import policy_version
+from ml_backend.jobs import JOB_SETTINGS
 from ml_backend.labeling.config import parse
+from ml_backend.labeling.results import project_key
+from ml_backend.queues import WORK_QUEUE, Jobs
+from ml_backend.reconciler import reconcile
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
+from ml_backend.valkey import Valkey
 from sdk_scripts import onboarding
 from sdk_scripts.case_library import NewCase, add_cases
 from sdk_scripts.cli import app
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.inspected import Inspected
+from sdk_scripts.onboarding_jobs import advance_job
 from sdk_scripts.onboarding_questions import Pool
 from sdk_scripts.quality import quality_of
 from sdk_scripts.rules import RULES
@@ -35,6 +42,7 @@ PASSWORD = "a-password-for-courses"
 LABELS = ("negative", "neutral", "positive")
 GUIDELINES = "<h2>Danger</h2><p>What smokes is negative.</p>"
 RULES_LINE = {"onboarding": {"practice": 4, "a_set": 2, "exam": 20, "required": True}}
+AUTOMATIC = {**RULES_LINE, "automatic": True}
 REVIEWER = {"name": "2026-11", "reviewers": [{"email": EVE}]}
 PRACTICE, GOLD = 6, 46
 
@@ -243,3 +251,32 @@ def test_questions_come_from_the_library_and_from_decided_tasks(studio: Studio, 
     stale = Pool(studio, studio.project(source), parse(SENTIMENT), datetime.now(UTC)).library
     assert len(stale) == PRACTICE + GOLD
     assert not any(it.holds or it.exam or it.practice for it in stale)
+
+
+def test_workers_take_the_next_step_of_a_course_where_the_rules_are_automatic(
+    studio: Studio, source: int, studio_settings: Settings, valkey: Valkey
+) -> None:
+    settings = studio_settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
+    key = project_key(studio.project(source))
+    course = onboarding.start_course(studio, studio.project(source), ANA, settings, apply=True).project
+    assert course is not None
+    ana = studio.add_annotator(ANA)
+    for task in studio.tasks(course):
+        studio.create_annotation(task["id"], {"result": [choice("sentiment", "positive")], "completed_by": ana})
+    course_key = project_key(studio.project(course))
+    token = JOB_SETTINGS.set(settings)
+    try:
+        with Jobs(settings) as jobs:
+            jobs.remember(key)
+            assert course_key not in reconcile(jobs, studio)
+            assert "skipped" in advance_job(course_key, course, 0)
+            studio.update_project(source, {"description": f"tiebreak quality: {json.dumps(AUTOMATIC)}"})
+            assert reconcile(jobs, studio)[course_key] == 2
+            planned = jobs.queue(WORK_QUEUE).scheduled_job_registry.get_job_ids()
+            assert [it for it in planned if it.startswith("advance-")]
+            assert advance_job(course_key, course, 1) == {"new": 2, "changed": 2}
+            assert advance_job(course_key, course, 2) == {"new": 0, "changed": 0}
+            assert reconcile(jobs, studio)[course_key] == 0
+    finally:
+        JOB_SETTINGS.reset(token)
+    assert len(list(studio.tasks(course))) == 4
