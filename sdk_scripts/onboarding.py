@@ -37,14 +37,14 @@ _HOW = (
     "<p>First some practice: when a set is done, the right answers and the reasons stand above the next one, and in "
     "the finished tasks. Then an exam: the first answer that you submit counts.</p>"
 )
-_VIEW = {
-    "title": "Course",
-    "hiddenColumns": {
-        "explore": [f"tasks:data.{name}" for name in (PANEL, COURSE, ITEM)],
-        "labeling": [f"tasks:data.{name}" for name in (PANEL, COURSE, ITEM)],
-    },
-}
-"""Of the finished tasks: without what is no text for people."""
+_HIDDEN = [
+    *(f"tasks:data.{name}" for name in (PANEL, COURSE, ITEM)),
+    *(f"tasks:{name}" for name in ("inner_id", "annotations_results", "annotations_ids", "file_upload", "updated_by")),
+    *(f"tasks:predictions_{name}" for name in ("score", "results", "model_versions")),
+    *(f"tasks:{name}" for name in ("storage_filename", "created_at", "updated_at", "avg_lead_time", "draft_exists")),
+]
+_VIEW = {"title": "Course", "hiddenColumns": {"explore": _HIDDEN, "labeling": _HIDDEN}}
+"""What people go back to finished tasks by: their texts, and when they were done."""
 
 
 @dataclass(frozen=True)

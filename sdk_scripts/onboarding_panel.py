@@ -28,7 +28,7 @@ MAX_REASON = 600
 
 _STYLE = """
 .tb-course { border: 1px solid var(--color-neutral-border, #ddd); border-radius: 8px; padding: .75rem 1rem;
-  margin-bottom: 1rem; max-height: 60vh; overflow-y: auto; line-height: 1.5 }
+  margin-bottom: 1rem; max-height: 50vh; overflow-y: auto; line-height: 1.5 }
 .tb-course p { margin: 0 0 .35rem }
 .tb-item { border-top: 1px solid var(--color-neutral-border, #ddd); padding: .5rem 0 }
 .tb-soft { opacity: .7 }
@@ -55,7 +55,7 @@ _TEMPLATES = {
 </div>
 {%- endfor -%}
 """,
-    "place": "{% if recap %}{{ recap }}<hr>{% endif %}<p><b>{{ title }}</b></p><p class='tb-soft'>{{ what }}</p>",
+    "place": "<p><b>{{ title }}</b></p><p class='tb-soft'>{{ what }}</p>{% if recap %}<hr>{{ recap }}{% endif %}",
     "answered": "<p><b>{{ title }}</b></p>{{ answers }}",
 }
 
