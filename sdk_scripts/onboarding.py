@@ -124,7 +124,8 @@ def advance_courses(
             raise InputError(f"{who} has no course.", mend="Begin it with `tiebreak onboard start`.")
         pool, taken = Pool(studio, source, config, now or datetime.now(UTC)), []
         for course in found:
-            step = advance(_desk(pool, onboarding, course))
+            desk = _desk(pool, onboarding, course) if course.waits else Desk(source, config, onboarding, (), course)
+            step = advance(desk)
             if apply:
                 for task, data in step.changed.items():
                     studio.update_task_data(task, data)

@@ -118,6 +118,11 @@ class Course:
         return [it for it in newest if it.set == last]
 
     @property
+    def waits(self) -> bool:
+        """Whether a set is done and nothing has come of it yet."""
+        return bool(self.tasks) and not self.over and all(it.done for it in self.current)
+
+    @property
     def over(self) -> bool:
         """Whether the newest attempt has been marked to its end."""
         exam = self.of("exam")

@@ -115,7 +115,8 @@ def graded(config: LabelConfig, control: str) -> bool:
 
 def shown(config: LabelConfig, data: Mapping[str, Any]) -> dict[str, Any]:
     """The data that the label config names: the rest, the answer of a case or an import say, is not theirs to see."""
-    named = set(re.findall(r"\$([\w-]+)", config.xml))
+    paths = re.findall(r"\$([^\s\"'<>|,]+)", config.xml)
+    named = {key for key in data for path in paths if path == key or path.startswith((f"{key}.", f"{key}["))}
     return {key: value for key, value in data.items() if key in named and key != DATA_KEY}
 
 

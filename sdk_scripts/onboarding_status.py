@@ -63,7 +63,6 @@ def needed(onboarding: Onboarding, config: LabelConfig, held: Mapping[str, Mappi
 
 
 def _person(studio: Studio, course: Course, found: Mapping[str, Certificate], config: LabelConfig) -> dict[str, Any]:
-    done = sum(it.done for it in course.current)
     stage = "over" if course.over else course.current[0].stage if course.current else "not begun"
     return {
         "annotator": course.who,
@@ -72,19 +71,19 @@ def _person(studio: Studio, course: Course, found: Mapping[str, Certificate], co
         "stage": stage,
         "attempt": course.attempt,
         "set": course.current[0].set if course.current else 0,
-        "done": done,
+        "done": sum(it.done for it in course.current),
         "of": len(course.current),
-        "waits_for": _waits(course, found, done),
+        "waits_for": _waits(course, found),
         "certificates": {name: it.to_json(config) for name, it in found.items()},
         "edited": [it.id for it in course.tasks if it.stage == "exam" and it.edited],
         "answered_by_others": {str(it.id): list(it.others) for it in course.tasks if it.others},
     }
 
 
-def _waits(course: Course, found: Mapping[str, Certificate], done: int) -> str:
+def _waits(course: Course, found: Mapping[str, Certificate]) -> str:
     """The command that is due; empty where the person is."""
     if not course.current:
         return "start"
     if course.over:
         return "start" if any(it.state != "certified" for it in found.values()) else ""
-    return "advance" if done == len(course.current) else ""
+    return "advance" if course.waits else ""

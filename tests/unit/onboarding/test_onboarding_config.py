@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,10 +32,19 @@ def test_a_config_that_has_something_of_the_panels_name_is_refused() -> None:
         course_config(SENTIMENT.replace('name="text"', f'name="{PANEL}"').replace('toName="text"', f'toName="{PANEL}"'))
 
 
-def test_data_that_the_config_does_not_name_is_not_shown() -> None:
-    config = parse(SENTIMENT.replace("$text", "$text.body"))
-    data = {"text": {"body": "It smokes."}, "tex": "negative", "text2": "negative", "label": "negative"}
-    assert shown(config, data) == {"text": {"body": "It smokes."}}
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("$text", {"text": "It smokes."}),
+        ("$text.body", {"text": {"body": "It smokes."}}),
+        ("$text.body", {"text.body": "It smokes."}),
+        ("$text[0]", {"text": ["It smokes."]}),
+    ],
+)
+def test_data_that_the_config_does_not_name_is_not_shown(path: str, data: dict[str, Any]) -> None:
+    config = parse(SENTIMENT.replace("$text", path))
+    hidden = {"tex": "negative", "text2": "negative", "label": "negative", "tiebreak_case": {"control": "sentiment"}}
+    assert shown(config, {**data, **hidden}) == data
 
 
 def test_labels_and_stars_are_right_or_wrong_and_words_and_spans_are_not() -> None:
