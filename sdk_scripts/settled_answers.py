@@ -49,7 +49,7 @@ def settled_in(
     version of today."""
     table = judgements(tasks.values(), config).filter(pl.col("control").is_in(controls))
     yield from _truths(table, policy)
-    yield from _decided(table, tasks)
+    yield from decided_cases(table, tasks)
 
 
 def _truths(table: pl.DataFrame, policy: str) -> Iterator[NewCase]:
@@ -65,7 +65,8 @@ def _truths(table: pl.DataFrame, policy: str) -> Iterator[NewCase]:
         yield NewCase(task, control, answer, policy=policy)
 
 
-def _decided(table: pl.DataFrame, tasks: Mapping[int, Task]) -> Iterator[NewCase]:
+def decided_cases(table: pl.DataFrame, tasks: Mapping[int, Task]) -> Iterator[NewCase]:
+    """What reviews decided, of judgements (`labeling.judgements.SCHEMA`) and the tasks they are of."""
     for task, control, answer, annotation in (
         decisions(table).select("task", "control", "answer", "annotation").iter_rows()
     ):

@@ -21,3 +21,5 @@ onboard = typer.Typer(
     help="The course for new annotators: practice, exam, a certificate for each control.", no_args_is_help=True
 )
 app.add_typer(onboard, name="onboard")
+calibrate = typer.Typer(help="Calibration rounds: start one, and what it shows.", no_args_is_help=True)
+app.add_typer(calibrate, name="calibrate")
