@@ -13,7 +13,8 @@ import polars as pl
 
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.judgements import decisions, judgements, latest, of_annotators
-from ml_backend.labeling.results import Prediction, Task, answers, lookup
+from ml_backend.labeling.results import Prediction, Task, answers
+from ml_backend.labeling.task_data import lookup
 from sdk_scripts.standards import Standard, standard_of
 
 if TYPE_CHECKING:

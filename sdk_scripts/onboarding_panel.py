@@ -15,7 +15,7 @@ from defusedxml.ElementTree import fromstring
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from ml_backend.labeling.config import LabelConfig, parse
-from ml_backend.labeling.results import text_of
+from ml_backend.labeling.task_data import text_of
 from sdk_scripts.guideline_excerpt import Excerpt, excerpt
 from sdk_scripts.onboarding_certificates import is_right
 from sdk_scripts.onboarding_course import PANEL

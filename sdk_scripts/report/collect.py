@@ -11,7 +11,8 @@ import polars as pl
 from ml_backend.labeling.errors import TiebreakError
 from ml_backend.labeling.judgements import of_annotators
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import project_key, text_of
+from ml_backend.labeling.results import project_key
+from ml_backend.labeling.task_data import text_of
 from ml_backend.settings import Settings
 from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
