@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +102,8 @@ def send(settings: Settings, to: Format, it: Due, now: float) -> None:
         return
     secret = settings.alert_secret.get_secret_value() if settings.alert_secret else ""
     body = json.dumps(to.payload(it.message, secret, now), ensure_ascii=False).encode("utf-8", "replace")
-    answer = asyncio.run(_post(settings.alert_url.get_secret_value(), body))
+    with _unlogged():
+        answer = asyncio.run(_post(settings.alert_url.get_secret_value(), body))
     if why := to.refusal(answer):
         raise NotDelivered(why)
 
@@ -130,6 +134,21 @@ async def _post(url: str, body: bytes) -> bytes:
     if status >= 300:
         raise NotDelivered(f"the receiver answered with status {status}", _seconds(asked))
     return answer[:MOST_ANSWER]
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """httpx logs the address of every request, where it may log at all; not those of this thread meanwhile."""
+    mine, logger = threading.get_ident(), logging.getLogger("httpx")
+
+    def others(record: logging.LogRecord) -> bool:
+        return record.thread != mine
+
+    logger.addFilter(others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(others)
 
 
 def _seconds(asked: str) -> float:

@@ -167,14 +167,14 @@ def open_reviews(
     finding and its most telling task first, as many as the standard's budget of a run allows."""
     left = watched.evidence.standard.budget.a_run
     made: dict[str, Pushed] = {}
-    for rule, suspicions in _suspicions(watched.evidence, findings).items():
+    for rule, doubts in suspicions(watched.evidence, findings).items():
         if left <= 0:
             report(f"The budget of a run is spent: the tasks of {rule} wait.")
             break
         pushed = review_tasks_for(
             watched.dataset,
             settings,
-            suspicions,
+            doubts,
             signal=f"inspection:{rule}",
             budget=left,
             apply=True,
@@ -202,7 +202,7 @@ def acknowledge(settings: Settings, project: Mapping[str, Any], key: str, why: s
     return it_is
 
 
-def _suspicions(evidence: Evidence, findings: Iterable[Finding]) -> dict[str, dict[int, Suspicion]]:
+def suspicions(evidence: Evidence, findings: Iterable[Finding]) -> dict[str, dict[int, Suspicion]]:
     """Rule -> task -> why, each task with the weightiest finding that has it."""
     first = next((it.name for it in evidence.config.answerable), "")
     found: dict[str, dict[int, Suspicion]] = {}
@@ -218,9 +218,18 @@ def _suspicions(evidence: Evidence, findings: Iterable[Finding]) -> dict[str, di
                 continue
             seen.add(task)
             score = SCORES[finding.severity] * (1 - place / (2 * len(tasks)))
-            detail = f"{it.subject + ': ' if it.subject else ''}{it.message}"
-            found.setdefault(finding.rule, {})[task] = Suspicion(score, detail, control)
+            found.setdefault(finding.rule, {})[task] = Suspicion(score, _detail(evidence, finding), control)
     return found
+
+
+def _detail(evidence: Evidence, finding: Finding) -> str:
+    """What a reviewer is told, who may not know whose labels these are."""
+    it = finding.observation
+    if not it.subject:
+        return it.message
+    if evidence.standard.blind:
+        return f"Of one who labelled it: {it.message.replace(it.subject, 'this person')}"
+    return f"Of {it.subject}, who labelled it: {it.message}"
 
 
 def _listed(standings: Iterable[Standing], shown: Shown) -> list[dict[str, Any]]:

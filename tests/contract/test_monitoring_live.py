@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 from unit.analysis.exports import SENTIMENT, choice
 
+from ml_backend.jobs import JOB_SETTINGS
 from ml_backend.labeling.errors import TiebreakError
 from ml_backend.labeling.results import project_key
 from ml_backend.queues import INSPECTING, Jobs
@@ -24,14 +25,17 @@ from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
 from sdk_scripts.cli import app
 from sdk_scripts.findings_store import FindingsStore
+from sdk_scripts.inspect_jobs import inspect_job
+from sdk_scripts.project_jobs import BUSY
+from sdk_scripts.quality import Quality
+from sdk_scripts.rules import RULES
 from tests.unit.monitoring.receiver import receiving
 from tests.unit.serving.running import eventually, free_port
 
 WORKER = "import sdk_scripts.alerts as it; it.RETRIES = (2.0,); from sdk_scripts.cli import main; main()"
 """Which tries again soon."""
-QUALITY = """Reviews.
-
-tiebreak quality: {"automatic": true, "review": true, "rules": {"gold_failures": {"minimum": 20}}}"""
+ONE_RULE = {name: name == "gold_failures" for name in RULES}
+QUALITY = Quality(automatic=True, review=True, rules=ONE_RULE).line()
 TASKS, WRONG = 40, 24
 ANA = "ana@monitoring.example"
 
@@ -39,7 +43,9 @@ ANA = "ana@monitoring.example"
 @pytest.fixture
 def project(studio: Studio) -> Iterator[dict[str, Any]]:
     """Forty tasks that a review has decided."""
-    made = studio.create_project({"title": "<!channel> Watched", "label_config": SENTIMENT, "description": QUALITY})
+    made = studio.create_project(
+        {"title": "<!channel> Watched", "label_config": SENTIMENT, "description": f"tiebreak quality: {QUALITY}"}
+    )
     decided = choice("sentiment", "positive") | {"meta": {"tiebreak": {"review": {"task": 1}}}}
     studio.import_tasks(
         made["id"],
@@ -69,7 +75,6 @@ def test_people_hear_once_of_bad_labels_and_of_their_mending(
     studio_settings: Settings,
     valkey: Valkey,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     port = free_port()
     settings = studio_settings.model_copy(
@@ -84,13 +89,9 @@ def test_people_hear_once_of_bad_labels_and_of_their_mending(
             "train_after_seconds": 36_000.0,
         }
     )
-    ana, key, id = studio.add_annotator(ANA), project_key(project), project["id"]
-    tasks = [int(task["id"]) for task in studio.tasks(id)]
-    labels = ["negative" if n < WRONG else "positive" for n in range(TASKS)]
-    given = {
-        task: studio.create_annotation(task, {"result": [choice("sentiment", label)], "completed_by": ana})["id"]
-        for task, label in zip(tasks, labels, strict=True)
-    }
+    key, id = project_key(project), project["id"]
+    given = label(studio, id)
+    tasks = list(given)
     store, log = FindingsStore(settings, key), tmp_path / "worker.log"
     with Jobs(settings) as jobs, log.open("ab") as output:
         jobs.remember(key)  # as the first webhook does; the reconciler finds the rest
@@ -136,6 +137,49 @@ def test_people_hear_once_of_bad_labels_and_of_their_mending(
     assert "a-secret-path" not in log.read_text()
 
 
+def test_an_inspection_that_died_after_its_reviews_is_done_again_without_doubling(
+    studio: Studio,
+    project: dict[str, Any],
+    studio_settings: Settings,
+    valkey: Valkey,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    label(studio, project["id"])
+    key, id = project_key(project), project["id"]
+
+    def dies(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with receiving() as receiver:
+        telling = {"redis_url": SecretStr(valkey.url), "alert_url": SecretStr(receiver.url)}
+        settings = studio_settings.model_copy(update=telling)
+        token = JOB_SETTINGS.set(settings)
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(FindingsStore, "keep", dies)
+                with pytest.raises(RuntimeError):
+                    inspect_job(key, id, 0)
+            assert len(review_tasks(studio, id)) == WRONG
+            outcome = inspect_job(key, id, 0)
+            assert inspect_job(key, id, 1)["new"] == 0
+            with Jobs(settings) as jobs, jobs.changes(INSPECTING, key).working():
+                assert inspect_job(key, id, 2) is BUSY
+        finally:
+            JOB_SETTINGS.reset(token)
+    assert (outcome["new"], outcome["reviews"], outcome["alert"]) == (1, 0, "sent")
+    assert len(review_tasks(studio, id)) == WRONG
+    assert len(receiver.came) == 1
+
+
+def label(studio: Studio, project: int) -> dict[int, int]:
+    """Ana labels, most of it wrong; task -> her annotation, in order."""
+    ana, given = studio.add_annotator(ANA), {}
+    for n, task in enumerate(list(studio.tasks(project))):
+        result = [choice("sentiment", "negative" if n < WRONG else "positive")]
+        given[int(task["id"])] = studio.create_annotation(task["id"], {"result": result, "completed_by": ana})["id"]
+    return given
+
+
 def review_tasks(studio: Studio, source: int) -> list[dict[str, Any]]:
     name = f"tiebreak: hard-cases-of-{source}"
     return [task for it in studio.projects() if name in (it["description"] or "") for task in studio.tasks(it["id"])]
@@ -144,10 +188,8 @@ def review_tasks(studio: Studio, source: int) -> list[dict[str, Any]]:
 def test_the_command_keeps_acknowledges_and_writes_nothing_by_itself(
     studio: Studio, project: dict[str, Any], studio_environment: None, studio_settings: Settings
 ) -> None:
-    ana, id = studio.add_annotator(ANA), project["id"]
-    for n, task in enumerate(list(studio.tasks(id))):
-        label = "negative" if n < WRONG else "positive"
-        studio.create_annotation(task["id"], {"result": [choice("sentiment", label)], "completed_by": ana})
+    id = project["id"]
+    label(studio, id)
     store = FindingsStore(studio_settings, project_key(project))
 
     def run(*words: str) -> Any:

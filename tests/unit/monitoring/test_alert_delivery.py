@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -119,6 +120,16 @@ def test_nobody_there_is_a_failure_that_names_no_secret(alerting: Settings, jobs
         assert failed.outcome == "failed"
         assert logs
         assert "a-secret" not in f"{logs} {failed}"
+
+
+def test_the_address_is_in_no_log_at_any_level(
+    alerting: Settings, jobs: Jobs, store: FindingsStore, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert deliver(alerting, jobs, store, now=NOW).outcome == "sent"
+    assert receiver.paths == ["/hook/T0/a-secret-path"]
+    assert caplog.records
+    assert "a-secret" not in caplog.text
 
 
 def test_a_wrong_address_is_refused_without_being_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,17 +13,19 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.queues import Jobs
 from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
+from sdk_scripts.blame import Blame
+from sdk_scripts.evidence import Evidence
 from sdk_scripts.findings_store import FindingsStore
-from sdk_scripts.monitoring import Shown, Watched, acknowledge, follow_up, look
+from sdk_scripts.monitoring import Shown, Watched, acknowledge, follow_up, look, suspicions
 from sdk_scripts.quality import Quality
 from sdk_scripts.report.collect import collect
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.sources import Dataset
+from tests.unit.monitoring.inspections import finding
 from tests.unit.monitoring.receiver import receiving
 
 PROJECT = {"id": 7, "created_at": "2026-11-22T12:31:05Z", "title": "Reviews", "description": ""}
 KEY = "7.1795350665"
-ONLY = Quality(rules={"gold_failures": {}})
 TRUTHS = dict.fromkeys(range(1, 61), "positive")
 
 
@@ -78,13 +80,14 @@ def test_what_nobody_could_look_for_is_not_cleared(settings: Settings, jobs: Job
 
 def test_an_acknowledged_finding_stands_apart(settings: Settings, jobs: Jobs) -> None:
     watched = watch(settings, jobs, project("ana", "bob"))
-    key = next(it.key for it in watched.inspection.findings if it.observation.subject == "ana")
+    key = "gold_failures|ana|sentiment"
     acknowledge(settings, PROJECT, key, " She has just begun. ")
     found = look(project("ana", "bob"), settings)
     assert subjects(found) == {"bob": "continuing"}
     [known] = found.to_json()["acknowledged"]
+    assert known["key"] == key
     assert known["acknowledged_why"] == "She has just begun."
-    assert key not in {it.key for it in found.pending()}
+    assert key in {it.key for it in watched.pending()} - {it.key for it in found.pending()}
 
 
 @pytest.mark.parametrize(("key", "why"), [("gold_failures|ana|sentiment", " "), ("gold_failures|zoe|sentiment", "x")])
@@ -102,6 +105,25 @@ def test_only_what_is_meant_is_shown(settings: Settings) -> None:
     assert [it["subject"] for it in shown] == ["bob"]
 
 
+@pytest.mark.parametrize("blind", [True, False])
+def test_reviewers_are_told_names_only_where_the_standard_lets_them_see_any(settings: Settings, blind: bool) -> None:
+    seen = example(
+        [
+            Given(task, who, "negative" if who == "ana" else "positive")
+            for task in range(1, 9)
+            for who in ("ana", "bob")
+        ],
+        project={**PROJECT, "description": f'tiebreak hard cases: {{"blind": {str(blind).lower()}}}'},
+    )
+    it = finding("ana", message="ana is too fast.", evidence=(1, 2))
+    other = finding("bob", rule="speed", evidence=(2, 3), blame=Blame("item", "All do it."))
+    found = suspicions(Evidence.collect(seen, settings), [it, other])
+    assert {rule: list(tasks) for rule, tasks in found.items()} == {"gold_failures": [1, 2]}
+    first, second = found["gold_failures"].values()
+    assert first.score > second.score
+    assert ("ana" in first.detail) == (not blind)
+
+
 def test_an_alert_that_cannot_be_sent_stops_nothing(settings: Settings, jobs: Jobs) -> None:
     away = settings.model_copy(update={"alert_url": SecretStr("http://127.0.0.1:9/hook")})
     watched = watch(away, jobs, project("ana"))
@@ -110,7 +132,7 @@ def test_an_alert_that_cannot_be_sent_stops_nothing(settings: Settings, jobs: Jo
     assert FindingsStore(away, KEY).standings().open
 
 
-def test_people_are_told_from_the_projects_least_severity(settings: Settings, jobs: Jobs) -> None:
+def test_two_inspections_tell_of_a_finding_once(settings: Settings, jobs: Jobs) -> None:
     with receiving() as receiver:
         telling = settings.model_copy(update={"alert_url": SecretStr(receiver.url)})
         watch(telling, jobs, project("ana"))
@@ -121,8 +143,8 @@ def test_people_are_told_from_the_projects_least_severity(settings: Settings, jo
 
 
 def test_the_report_says_what_is_new_and_what_was_acknowledged(settings: Settings, jobs: Jobs) -> None:
-    watched = watch(settings, jobs, project("ana", "bob"))
-    acknowledge(settings, PROJECT, next(it.key for it in watched.inspection.findings), "Known.")
+    watch(settings, jobs, project("ana", "bob"))
+    acknowledge(settings, PROJECT, "gold_failures|ana|sentiment", "Known.")
     part = collect(project("ana", "bob", "cho"), settings).inspection
     assert part is not None
     states = [it.state for it in part.findings if it.rule == "gold_failures"]
