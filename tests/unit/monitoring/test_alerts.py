@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdk_scripts.alerts import DIGEST, LISTED, Due, Told, due, harmless
-from sdk_scripts.findings_state import Acknowledgement, Standings
+from sdk_scripts.findings_state import Acknowledgement, Standings, compare
 from tests.unit.monitoring.inspections import KEY, START, after, finding, inspection
 
 NOW = START.timestamp()
@@ -183,3 +184,40 @@ def test_text_is_one_bounded_line(text: str, most: int) -> None:
     said = harmless(text, most)
     assert len(said.replace("\u200b", "")) <= most
     assert not {"\n", "\r", "\u202e", "\x1b"} & set(said)
+
+
+STEPS = st.lists(
+    st.tuples(st.sets(st.sampled_from(["ana", "bob", "cho"])), st.integers(1, 80), st.booleans()),
+    min_size=1,
+    max_size=15,
+)
+
+
+@given(STEPS)
+def test_whatever_comes_and_goes_each_thing_is_told_once_and_in_the_end(
+    steps: list[tuple[set[str], int, bool]],
+) -> None:
+    standings, before, now = Standings(title="Reviews"), Told(), START
+    arrived: list[tuple[str, str]] = []
+
+    def tell(receiver_is_up: bool) -> None:
+        nonlocal before
+        it = told(standings, before, now.timestamp())
+        if it.message is None:
+            return
+        if not receiver_is_up:
+            before = before.failed(now.timestamp())
+            return
+        before = it.after
+        lines = (*it.message.found, *it.message.cleared)
+        arrived.extend((line.id, line.state) for line in lines if line.state != "open")
+
+    for subjects, hours, up in steps:
+        now += timedelta(hours=hours)
+        standings = compare(standings, inspection(*map(finding, sorted(subjects))), now).standings
+        tell(up)
+    now += timedelta(days=1)
+    tell(True)
+    assert len(set(arrived)) == len(arrived)
+    assert {key for key, it in standings.open.items() if not it.away} <= before.findings.keys()
+    assert all(before.findings[key].cleared for key in standings.cleared if key in before.findings)
