@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from sdk_scripts import shown
+from sdk_scripts.cli import lots
 from sdk_scripts.cli.app import app
 from sdk_scripts.cli.options import (
     CLEAN,
@@ -32,8 +33,19 @@ def inspect(
     rules: Annotated[
         Path | None, typer.Option("--rules", metavar="FILE", help="A rules.yaml instead of the project's own.")
     ] = None,
+    lot: lots.Name = None,
+    control: lots.Control = None,
+    since: lots.Since = None,
+    until: lots.Until = None,
+    rest: lots.Rest = False,
+    out: lots.Out = None,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Keep what was found, tell people, and open review tasks.")
+        bool,
+        typer.Option(
+            "--apply",
+            help="Keep what was found, tell people, and open review tasks. With --lot: put it on record, and make "
+            "review tasks of its sample.",
+        ),
     ] = False,
     rule: Annotated[
         list[str] | None, typer.Option("--rule", metavar="NAME", help="Findings of this rule only; may be repeated.")
@@ -54,6 +66,7 @@ def inspect(
     """Run the inspection rules: speed, attention, reliability, working with the machine, content, process.
 
     Findings are new or continuing against the last inspection that was kept; without --apply nothing is written.
+    With --lot, acceptance sampling instead: is this lot of labels good enough, from a sample that reviewers decide?
     """
     from sdk_scripts.rules import RULES
 
@@ -78,16 +91,18 @@ def inspect(
     from sdk_scripts.monitoring import ONLY_A_FILE, Shown, follow_up, look
     from sdk_scripts.quality import read_quality
 
-    if rules and apply:
+    if rules and apply and lot is None:
         raise InputError(
             "--rules tries other rules than the project's; --apply keeps what the project's own rules find.",
             mend="Name the file as `quality:` in project.yaml and run `tiebreak sync … --apply`.",
         )
     meant = Shown([RULES[name].name for name in rule or ()], annotator or (), min_severity)
     dataset = dataset_of(source, label_config, settings)
+    quality = read_quality(rules, dataset.config) if rules else None
+    if lot is not None:
+        lots.inspect_lot(dataset, settings, lots.Asked(lot, control, since, until, rest, apply, out), quality, as_json)
     if apply and dataset.project is None:
         raise InputError("A file has no findings to keep.", mend="Leave --apply out, or name a project.")
-    quality = read_quality(rules, dataset.config) if rules else None
     if apply:
         with alone(settings, dataset.project or {}) as jobs:
             found = look(dataset, settings)

@@ -31,12 +31,15 @@ def template(name: str, **filters: Callable[..., str]) -> Template:
 
 def page(report: Report) -> str:
     """The report as a complete HTML document."""
+    from sdk_scripts.sampling.certificate import certificate_html
+
     return template("report.html", percent=_percent, number=_number, seconds=_seconds).render(
         report=report,
         charts=dict(_charts(report)),
         hard_cases=report.hard_cases[:_HARD_CASES_SHOWN],
         findings=report.inspection.findings[:_FINDINGS_SHOWN] if report.inspection else [],
         shown_versions=_shown_versions(report),
+        lots=[certificate_html(lot) for lot in report.lots],
     )
 
 

@@ -186,6 +186,8 @@ class Report(_Part):
     """None where nobody labelled with a prediction on the screen."""
     inspection: InspectionPart | None = None
     """None where it could not be done; a note says why."""
+    lots: list[dict[str, Any]] = []
+    """The certificates of the lots on record (`sampling.certificate`), oldest first."""
     notes: list[str]
     judgements: pl.DataFrame
     """The tidy table behind the figures, one row a judgement, answers as text; only the workbook carries it."""
