@@ -17,6 +17,7 @@ from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCase, find_hard_cases
 from sdk_scripts.report.actions import actions, headline
+from sdk_scripts.report.calibration import newest_round
 from sdk_scripts.report.inspection import inspection_part
 from sdk_scripts.report.model import (
     AnnotatorRow,
@@ -76,6 +77,7 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
         working=_working(evidence, settings),
         inspection=inspection_part(evidence, settings, notes),
         lots=_lots(dataset, settings, notes),
+        calibration=newest_round(dataset),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
         judgements=_tidy(table, dataset),
     )

@@ -14,6 +14,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
+from sdk_scripts.report import calibration
 from sdk_scripts.report.model import FindingRow, Report, WorkingRow
 
 _MOST_ROWS = 1_000_000  # Excel's limit is 1,048,576
@@ -93,6 +94,7 @@ def workbook(report: Report) -> bytes:
                     for row in rows
                 ],
             )
+        calibration.sheets(sheets.table, report.calibration)
         sheets.table(
             "Hard cases",
             ["task", "score", "text", "why", "link"],
