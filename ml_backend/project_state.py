@@ -8,6 +8,7 @@
     tiebreak:route:<key>        the same of routing its tasks
     tiebreak:inspect:<key>      the same of inspecting it
     tiebreak:alerts             projects with alerts to be sent: key -> when (Unix seconds)
+    tiebreak:advance:<key>      the same of a course's next step
 
 All of it can be lost: Label Studio is the source of truth, and the reconciler counts the labels there.
 """
@@ -28,7 +29,7 @@ from ml_backend.labeling.errors import InputError
 
 PROJECTS = "tiebreak:projects"
 ALERTS = "tiebreak:alerts"
-MINE, RESOLVE, ROUTE, INSPECT = CASE_WORK = ("mine", "resolve", "route", "inspect")
+MINE, RESOLVE, ROUTE, INSPECT, ADVANCE = CASE_WORK = ("mine", "resolve", "route", "inspect", "advance")
 
 
 @dataclass(frozen=True, slots=True)
