@@ -72,7 +72,7 @@ def _inspect(jobs: Jobs, studio: Studio, project: dict[str, Any], _: datetime | 
         watched = look(dataset, jobs.settings, quality=quality)
         new = [it for it in watched.pending() if watched.compared.states[it.key] == "new"]
         watched = follow_up(watched, jobs.settings, jobs, reviewed=new if quality.review else (), report=log.debug)
-        # What else workers do with a project that they have just read and inspected begins here (`dataset` is all of it).
+        # What else workers do with a project that they have just read and inspected begins here: `dataset`.
     finally:
         jobs.changes(INSPECTING, key_of(project)).note_end(REST * (time.monotonic() - began))
     for pushed in watched.reviews.values():  # so that lost webhooks of reviewers are looked for
