@@ -19,6 +19,7 @@ from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCase, find_hard_cases
 from sdk_scripts.report.actions import actions, headline
 from sdk_scripts.report.calibration import newest_round
+from sdk_scripts.report.inspection import inspection_part
 from sdk_scripts.report.model import (
     AnnotatorRow,
     Bin,
@@ -75,6 +76,7 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
         versions=versions,
         days=_days(table),
         working=_working(evidence, settings),
+        inspection=inspection_part(evidence, settings, notes),
         lots=_lots(dataset, settings, notes),
         calibration=newest_round(dataset),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
