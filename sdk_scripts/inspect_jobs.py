@@ -16,7 +16,7 @@ import structlog
 from rq import Retry
 
 from ml_backend.changes import Newest
-from ml_backend.labeling.errors import TiebreakError
+from ml_backend.labeling.errors import InputError, TiebreakError
 from ml_backend.labeling.results import project_key as key_of
 from ml_backend.queues import INSPECTING, Jobs
 from ml_backend.roles import role_of
@@ -25,6 +25,7 @@ from sdk_scripts.project_jobs import work_on
 if TYPE_CHECKING:
     from ml_backend.settings import Settings
     from ml_backend.studio import Studio
+    from sdk_scripts.sources import Dataset
 
 log = structlog.stdlib.get_logger()
 
@@ -72,7 +73,7 @@ def _inspect(jobs: Jobs, studio: Studio, project: dict[str, Any], _: datetime | 
         watched = look(dataset, jobs.settings, quality=quality)
         new = [it for it in watched.pending() if watched.compared.states[it.key] == "new"]
         watched = follow_up(watched, jobs.settings, jobs, reviewed=new if quality.review else (), report=log.debug)
-        # What else workers do with a project that they have just read and inspected begins here: `dataset`.
+        gold = _tend_gold(studio, project, jobs.settings, dataset)
     finally:
         jobs.changes(INSPECTING, key_of(project)).note_end(REST * (time.monotonic() - began))
     for pushed in watched.reviews.values():  # so that lost webhooks of reviewers are looked for
@@ -86,4 +87,16 @@ def _inspect(jobs: Jobs, studio: Studio, project: dict[str, Any], _: datetime | 
         "cleared": len(watched.compared.cleared),
         "reviews": sum(it.created for it in watched.reviews.values()),
         "alert": watched.alert.outcome if watched.alert else "off",
+        "gold": gold,
     }, newest.stamp
+
+
+def _tend_gold(studio: Studio, project: dict[str, Any], settings: Settings, dataset: Dataset) -> int:
+    """How many changes gold questions took; they wait for the next time where somebody is changing the library."""
+    from sdk_scripts.gold import tend_gold
+
+    try:
+        return len(tend_gold(studio, project, settings, apply=True, dataset=dataset, report=log.debug).steps)
+    except InputError as error:
+        log.warning("gold waits", project=project["id"], why=str(error))
+        return 0
