@@ -39,7 +39,7 @@ RECONCILE_JOB = "ml_backend.jobs.reconcile_job"
 PRELABEL_JOB = "sdk_scripts.prelabel_jobs.prelabel_job"
 SHARD_JOB = "sdk_scripts.prelabel_jobs.shard_job"
 TIDY_JOB = "sdk_scripts.prelabel_jobs.tidy_job"
-ALERT_JOB = "sdk_scripts.inspect_jobs.alert_job"
+ALERT_JOB = "sdk_scripts.monitoring.jobs.alert_job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ TRAINING = Coalesced("train", TRAIN_QUEUE, "ml_backend.jobs.train_job")
 MINING = Coalesced(MINE, WORK_QUEUE, "sdk_scripts.case_jobs.mine_job")
 RESOLVING = Coalesced(RESOLVE, WORK_QUEUE, "sdk_scripts.case_jobs.resolve_job")
 ROUTING = Coalesced(ROUTE, WORK_QUEUE, "sdk_scripts.route_jobs.route_job")
-INSPECTING = Coalesced(INSPECT, WORK_QUEUE, "sdk_scripts.inspect_jobs.inspect_job")
-ADVANCING = Coalesced(ADVANCE, WORK_QUEUE, "sdk_scripts.onboarding_jobs.advance_job")
+INSPECTING = Coalesced(INSPECT, WORK_QUEUE, "sdk_scripts.monitoring.jobs.inspect_job")
+ADVANCING = Coalesced(ADVANCE, WORK_QUEUE, "sdk_scripts.onboarding.jobs.advance_job")
 
 JOB_SECONDS = 2 * 3600
 KEPT_SECONDS = 24 * 3600  # results and failures, to be looked up

@@ -184,7 +184,7 @@ class Evidence:
     @cached_property
     def _asked_as_gold(self) -> dict[tuple[str, int], datetime]:
         """(control, task) -> since when it has been a gold question, of all that are or were."""
-        from sdk_scripts.gold_questions import asked_since
+        from sdk_scripts.gold.questions import asked_since
 
         return asked_since(self._library)
 

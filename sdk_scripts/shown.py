@@ -225,12 +225,12 @@ def resumed(document: Mapping[str, Any]) -> None:
 
 
 def inspection(document: Mapping[str, Any]) -> None:
-    from sdk_scripts.inspection_words import sentences
+    from sdk_scripts.monitoring.inspection_words import sentences
 
     typer.echo("\n".join(sentences(document)))
 
 
 def inspection_rules(document: Mapping[str, Any]) -> None:
-    from sdk_scripts.inspection_words import rules_in_words
+    from sdk_scripts.monitoring.inspection_words import rules_in_words
 
     typer.echo("\n".join(rules_in_words(document["rules"])))

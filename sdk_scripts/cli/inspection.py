@@ -71,7 +71,7 @@ def inspect(
     from sdk_scripts.rules import RULES
 
     if list_rules:
-        from sdk_scripts.inspection_words import rule_list
+        from sdk_scripts.monitoring.inspection_words import rule_list
 
         result({"rules": rule_list()}, as_json, shown.inspection_rules)
         return
@@ -81,14 +81,14 @@ def inspect(
     if ack is not None:
         from dataclasses import asdict
 
-        from sdk_scripts.monitoring import acknowledge
+        from sdk_scripts.monitoring.watching import acknowledge
 
         _, fields = live_project(source, settings)
         result(asdict(acknowledge(settings, fields, ack, why)), as_json, shown.fields)
         return
     from ml_backend.labeling.errors import InputError
-    from sdk_scripts.inspect_jobs import alone
-    from sdk_scripts.monitoring import ONLY_A_FILE, Shown, follow_up, look
+    from sdk_scripts.monitoring.jobs import alone
+    from sdk_scripts.monitoring.watching import ONLY_A_FILE, Shown, follow_up, look
     from sdk_scripts.quality import read_quality
 
     if rules and apply and lot is None:

@@ -18,7 +18,7 @@ _WORDS = ("subject", "message", "cause_why", "do", "acknowledged_why")
 
 def inspection_part(evidence: Evidence, settings: Settings, notes: list[str]) -> InspectionPart | None:
     """Inspects, and writes nothing. Where that cannot be done, a note says why."""
-    from sdk_scripts.monitoring import look
+    from sdk_scripts.monitoring.watching import look
 
     try:
         found = look(evidence.dataset, settings, evidence=evidence).to_json()

@@ -24,15 +24,15 @@ from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
 from sdk_scripts.cli import app
-from sdk_scripts.findings_store import FindingsStore
-from sdk_scripts.inspect_jobs import inspect_job
+from sdk_scripts.monitoring.findings_store import FindingsStore
+from sdk_scripts.monitoring.jobs import inspect_job
 from sdk_scripts.project_jobs import BUSY
 from sdk_scripts.quality import Quality
 from sdk_scripts.rules import RULES
 from tests.unit.monitoring.receiver import receiving
 from tests.unit.serving.running import eventually, free_port
 
-WORKER = "import sdk_scripts.alerts as it; it.RETRIES = (2.0,); from sdk_scripts.cli import main; main()"
+WORKER = "import sdk_scripts.monitoring.alerts as it; it.RETRIES = (2.0,); from sdk_scripts.cli import main; main()"
 """Which tries again soon."""
 ONE_RULE = {name: name == "gold_failures" for name in RULES}
 QUALITY = Quality(automatic=True, review=True, rules=ONE_RULE).line()

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sdk_scripts.blame import Blame
-from sdk_scripts.findings_state import Standing, Standings, compare
 from sdk_scripts.inspection import Finding, Inspection
+from sdk_scripts.monitoring.findings_state import Standing, Standings, compare
 from sdk_scripts.rules import Observation
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -16,9 +16,9 @@ from ml_backend.project_state import ALERTS
 from ml_backend.queues import ALERT_JOB, WORK_QUEUE, Jobs
 from ml_backend.settings import Settings, load_settings
 from ml_backend.valkey import Valkey
-from sdk_scripts import alert_delivery
-from sdk_scripts.alert_delivery import deliver
-from sdk_scripts.findings_store import FindingsStore
+from sdk_scripts.monitoring import alert_delivery
+from sdk_scripts.monitoring.alert_delivery import deliver
+from sdk_scripts.monitoring.findings_store import FindingsStore
 from tests.unit.monitoring.inspections import KEY, START, after, finding, inspection
 from tests.unit.monitoring.receiver import Receiver, receiving
 

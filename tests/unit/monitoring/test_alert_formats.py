@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sdk_scripts.alert_formats import FORMATS
-from sdk_scripts.alert_formats.lark import signature
-from sdk_scripts.alerts import Told, due
+from sdk_scripts.monitoring.alert_formats import FORMATS
+from sdk_scripts.monitoring.alert_formats.lark import signature
+from sdk_scripts.monitoring.alerts import Told, due
 from tests.unit.monitoring.inspections import KEY, START, after, finding, inspection
 
 GOLDEN = Path(__file__).parent / "payloads"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdk_scripts.alerts import DIGEST, LISTED, Due, Told, due, harmless
-from sdk_scripts.findings_state import Acknowledgement, Standings, compare
+from sdk_scripts.monitoring.alerts import DIGEST, LISTED, Due, Told, due, harmless
+from sdk_scripts.monitoring.findings_state import Acknowledgement, Standings, compare
 from tests.unit.monitoring.inspections import KEY, START, after, finding, inspection
 
 NOW = START.timestamp()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdk_scripts.findings_state import Acknowledgement, Standings, acknowledged, compare
+from sdk_scripts.monitoring.findings_state import Acknowledgement, Standings, acknowledged, compare
 from tests.unit.monitoring.inspections import START, after, finding, inspection, standing
 
 ANA = finding("ana")

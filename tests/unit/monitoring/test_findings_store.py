@@ -9,8 +9,8 @@ import pytest
 
 from ml_backend.labeling.errors import InputError
 from ml_backend.settings import Settings
-from sdk_scripts.findings_state import Acknowledgement, Standings
-from sdk_scripts.findings_store import FindingsStore
+from sdk_scripts.monitoring.findings_state import Acknowledgement, Standings
+from sdk_scripts.monitoring.findings_store import FindingsStore
 from tests.unit.monitoring.inspections import KEY, after, finding, inspection
 
 

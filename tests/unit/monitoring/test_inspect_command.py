@@ -12,7 +12,7 @@ from unit.analysis.exports import SENTIMENT, annotation, choice, task
 
 from ml_backend.labeling.errors import ConfigError, InputError, UnknownName
 from sdk_scripts.cli import app
-from sdk_scripts.inspection_words import sentences
+from sdk_scripts.monitoring.inspection_words import sentences
 from sdk_scripts.rules import RULES
 
 

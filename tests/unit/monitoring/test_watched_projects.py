@@ -15,8 +15,8 @@ from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
 from sdk_scripts.blame import Blame
 from sdk_scripts.evidence import Evidence
-from sdk_scripts.findings_store import FindingsStore
-from sdk_scripts.monitoring import Shown, Watched, acknowledge, follow_up, look, suspicions
+from sdk_scripts.monitoring.findings_store import FindingsStore
+from sdk_scripts.monitoring.watching import Shown, Watched, acknowledge, follow_up, look, suspicions
 from sdk_scripts.quality import Quality
 from sdk_scripts.report.collect import collect
 from sdk_scripts.rule_examples import Given, example

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sdk_scripts.alert_formats import Line, Message, register
+from sdk_scripts.monitoring.alert_formats import Line, Message, register
 
 
 @register("lark")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from sdk_scripts.alert_formats import Message, register
+from sdk_scripts.monitoring.alert_formats import Message, register
 
 
 @register("json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sdk_scripts.alert_formats import Line, Message, register
+from sdk_scripts.monitoring.alert_formats import Line, Message, register
 
 MOST = 2_900
 """Characters of a section; Slack's limit is 3,000."""

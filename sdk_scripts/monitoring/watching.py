@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.results import project_key
-from sdk_scripts.alert_delivery import Delivery, deliver_if_possible, summary
-from sdk_scripts.alerts import RANKS
 from sdk_scripts.evidence import Evidence
-from sdk_scripts.findings_state import Acknowledgement, Compared, Standing, Standings, acknowledged, compare
-from sdk_scripts.findings_store import FindingsStore
 from sdk_scripts.inspection import Finding, Inspection, inspect
 from sdk_scripts.mining import review_tasks_for
+from sdk_scripts.monitoring.alert_delivery import Delivery, deliver_if_possible, summary
+from sdk_scripts.monitoring.alerts import RANKS
+from sdk_scripts.monitoring.findings_state import Acknowledgement, Compared, Standing, Standings, acknowledged, compare
+from sdk_scripts.monitoring.findings_store import FindingsStore
 from sdk_scripts.quality import Quality, quality_of
 from sdk_scripts.signals import Suspicion
 

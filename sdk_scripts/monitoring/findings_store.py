@@ -19,7 +19,7 @@ import structlog
 
 from ml_backend.model_files import ModelFiles
 from ml_backend.project_state import project_id_of
-from sdk_scripts.findings_state import Acknowledgement, Standings
+from sdk_scripts.monitoring.findings_state import Acknowledgement, Standings
 
 if TYPE_CHECKING:
     from ml_backend.settings import Settings

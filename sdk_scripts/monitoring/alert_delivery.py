@@ -18,9 +18,9 @@ import structlog
 from ml_backend.labeling.errors import ModelUnavailable, TiebreakError
 from ml_backend.leases import lease
 from ml_backend.queues import reaching
-from sdk_scripts.alert_formats import FORMATS, Format
-from sdk_scripts.alerts import Due, Told, due
-from sdk_scripts.findings_store import FindingsStore
+from sdk_scripts.monitoring.alert_formats import FORMATS, Format
+from sdk_scripts.monitoring.alerts import Due, Told, due
+from sdk_scripts.monitoring.findings_store import FindingsStore
 
 if TYPE_CHECKING:
     from ml_backend.queues import Jobs

@@ -41,8 +41,8 @@ def inspect_job(project_key: str, project_id: int, generation: int) -> dict[str,
 def alert_job(project_key: str) -> dict[str, Any]:
     """The RQ job that tells people what could not be told before."""
     from ml_backend.jobs import job_settings
-    from sdk_scripts.alert_delivery import deliver, summary
-    from sdk_scripts.findings_store import FindingsStore
+    from sdk_scripts.monitoring.alert_delivery import deliver, summary
+    from sdk_scripts.monitoring.findings_store import FindingsStore
 
     settings = job_settings()
     with Jobs(settings) as jobs:
@@ -59,7 +59,7 @@ def alone(settings: Settings, project: dict[str, Any]) -> Iterator[Jobs]:
 
 
 def _inspect(jobs: Jobs, studio: Studio, project: dict[str, Any], _: datetime | None) -> tuple[dict[str, Any], str]:
-    from sdk_scripts.monitoring import follow_up, look
+    from sdk_scripts.monitoring.watching import follow_up, look
     from sdk_scripts.quality import quality_of
     from sdk_scripts.sources import dataset_of
 
@@ -93,7 +93,7 @@ def _inspect(jobs: Jobs, studio: Studio, project: dict[str, Any], _: datetime | 
 
 def _tend_gold(studio: Studio, project: dict[str, Any], settings: Settings, dataset: Dataset) -> int:
     """How many changes gold questions took; they wait for the next time where somebody is changing the library."""
-    from sdk_scripts.gold import tend_gold
+    from sdk_scripts.gold.tending import tend_gold
 
     try:
         return len(tend_gold(studio, project, settings, apply=True, dataset=dataset, report=log.debug).steps)

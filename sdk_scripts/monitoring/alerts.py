@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ml_backend.labeling.results import read_time
-from sdk_scripts.alert_formats import Line, Message
-from sdk_scripts.findings_state import FLAPPING, KEPT, Acknowledgement, Standing, Standings, acknowledged
+from sdk_scripts.monitoring.alert_formats import Line, Message
+from sdk_scripts.monitoring.findings_state import FLAPPING, KEPT, Acknowledgement, Standing, Standings, acknowledged
 
 LISTED = 10
 """Findings that a message names; the rest are counted."""
