@@ -57,7 +57,7 @@ def collaboration(
 ) -> dict[str, Any]:
     """The document above. `table` is all of `judgements`, `blind` what the machine would have said unseen."""
     blind = blind or BlindAnswers()
-    rows = _referred(_of_people(table), table)
+    rows = referred(of_people(table), table)
     names = [control.name for control in config.answerable]
     shown = rows.filter((pl.col("arm") == "plain") & pl.col("shown").is_not_null())
     return {
@@ -131,7 +131,7 @@ def _difference(of: Rate, than: Rate) -> dict[str, float | None]:
     return {"difference": a - b, "low": low, "high": high}
 
 
-def _of_people(table: pl.DataFrame) -> pl.DataFrame:
+def of_people(table: pl.DataFrame) -> pl.DataFrame:
     """Everybody's last answer to each control of each task, those that are no judgements because of a seed too."""
     nobody = pl.when(pl.col("annotator") == "").then(pl.int_range(pl.len()))
     rows = table.filter(~pl.col("decided"), ~pl.col("machine"))
@@ -144,7 +144,7 @@ def _of_people(table: pl.DataFrame) -> pl.DataFrame:
     return last.with_columns(same=pl.col("answer") == pl.col("shown"), arm=arm)
 
 
-def _referred(rows: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+def referred(rows: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     """With `truth`, what is settled, and `reference`, that or what most of the others say; null where nothing."""
     where = ["task", "control"]
     judged = of_annotators(rows)
@@ -204,8 +204,7 @@ def _acceptance(shown: pl.DataFrame, names: list[str]) -> dict[str, Any]:
 
 
 def _rubber_stamping(seeded: pl.DataFrame) -> dict[str, Any]:
-    right = (pl.col("truth") == pl.col("shown")).fill_null(False)
-    wrong = seeded.filter(~right, pl.col("shown").is_not_null())
+    wrong = seeded_wrong(seeded)
     people = [
         {"annotator": who, **_share(rows, pl.col("void"))}
         for (who,), rows in wrong.filter(pl.col("annotator") != "").group_by(["annotator"])
@@ -214,9 +213,15 @@ def _rubber_stamping(seeded: pl.DataFrame) -> dict[str, Any]:
     return {
         "overall": _share(wrong, pl.col("void")),
         "annotators": people,
-        "right_after_all": seeded.filter(right).height,
+        "right_after_all": seeded.filter(pl.col("truth") == pl.col("shown")).height,
         "luck": round(1 - SEEDED_FROM, 6),
     }
+
+
+def seeded_wrong(rows: pl.DataFrame) -> pl.DataFrame:
+    """Those of `referred` whose shown answer was wrong on purpose, and is not right after all by what is settled."""
+    right = (pl.col("truth") == pl.col("shown")).fill_null(False)
+    return rows.filter("seeded", ~right, pl.col("shown").is_not_null())
 
 
 def _corrections(shown: pl.DataFrame) -> dict[str, Any] | None:

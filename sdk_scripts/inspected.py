@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -11,8 +12,9 @@ import polars as pl
 from ml_backend.labeling.config import Control
 from ml_backend.labeling.judgements import decisions
 from ml_backend.labeling.kinds import string, values
-from ml_backend.labeling.results import Annotation
+from ml_backend.labeling.results import Annotation, Task
 from ml_backend.prelabelers import options
+from sdk_scripts.blind_answers import BlindAnswers
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.quality import Quality
 
@@ -29,6 +31,8 @@ class Inspected:
     evidence: Evidence
     quality: Quality = field(default_factory=Quality)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ask_blind: Callable[[], BlindAnswers] | None = None
+    """How to learn what the machine would have said of tasks labelled blind, asked only by rules that compare."""
 
     @cached_property
     def controls(self) -> dict[str, Control]:
@@ -117,6 +121,58 @@ class Inspected:
         found = [string(line) for text in said for line in (text if isinstance(text, list) else [text])]
         return "\n".join(filter(None, found)).strip()
 
+    @cached_property
+    def submitted(self) -> list[tuple[Task, Annotation]]:
+        """Each person's last annotation of each task that is not skipped, in order of task and annotation."""
+        found: dict[tuple[int, str], tuple[Task, Annotation]] = {}
+        for task in self.evidence.tasks.values():
+            for it in sorted(task.annotations, key=lambda it: it.id):
+                if it.person and not (it.cancelled or it.decided or it.automatic):
+                    found[task.id, it.person] = task, it
+        return list(found.values())
+
+    @cached_property
+    def seen(self) -> pl.DataFrame:
+        """What people made of what the machine showed them: `collaboration.referred` of everybody's last answers."""
+        from sdk_scripts.collaboration import of_people, referred
+
+        return referred(of_people(self.all_judgements), self.all_judgements)
+
+    @cached_property
+    def blind(self) -> BlindAnswers:
+        return self.ask_blind() if self.ask_blind else BlindAnswers()
+
+    @cached_property
+    def known(self) -> pl.DataFrame:
+        """The `judgements` of which something tells whether they are right, with
+
+        known    key of the right answer: `truth`, else `others`
+        wrong    whether the answer is another one
+        stratum  alike for judgements of a control that a careful annotator gets wrong about as often: whether `known`
+                 is the truth, whether the others are divided, how often they are wrong elsewhere, where at most two of
+                 them tell, and how sure the machine was
+        """
+        item = ["control", "task"]
+        table = self.judgements.with_columns(known=pl.coalesce("truth", "others"))
+        wrong = pl.col("answer") != pl.col("known")
+        votes = table.group_by(*item, known="answer").len("votes")
+        rates = table.group_by("annotator").agg(rate=wrong.mean().fill_null(0.0))
+        table = (
+            table.join(rates, on="annotator", how="left")
+            .with_columns(rates=pl.col("rate").sum().over(item) - pl.col("rate"))
+            .filter(pl.col("known").is_not_null())
+            .join(votes, on=[*item, "known"], how="left")
+            .with_columns(wrong=wrong, votes=pl.col("votes").fill_null(0) - (~wrong).cast(pl.Int64))
+        )
+        settled, n = pl.col("truth").is_not_null(), pl.col("others_n")
+        divided = (n >= 2) & (pl.col("votes") < n)
+        elsewhere = (
+            pl.when(~settled & n.is_between(1, 2)).then(_level(pl.col("rates") / n, 0.08, 0.16, 0.3)).otherwise(0)
+        )
+        sure = pl.when(pl.col("score").is_null()).then(0).otherwise(_level(pl.col("score"), 0.85) + 1)
+        stratum = settled.cast(pl.Int64) + 2 * divided.cast(pl.Int64) + 4 * elsewhere + 16 * sure
+        return table.with_columns(stratum=stratum).drop("rate", "rates", "votes")
+
 
 _ANNOTATIONS: dict[str, pl.DataType] = {
     "task": pl.Int64(),
@@ -133,6 +189,11 @@ _ANNOTATIONS: dict[str, pl.DataType] = {
 
 def _answered(annotation: Annotation) -> int:
     return len({str(it.get("from_name")) for it in annotation.regions})
+
+
+def _level(of: pl.Expr, *steps: float) -> pl.Expr:
+    """How many of the steps it reaches."""
+    return pl.sum_horizontal([(of >= step).cast(pl.Int64) for step in steps])
 
 
 def _with_others(table: pl.DataFrame) -> pl.DataFrame:

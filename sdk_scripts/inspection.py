@@ -107,7 +107,11 @@ def inspect(
     read, UnknownName for one that there is not."""
     quality = quality or quality_of(dataset.project or {})
     evidence = evidence or Evidence.collect(dataset, settings)
-    return inspect_with(Inspected(evidence, quality, now or datetime.now(UTC)))
+    from sdk_scripts.blind_answers import blind_answers
+
+    return inspect_with(
+        Inspected(evidence, quality, now or datetime.now(UTC), lambda: blind_answers(dataset, settings))
+    )
 
 
 def inspect_with(inspected: Inspected) -> Inspection:

@@ -58,12 +58,13 @@ def example(
     *,
     truths: Mapping[int, str | Answers] | None = None,
     texts: Mapping[int, str] | None = None,
+    reviewers: Mapping[int, str] | None = None,
     config: str = REVIEWS,
     name: str = "example",
     project: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """A dataset of these rows. `truths`: task -> what a review decided; `texts`: task -> its text (one of its own where
-    left out)."""
+    left out); `reviewers`: task -> who decided it (one expert where left out)."""
     parsed = _parsed(config)
     tasks: dict[int, tuple[list[Annotation], dict[str, Prediction]]] = {}
     for number, row in enumerate(rows, 1):
@@ -98,7 +99,9 @@ def example(
             )
         )
     for place, (task, truth) in enumerate((truths or {}).items()):
-        tasks.setdefault(task, ([], {}))[0].append(_decision(parsed, 1_000_000 + place, _answers(parsed, truth)))
+        tasks.setdefault(task, ([], {}))[0].append(
+            _decision(parsed, 1_000_000 + place, _answers(parsed, truth), (reviewers or {}).get(task))
+        )
     words = texts or {}
     return Dataset(
         name,
@@ -111,8 +114,8 @@ def example(
     )
 
 
-def _decision(config: LabelConfig, id: int, answers: Mapping[str, Answer]) -> Annotation:
-    mark = {"tiebreak": {"review": {"task": id}}}
+def _decision(config: LabelConfig, id: int, answers: Mapping[str, Answer], reviewer: str | None) -> Annotation:
+    mark = {"tiebreak": {"review": {"task": id}, "reviewer": reviewer or "expert@example.com"}}
     regions = tuple({**it, "meta": mark} for it in write_answers(config, answers))
     at = START + timedelta(days=365)
     return Annotation(id, "expert@example.com", regions, ground_truth=True, created_at=at, updated_at=at)
