@@ -71,26 +71,38 @@ class Tally:
     """Behaviour -> for each annotator the rules with a finding about them."""
     causes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Behaviour -> causes of the findings."""
+    blamed: Counter[str] = field(default_factory=Counter)
+    """Behaviour -> annotators with a finding that is said to be theirs."""
     of_project: Counter[str] = field(default_factory=Counter)
     """Rules with findings about no annotator."""
     teams: int = 0
 
     def add(self, team: Team, inspection: Inspection) -> None:
         rules: dict[str, set[str]] = defaultdict(set)
+        theirs: set[str] = set()
         self.teams += 1
         for finding in inspection.findings:
             subject = finding.observation.subject
             if subject in team.behaviour:
                 rules[subject].add(finding.rule)
                 self.causes[team.behaviour[subject]][finding.blame.cause] += 1
+                if finding.blame.cause == "annotator":
+                    theirs.add(subject)
             else:
                 self.of_project[finding.rule] += 1
         for who, behaviour in team.behaviour.items():
             self.found[behaviour].append(rules[who])
+            self.blamed[behaviour] += who in theirs
 
     def rate(self, behaviour: str, rule: str = "") -> tuple[int, int]:
         people = self.found[behaviour]
         return sum(rule in found if rule else bool(found) for found in people), len(people)
+
+    def suspected(self) -> str:
+        """Careful annotators with a finding, those whose it is said to be, and its rules."""
+        count, n = self.rate("careful")
+        theirs = self.blamed["careful"]
+        return f"{rate(count, n)}, theirs {theirs / n:.1%}, of {n}  {self.rules('careful')}"
 
     def rules(self, behaviour: str) -> str:
         counted = Counter(rule for found in self.found[behaviour] for rule in found)
@@ -131,17 +143,15 @@ def rate(count: int, n: int) -> str:
 
 
 def rates(bench: Bench) -> None:
-    say(f"careful annotators with any finding, {TEAM} a team, {USUAL} labels each\n")
+    say(f"careful annotators with any finding, and with one that is said to be theirs; {TEAM} a team, {USUAL} labels\n")
     for name, conditions in CONDITIONS.items():
         tally = bench.careful(conditions, USUAL, bench.teams)
         project = ", ".join(f"{rule} {n}" for rule, n in tally.of_project.most_common())
-        say(f"  {name:<44} {rate(*tally.rate('careful'))} of {len(tally.found['careful'])}  {tally.rules('careful')}")
+        say(f"  {name:<44} {tally.suspected()}")
         say(f"; about the project in {tally.teams} teams: {project}\n" if project else "\n")
     say("the same as usual, by labels each\n")
     for labels in SIZES:
-        tally = bench.careful(CONDITIONS["as usual"], labels, bench.teams)
-        people = len(tally.found["careful"])
-        say(f"  {labels:<44} {rate(*tally.rate('careful'))} of {people}  {tally.rules('careful')}\n")
+        say(f"  {labels:<44} {bench.careful(CONDITIONS['as usual'], labels, bench.teams).suspected()}\n")
     teams = 4 * bench.teams
     by_size = {labels: bench.mixed(CONDITIONS["as usual"], labels, teams) for labels in SIZES}
     say(f"found, of those who do not work with care ({CARELESS} of {TEAM}), by labels each\n")
