@@ -144,7 +144,7 @@ class Inspected:
 
     @cached_property
     def known(self) -> pl.DataFrame:
-        """The `judgements` of which something tells whether they are right, with
+        """The `judgements` of `controls` of which something tells whether they are right, with
 
         known    key of the right answer: `truth`, else `others`
         wrong    whether the answer is another one
@@ -153,7 +153,8 @@ class Inspected:
                  them tell, and how sure the machine was
         """
         item = ["control", "task"]
-        table = self.judgements.with_columns(known=pl.coalesce("truth", "others"))
+        table = self.judgements.filter(pl.col("control").is_in(list(self.controls)))
+        table = table.with_columns(known=pl.coalesce("truth", "others"))
         wrong = pl.col("answer") != pl.col("known")
         votes = table.group_by(*item, known="answer").len("votes")
         rates = table.group_by("annotator").agg(rate=wrong.mean().fill_null(0.0))

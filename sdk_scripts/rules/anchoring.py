@@ -46,7 +46,7 @@ class Anchoring:
         return _arms(lambda task: task % 10 == 0)
 
     def __call__(self, inspected: Inspected, parameters: Shift) -> Iterator[Observation]:
-        rows = inspected.seen.filter(pl.col("annotator") != "")
+        rows = inspected.seen.filter((pl.col("annotator") != "") & pl.col("control").is_in(list(inspected.controls)))
         shown = rows.filter((pl.col("arm") == "plain") & pl.col("shown").is_not_null())
         said = pl.DataFrame(
             [(task, control, key) for (task, control), key in inspected.blind.answers.items()],

@@ -47,7 +47,10 @@ class OverCorrection:
     def __call__(self, inspected: Inspected, parameters: Corrections) -> Iterator[Observation]:
         right = pl.col("reference" if parameters.by_others else "truth")
         shown = inspected.seen.filter(
-            (pl.col("arm") == "plain") & (pl.col("annotator") != "") & (pl.col("shown") == right)
+            pl.col("control").is_in(list(inspected.controls))
+            & (pl.col("arm") == "plain")
+            & (pl.col("annotator") != "")
+            & (pl.col("shown") == right)
         )
         if shown.is_empty():
             raise NotEnoughLabels(
