@@ -25,7 +25,10 @@ DAY, SESSION, PAUSE = 24 * 60.0, 15.0, 60.0
 """Minutes. Label Studio's users label in short stretches."""
 ASKED = 30
 """People that the queue thinks of for a task."""
+CONFIG = REVIEWS.replace('<Choice value="high"/>', '<Choice value="high"/><Choice value="escalate"/>')
 SEVERITY = 5.0
+HARD, ESCALATED = 0.3, 0.4
+"""From which difficulty on a severity is passed on to an expert, and how often."""
 STOCK = ("Negative tone.", "Clearly negative wording.", "Customer complains.")
 """Careful people repeat themselves, too."""
 
@@ -107,7 +110,7 @@ def simulated(
         truths=truths,
         texts={work.id: work.item.text for work in queue},
         name="simulated",
-        config=REVIEWS,
+        config=CONFIG,
         project={
             "id": 1,
             "title": "simulated",
@@ -318,9 +321,12 @@ def _at(person: _Person, seconds: float, draw: random.Random) -> float:
 def _severity(person: _Person, way: Behaviour, work: _Work, label: str, draw: random.Random) -> dict[str, str]:
     if way.habit:
         return {"severity": "low"}
+    doubtful = work.item.difficulty > HARD if way.sharpness else draw.random() < 0.2
+    if doubtful and draw.random() < way.escalates * ESCALATED:
+        return {"severity": "escalate"}
     power = max(person.skill * way.sharpness, 0.0)
     high, low = work.item.severe**power if power else 0.5, (1 - work.item.severe) ** power if power else 0.5
-    return {"severity": "high" if draw.random() < way.escalates * high / (high + low) else "low"}
+    return {"severity": "high" if draw.random() < high / (high + low) else "low"}
 
 
 def _rationale(
@@ -345,7 +351,7 @@ def _evidence(work: _Work, draw: random.Random) -> tuple[dict[str, object], ...]
     words = work.item.text.split(" ")
     start = draw.randrange(len(words))
     begin = sum(len(word) + 1 for word in words[:start])
-    end = min(len(work.item.text), begin + len(words[start]) + (draw.random() < 0.1))
+    end = min(len(work.item.text), begin + len(words[start]) + (draw.random() < 0.02))
     if end <= begin:
         return ()
     value = {"start": begin, "end": end, "text": work.item.text[begin:end], "labels": ["claim"]}

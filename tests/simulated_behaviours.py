@@ -26,7 +26,7 @@ class Behaviour:
     copies: float = 0.0
     """Share of answers taken from the partner, who is the one before in the team."""
     escalates: float = 1.0
-    """Times the share of severe cases that are called so."""
+    """Times the share of doubtful cases that are passed on."""
     explains: bool = True
     """Whether rationales are one's own words."""
     until: float = 0.0

@@ -30,7 +30,7 @@ class Escalations(Parameters):
 class EscalationAvoidance:
     """Of the tasks that at least one other person escalated, the share that somebody escalated too, against how often
     the others do so of tasks that yet another one escalated. Off where the upper bound of the Wilson interval (95 %;
-    JASA 22, 1927) is below `ratio` times their rate; p is the binomial probability of as few at that rate."""
+    JASA 22, 1927) is below `ratio` times their rate; p is the binomial probability of as few at their rate."""
 
     dimension = "process"
     severity: Severity = "medium"
@@ -87,7 +87,7 @@ class EscalationAvoidance:
                 threshold=threshold,
                 n=n,
                 off=high < threshold,
-                p=at_most(hits, n, threshold),
+                p=at_most(hits, n, theirs),
                 evidence=tuple(decided.to_list()),
                 message=f"{hits} of {n} tasks that others escalated were escalated ({hits / n:.0%}, at most "
                 f"{high:.0%}); for the others it is {theirs:.0%}.",

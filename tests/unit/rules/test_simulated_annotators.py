@@ -93,10 +93,10 @@ def test_those_who_collude_agree_with_each_other_and_not_with_the_truth() -> Non
     assert share("colluding", pl.col("answer") == pl.col("right")) < 0.75
 
 
-def test_who_avoids_escalation_calls_nothing_severe() -> None:
+def test_who_avoids_escalation_passes_nothing_on() -> None:
     table = Inspected(Evidence(everybody().dataset)).judgements.filter(control="severity")
-    high = table.group_by("annotator").agg(high=(pl.col("answer") == '["high"]').mean())
-    shares = dict(high.iter_rows())
+    passed = table.group_by("annotator").agg(passed=(pl.col("answer") == '["escalate"]').mean())
+    shares = dict(passed.iter_rows())
     assert [shares[who] for who in everybody().of("escalation_avoider")] == [0]
     assert all(shares[who] > 0 for who in everybody().of("careful"))
 
