@@ -7,14 +7,11 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import Field
 
-from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import NotEnoughLabels
-from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import Annotation, regions_by_control
 from sdk_scripts.quality import Contradiction, Values
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
-from sdk_scripts.standards import names_of
+from sdk_scripts.rules._names import Names
 
 _DECLARED = 'tiebreak quality: {"contradictions": [{"name": "glad and grave", "when": {"sentiment": ["positive"]}, ' + (
     '"never": {"severity": ["high"]}}]}'
@@ -50,13 +47,12 @@ class Contradictions:
         if not declared:
             raise NotEnoughLabels("No contradictions are declared.", mend="List them in rules.yaml (`contradictions`).")
         named = {control for one in declared for control in (*one.when, *one.never)}
-        config = inspected.evidence.config
+        names = Names(inspected.evidence.config, named)
         seen, found = Counter[str](), dict[str, list[tuple[int, str]]]()
-        known: dict[object, frozenset[str]] = {}
         for task, annotation in inspected.submitted:
             who = annotation.person
             seen[who] += 1
-            given = _given(config, annotation, named, known)
+            given = names.of(annotation)
             if broken := next((one for one in declared if _holds(one, given)), None):
                 found.setdefault(who, []).append((task.id, broken.name))
         for who, n in seen.items():
@@ -74,21 +70,6 @@ class Contradictions:
                 evidence=tuple(task for task, _ in severe[:MAX_EVIDENCE]),
                 message=f"{len(mine)} of {n} annotations contradict themselves{f': {listed}' if listed else ''}.",
             )
-
-
-def _given(
-    config: LabelConfig, annotation: Annotation, named: set[str], known: dict[object, frozenset[str]]
-) -> Mapping[str, frozenset[str]]:
-    """Control -> the names by which its answer may be meant."""
-    found = {}
-    for name, regions in regions_by_control(config, annotation.regions).items():
-        kind = kind_of(config[name]) if name in named and name in config else None
-        answer = kind.read(config[name], regions) if kind else None
-        if kind and answer is not None:
-            if (name, answer) not in known:
-                known[name, answer] = names_of(kind.labels(answer)) or frozenset({kind.show(answer)})
-            found[name] = known[name, answer]
-    return found
 
 
 def _holds(one: Contradiction, given: Mapping[str, frozenset[str]]) -> bool:

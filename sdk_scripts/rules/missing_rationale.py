@@ -8,12 +8,10 @@ from pydantic import Field
 
 from ml_backend.labeling.annotator_agreement import wilson_interval
 from ml_backend.labeling.errors import NotEnoughLabels
-from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import answers
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
-from sdk_scripts.severity import most_severe
-from sdk_scripts.standards import names_of
+from sdk_scripts.rules._names import Names
 
 _STANDARD = {"description": 'tiebreak hard cases: {"severity": {"high": 5}}'}
 
@@ -65,21 +63,14 @@ class MissingRationale:
                 "Nothing says which answers are severe.",
                 mend="Give `labels` in rules.yaml, or `severity` in the project's hard_cases.",
             )
-        kinds = {it.name: kind for it in config.answerable if (kind := kind_of(it)) and it.name != reason}
-        known: dict[object, bool] = {}
+        wanted = frozenset(
+            parameters.labels or (label for label, it in severities.items() if it >= parameters.severity_from)
+        )
+        names = Names(config, [it.name for it in config.answerable if it.name != reason])
         found: dict[str, tuple[list[int], list[int]]] = {}
         for task, annotation in inspected.submitted:
-            severe = False
-            for name, answer in answers(config, annotation.regions).items():
-                if name in kinds and (name, answer) not in known:
-                    labels = kinds[name].labels(answer)
-                    known[name, answer] = (
-                        not names_of(labels).isdisjoint(parameters.labels)
-                        if parameters.labels
-                        else most_severe(labels, severities) >= parameters.severity_from
-                    )
-                severe = severe or known.get((name, answer), False)
-            if severe:
+            severe = [name for name, said in names.of(annotation).items() if not wanted.isdisjoint(said)]
+            if severe and not answers(config, annotation.regions).keys().isdisjoint(severe):
                 asked, missing = found.setdefault(annotation.person, ([], []))
                 asked.append(task.id)
                 if len(inspected.words_of(annotation, reason)) < parameters.characters:
