@@ -35,15 +35,20 @@ def timed(inspected: Inspected) -> pl.DataFrame:
     like = ["bin", "shown"]
     own = table.group_by("annotator", *like).agg(own=pl.col("lead_time").median(), times=pl.len())
     usual = own.filter(pl.col("times") >= LEAST).group_by(like).agg(usual=pl.col("own").median())
-    overall = float(table.group_by("annotator").agg(pl.col("lead_time").median())["lead_time"].median() or 1.0)  # type: ignore[arg-type]
+    overall = middle(table.group_by("annotator").agg(pl.col("lead_time").median())["lead_time"])
     return table.join(usual, on=like, how="left").with_columns(usual=pl.col("usual").fill_null(overall))
 
 
+def middle(numbers: pl.Series) -> float:
+    """The median; 0 for none."""
+    return float(numbers.cast(pl.Float64).median() or 0.0)  # type: ignore[arg-type]
+
+
 def expected(inspected: Inspected) -> pl.DataFrame:
-    """[annotator, control, answer, n, given, share, expected]: of all that somebody answered to a control of labels, how
-    often the answer was given, as a share, and the share of it that the items call for. An item calls for its right
-    answer where that is known; else for what the others answered to it; else, where nobody else did, for what the others
-    answer to items of which the machine showed the same.
+    """[annotator, control, answer, n, given, share, expected]: of all that somebody answered to a control of labels,
+    how often the answer was given, as a share, and the share of it that the items call for. An item calls for its right
+    answer where that is known; else for what the others answered to it; else, where nobody else did, for what the
+    others answer to items of which the machine showed the same.
 
     Raises NotEnoughLabels where only one person labels.
     """

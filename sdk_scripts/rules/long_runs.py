@@ -23,10 +23,10 @@ class Runs(Parameters):
 
 @register("long_runs")
 class LongRuns:
-    """Of the steps from one item to the next in the order of work at which the right answer (`Inspected.known`) changes:
-    the share at which the answer stays. So a queue that serves like items together is nobody's fault, as it is with the
-    runs test (Wald & Wolfowitz, Annals of Mathematical Statistics 11, 1940). Off where the lower bound of the Wilson
-    interval (95 %; JASA 22, 1927) is above what the others do and the margin; p is binomial."""
+    """Of the steps from one item to the next in the order of work at which the right answer (`Inspected.known`)
+    changes: the share at which the answer stays. So a queue that serves like items together is nobody's fault, as it
+    is with the runs test (Wald & Wolfowitz, Annals of Mathematical Statistics 11, 1940). Off where the lower bound of
+    the Wilson interval (95 %; JASA 22, 1927) is above what the others do and the margin; p is binomial."""
 
     dimension = "attention"
     severity: Severity = "medium"
@@ -78,8 +78,8 @@ class LongRuns:
                 off=low > threshold,
                 p=at_least(stayed, n, min(threshold, 1.0)),
                 evidence=tasks,
-                message=f"At {stayed} of {n} changes from one item to the next the answer stayed ({stayed / n:.0%}; the "
-                f"others: {usual:.0%}); the longest run is {length}.",
+                message=f"At {stayed} of {n} changes from one item to the next the answer stayed ({stayed / n:.0%}; "
+                f"the others: {usual:.0%}); the longest run is {length}.",
             )
 
 

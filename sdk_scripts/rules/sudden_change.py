@@ -11,7 +11,7 @@ from pydantic import Field
 
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
-from sdk_scripts.rules._usual import timed
+from sdk_scripts.rules._usual import middle, timed
 
 
 class Change(Parameters):
@@ -61,8 +61,8 @@ class SuddenChange:
                 p=p,
                 evidence=tuple(later.sort("rest", descending=after > before)["task"].head(MAX_EVIDENCE).to_list()),
                 message=f"Since {since:%Y-%m-%d %H:%M} tasks take {change:.1f} times as "
-                f"{'long' if after > before else 'short'}: {later['lead_time'].median():.0f} s in the middle instead of "
-                f"{rows[:place]['lead_time'].median():.0f} s.",
+                f"{'long' if after > before else 'short'}: {middle(later['lead_time']):.0f} s in the middle instead "
+                f"of {middle(rows[:place]['lead_time']):.0f} s.",
             )
 
 

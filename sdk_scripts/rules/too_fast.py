@@ -11,7 +11,7 @@ from ml_backend.labeling.annotator_agreement import wilson_interval
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 from sdk_scripts.rules._chance import at_least
-from sdk_scripts.rules._usual import timed
+from sdk_scripts.rules._usual import middle, timed
 
 
 class Pace(Parameters):
@@ -36,7 +36,7 @@ class TooFast:
     dimension = "speed"
     severity: Severity = "high"
     why = "What was not read was guessed or waved through."
-    do = "Review what was labelled at that pace, and ask how the work is paid and counted: speed is often what was asked."
+    do = "Review what was labelled at that pace, and ask how the work is counted: speed is often what was asked for."
     parameters = Pace
 
     @staticmethod
@@ -65,9 +65,9 @@ class TooFast:
                 off=low > parameters.tolerated,
                 p=at_least(len(fast), n, parameters.tolerated),
                 evidence=tuple(worst["task"].head(MAX_EVIDENCE).to_list()),
-                message=f"{len(fast)} of {n} answers came too fast to have read the item ({len(fast) / n:.0%}, at least "
-                f"{low:.0%}): {rows['lead_time'].median():.1f} s in the middle, where {rows['usual'].median():.1f} s "
-                "are usual.",
+                message=f"{len(fast)} of {n} answers came too fast to have read the item ({len(fast) / n:.0%}, at "
+                f"least {low:.0%}): {middle(rows['lead_time']):.1f} s in the middle, where "
+                f"{middle(rows['usual']):.1f} s are usual.",
             )
 
 

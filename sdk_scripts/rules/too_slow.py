@@ -11,7 +11,7 @@ from ml_backend.labeling.annotator_agreement import wilson_interval
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 from sdk_scripts.rules._chance import at_least
-from sdk_scripts.rules._usual import timed
+from sdk_scripts.rules._usual import middle, timed
 
 HALF = 0.5
 
@@ -58,7 +58,7 @@ class TooSlow:
                 p=at_least(len(late), n, HALF),
                 evidence=tuple(late.sort("times", descending=True)["task"].head(MAX_EVIDENCE).to_list()),
                 message=f"{len(late)} of {n} tasks took more than {parameters.times_usual:g} times what is usual: "
-                f"{rows['lead_time'].median():.0f} s in the middle, where {rows['usual'].median():.0f} s are usual.",
+                f"{middle(rows['lead_time']):.0f} s in the middle, where {middle(rows['usual']):.0f} s are usual.",
             )
 
 
