@@ -8,12 +8,11 @@ import numpy as np
 import polars as pl
 from scipy.stats import binom, norm
 
-ITEM = ["control", "task"]
 _EXACT = 4000
 
 
 def beside_others(table: pl.DataFrame, does: pl.Expr, left_out: Iterable[str] = ()) -> pl.DataFrame:
-    """Of judgements, those on items that others judged, too, with
+    """Of judgements of one control, those on tasks that others judged, too, with
 
     does    whether this one does it
     theirs  share of the others that do; the others are those not left out
@@ -21,7 +20,7 @@ def beside_others(table: pl.DataFrame, does: pl.Expr, left_out: Iterable[str] = 
     """
     counts = (~pl.col("annotator").is_in(list(left_out))).cast(pl.Int64)
     hit = pl.col("does") * pl.col("counts")
-    others, do = pl.col("counts").sum().over(ITEM) - pl.col("counts"), hit.sum().over(ITEM) - hit
+    others, do = pl.col("counts").sum().over("task") - pl.col("counts"), hit.sum().over("task") - hit
     return (
         table.with_columns(does=does.cast(pl.Int64), counts=counts)
         .with_columns(others_n=others, theirs=do / others, chance=(do + pl.col("does")) / (others + 1))

@@ -60,33 +60,33 @@ class EscalationAvoidance:
             raise NotEnoughLabels(
                 "Nobody has given an answer that passes a task on.", mend="Name them in rules.yaml: `labels`."
             )
-        picked = pl.DataFrame(passing, schema=["control", "answer"], orient="row").with_columns(escalated=pl.lit(True))
-        escalated = pl.col("does") == 1
-        cases = beside_others(
-            table.join(picked, on=["control", "answer"], how="left", maintain_order="left").filter(
-                pl.col("control").is_in([control for control, _ in passing])
-            ),
-            pl.col("escalated").fill_null(False),
-        )
-        for (annotator, control), rows in cases.group_by("annotator", "control", maintain_order=True):
-            others = rows.filter(pl.col("theirs") > 0)
-            hits, usual = int(rows["does"].sum()), float(rows["theirs"].sum())
-            if len(others) < parameters.minimum:
-                continue
-            most = float(chi2.ppf(0.95, 2 * (hits + 1)) / 2)
-            p, _ = tails(hits, rows.group_by("chance").len().iter_rows())
-            decided = others.filter(~escalated).sort("severity", "theirs", "at", descending=True)["task"]
-            yield Observation(
-                subject=str(annotator),
-                control=str(control),
-                value=hits / usual,
-                threshold=parameters.ratio,
-                n=len(others),
-                off=most / usual < parameters.ratio,
-                p=p,
-                evidence=tuple(decided.head(MAX_EVIDENCE).to_list()),
-                message=f"{hits} tasks were escalated; the others would have escalated {usual:.0f} of the same tasks.",
-            )
+        escalates = {control: [key for name, key in passing if name == control] for control, _ in passing}
+        for control, keys in escalates.items():
+            cases = beside_others(table.filter(control=control), pl.col("answer").is_in(keys))
+            for (annotator,), rows in cases.group_by(["annotator"], maintain_order=True):
+                if (it := _observed(str(annotator), control, rows, parameters)) is not None:
+                    yield it
+
+
+def _observed(annotator: str, control: str, rows: pl.DataFrame, parameters: Escalations) -> Observation | None:
+    others = rows.filter(pl.col("theirs") > 0)
+    hits, usual = int(rows["does"].sum()), float(rows["theirs"].sum())
+    if len(others) < parameters.minimum:
+        return None
+    most = float(chi2.ppf(0.95, 2 * (hits + 1)) / 2)
+    p, _ = tails(hits, rows.group_by("chance").len().iter_rows())
+    decided = others.filter(does=0).sort("severity", "theirs", "at", descending=True)["task"]
+    return Observation(
+        subject=annotator,
+        control=control,
+        value=hits / usual,
+        threshold=parameters.ratio,
+        n=len(others),
+        off=most / usual < parameters.ratio,
+        p=p,
+        evidence=tuple(decided.head(MAX_EVIDENCE).to_list()),
+        message=f"{hits} tasks were escalated; the others would have escalated {usual:.0f} of the same tasks.",
+    )
 
 
 _CONFIG = """<View><Text name="text" value="$text"/><Choices name="verdict" toName="text">

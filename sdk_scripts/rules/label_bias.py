@@ -20,6 +20,8 @@ LIKE_THE_WORST = 0.7
 """Who differs at least that far, of the greatest difference, is nobody's measure in the next round."""
 MOST_LABELS = 30
 """Answers of a control that are looked at, the most common ones."""
+RAREST = 0.01
+"""Share of all answers: rarer ones are not looked at, and neither are those that hardly come again, as spans."""
 
 
 class Bias(Parameters):
@@ -68,62 +70,62 @@ class _Bias:
     theirs: float
     least: float
     """The bound of the interval that is nearer to none."""
-    p: float
+    clear: float
+    """The difference in standard errors."""
 
 
 def _of_control(inspected: Inspected, control: str, table: pl.DataFrame, parameters: Bias) -> Iterator[Observation]:
-    left_out: set[str] = set()
+    counts = table["answer"].value_counts(sort=True).filter(pl.col("count") >= RAREST * len(table))
+    answers = counts["answer"].head(MOST_LABELS).to_list()
+    table, left_out = table.select("task", "annotator", "answer", "severity"), set[str]()
     for _ in range(ROUNDS):
-        found = _biases(table, left_out, parameters.minimum)
+        found = _biases(table, answers, left_out, parameters.minimum)
         off = {who: it.least for who, it in found.items() if it.least > parameters.tolerated and who not in left_out}
         if not off:
             break
         left_out |= {who for who, least in off.items() if least >= LIKE_THE_WORST * max(off.values())}
-    for who, it in sorted(found.items()):
-        label = wording.show_key(inspected.evidence.config[control], it.answer)
-        off_here = it.least > parameters.tolerated
-        yield Observation(
-            subject=who,
-            control=control,
-            value=it.share - it.theirs,
-            threshold=math.copysign(parameters.tolerated, it.share - it.theirs),
-            n=it.n,
-            off=off_here,
-            p=it.p,
-            evidence=_differing(table, who, it) if off_here else (),
-            message=f"{it.share:.0%} of {it.n} answers are {label}; the others give it to {it.theirs:.0%} of the same "
-            "items.",
-        )
+    for answer in answers:
+        people = sorted(who for who, it in found.items() if it.answer == answer)
+        rows = beside_others(table, pl.col("answer") == answer, left_out)
+        for (who,), mine in rows.filter(pl.col("annotator").is_in(people)).group_by(["annotator"], maintain_order=True):
+            it, label = found[str(who)], wording.show_key(inspected.evidence.config[control], answer)
+            p = 2 * min(tails(int(mine["does"].sum()), mine.group_by("chance").len().iter_rows())) * len(answers)
+            beyond = it.least > parameters.tolerated
+            yield Observation(
+                subject=str(who),
+                control=control,
+                value=it.share - it.theirs,
+                threshold=math.copysign(parameters.tolerated, it.share - it.theirs),
+                n=it.n,
+                off=beyond,
+                p=min(1.0, p),
+                evidence=_differing(mine, it) if beyond else (),
+                message=f"{it.share:.0%} of {it.n} answers are {label}; the others give it to {it.theirs:.0%} of the "
+                "same items.",
+            )
 
 
-def _biases(table: pl.DataFrame, left_out: Iterable[str], minimum: int) -> dict[str, _Bias]:
+def _biases(table: pl.DataFrame, answers: list[str], left_out: Iterable[str], minimum: int) -> dict[str, _Bias]:
     """Of each annotator the clearest one."""
-    answers = table["answer"].value_counts(sort=True)["answer"].head(MOST_LABELS).to_list()
     found: dict[str, _Bias] = {}
     for answer in answers:
         rows = beside_others(table, pl.col("answer") == answer, left_out)
         off = pl.col("does") - pl.col("theirs")
-        counts = rows.group_by("annotator", "chance").len()
-        chances = {
-            str(who): list(part.select("chance", "len").iter_rows())
-            for (who,), part in counts.group_by(["annotator"], maintain_order=True)
-        }
         told = rows.group_by("annotator").agg(
-            n=pl.len(), given=pl.sum("does"), theirs=pl.mean("theirs"), mean=off.mean(), spread=off.std()
+            n=pl.len(), share=pl.mean("does"), theirs=pl.mean("theirs"), mean=off.mean().abs(), spread=off.std()
         )
-        for who, n, given, theirs, mean, spread in told.filter(pl.col("n") >= minimum).iter_rows():
-            p = min(1.0, 2 * min(tails(given, chances[who])) * len(answers))
-            it = _Bias(answer, n, given / n, theirs, abs(mean) - 1.96 * (spread or 0.0) / math.sqrt(n), p)
-            if who not in found or (it.p, -it.least) < (found[who].p, -found[who].least):
+        for who, n, share, theirs, mean, spread in told.filter(pl.col("n") >= minimum).iter_rows():
+            error = max(spread or 0.0, 1e-9) / math.sqrt(n)
+            it = _Bias(answer, n, share, theirs, mean - 1.96 * error, mean / error)
+            if who not in found or it.clear > found[who].clear:
                 found[who] = it
     return found
 
 
-def _differing(table: pl.DataFrame, annotator: str, it: _Bias) -> tuple[int, ...]:
+def _differing(mine: pl.DataFrame, it: _Bias) -> tuple[int, ...]:
     """Tasks where this person gives the label and the others do not, or the other way round."""
-    rows = beside_others(table, pl.col("answer") == it.answer).filter(annotator=annotator)
     gap = (pl.col("does") - pl.col("theirs")) * (1 if it.share > it.theirs else -1)
-    telling = rows.with_columns(gap=gap).filter(pl.col("gap") > 0)
+    telling = mine.with_columns(gap=gap).filter(pl.col("gap") > 0)
     ordered = telling.sort("gap", "severity", "task", descending=[True, True, False])
     return tuple(ordered["task"].head(MAX_EVIDENCE).to_list())
 
