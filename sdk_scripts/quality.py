@@ -22,6 +22,7 @@ from ml_backend.policy import read_line
 from sdk_scripts.manifest_section import Section
 from sdk_scripts.marked_yaml import YamlProblem, read_yaml
 from sdk_scripts.marks import read_quality_line
+from sdk_scripts.sampling.tables import AQLS
 
 Severity = Literal["low", "medium", "high"]
 Values = tuple[str | int | float, ...]
@@ -49,13 +50,27 @@ class Gold(Section):
 class Lot(Section):
     """Acceptance sampling (`tiebreak inspect --lot`)."""
 
-    aql: float = Field(default=1.0, gt=0, le=15, description="acceptable quality limit, in per cent of tasks")
+    aql: float = Field(default=1.0, description="acceptance quality limit, in per cent of tasks")
     level: Literal["I", "II", "III"] = "II"
+    reduced: bool = Field(default=False, description="after ten good lots in a row or so, inspect less")
     zero_from: float | None = Field(
-        default=None, gt=0, le=100, description="severity from which no wrong label is accepted in a sample"
+        default=None,
+        gt=0,
+        le=100,
+        description="severity from which no wrong label is accepted; the highest that `hard_cases` names if left out",
     )
     risk: float = Field(default=0.1, gt=0, lt=0.5, description="consumer's risk of the zero-acceptance plan")
     tolerated: float = Field(default=0.02, gt=0, lt=0.5, description="share of wrong labels that it must find")
+    seen_from: float = Field(
+        default=0.1, gt=0, le=1, description="probability of a severe label by the model that makes a task high-risk"
+    )
+
+    @field_validator("aql")
+    @classmethod
+    def _in_the_tables(cls, aql: float) -> float:
+        if aql not in AQLS:
+            raise ValueError(f"must be an AQL of ISO 2859-1: {', '.join(f'{it:g}' for it in AQLS)}")
+        return aql
 
 
 class Calibration(Section):

@@ -65,6 +65,9 @@ _TEMPLATES = {
 <p class="tb-soft">Nobody has answered yet.</p>
 {%- endif -%}
 """,
+    "unseen": """
+<p class="tb-soft">Not shown: this task was drawn to check its label. Decide it as if nobody had.</p>
+""",
     "model": """
 {%- if shares -%}
 <table class="tb-table">{% for name, probability in shares -%}

@@ -31,6 +31,8 @@ from sdk_scripts.standards import Standard
 
 ROUTED = "routed"
 """The signal of cases that need no annotator first."""
+DRAWN = "lot"
+"""The signal of cases that were drawn to inspect a lot: no other label stands for the reviewer's decision."""
 Key = tuple[int, str]
 """A case: source task and control."""
 ReviewTask = Mapping[str, Any]
@@ -193,6 +195,8 @@ class Planner:
 
     def _waits(self, hard: HardCase, budget: int) -> bool:
         """Whether a case is to be answered by one more annotator rather than reviewed."""
+        if any(it.signal == DRAWN for it in hard.reasons):
+            return False
         standard, judgements = self.facts.standard, self.facts.judgements(hard)
         short = judgements < standard.minimum_judgements and all(it.signal != ROUTED for it in hard.reasons)
         another = standard.one_more_annotator and 0 < judgements < self.most_annotations and len(self.one_more) < budget

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from sdk_scripts.precedents import Precedent, precedents
 from sdk_scripts.review_cases import CaseFacts
 from sdk_scripts.review_html import panel, parts_of
 from sdk_scripts.review_options import as_choices, on_screen, options
+from sdk_scripts.review_plan import DRAWN
 from sdk_scripts.reviewers import Case, Seat
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class _Builder:
         opinion, said_by = self.facts.opinion(control.name, case.task)
         model = kind.key(opinion.answer) if kind and opinion else None
         offered = options(control, task.data, counts, model)
+        unseen = any(it.signal == DRAWN for it in case.reasons)  # who checks labels must not be led by them
+        shown = [replace(it, hint=on_screen(control, it.key)) for it in offered] if unseen else offered
         precedents = self._precedents[control.name].get(case.task, [])
         disputed = dict.fromkeys([*counts, *([model] if model else [])])
         words = [word for key in disputed for word in (wording.show_key(control, key), on_screen(control, key))]
@@ -117,11 +120,11 @@ class _Builder:
                 link="" if self.facts.standard.blind else self._path(case.task),  # names are one click away there
             ),
             "reasons": panel("reasons", reasons=reasons),
-            "votes": self._votes_panel(control, votes),
-            "model": panel("model", shares=_shares(control, opinion), who=said_by),
+            "votes": panel("unseen") if unseen else self._votes_panel(control, votes),
+            "model": panel("unseen") if unseen else panel("model", shares=_shares(control, opinion), who=said_by),
             "precedents": panel("precedents", rows=[self._precedent(control, row) for row in precedents]),
             "guideline": panel("guideline", excerpt=excerpt(self._instruction, words)),
-            "options": as_choices(offered),
+            "options": as_choices(shown),
             "tiebreak": {
                 "source": self._source | {"task": case.task},
                 "control": control.name,

@@ -99,6 +99,20 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], *, across: str, u
     return _svg(draw, height=3.6, alt=alt)
 
 
+def operating_characteristic(lines: Mapping[str, Sequence[tuple[float, float]]], *, alt: str) -> Markup:
+    """Up to three named plans: the probability to accept a lot (up) by its share of wrong labels, both 0–1."""
+
+    def draw(axes: Axes) -> None:
+        looks = ((_SERIES, "-", 2.2), (_INK, "--", 1.4), (_SECOND, ":", 1.6))
+        for (name, points), (colour, style, width) in zip(lines.items(), looks, strict=False):
+            xs, ys = [100 * x for x, _ in points], [y for _, y in points]
+            axes.plot(xs, ys, style, color=colour, linewidth=width, label=_short(name))
+        axes.set(xlim=(0, None), ylim=(0, 1.02), xlabel="wrong labels in the lot, %", ylabel="probability to accept")
+        axes.legend(frameon=False)
+
+    return _svg(draw, height=3.2, alt=alt)
+
+
 def timeline(days: Sequence[str], values: Sequence[float], *, label: str, alt: str) -> Markup:
     def draw(axes: Axes) -> None:
         axes.bar(range(len(days)), values, color=_SERIES, width=0.8)

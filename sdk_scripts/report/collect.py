@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -73,9 +73,21 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
         versions=versions,
         days=_days(table),
         working=_working(evidence, settings),
+        lots=_lots(dataset, settings, notes),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
         judgements=_tidy(table, dataset),
     )
+
+
+def _lots(dataset: Dataset, settings: Settings, notes: list[str]) -> list[dict[str, Any]]:
+    from sdk_scripts.sampling.certificate import certificate
+    from sdk_scripts.sampling.inspect_lot import outcomes
+
+    try:
+        return [certificate(outcome, dataset) for outcome in outcomes(dataset, settings)]
+    except TiebreakError as error:
+        notes.append(f"Lots: {error}")
+        return []
 
 
 def _overview(dataset: Dataset, table: pl.DataFrame) -> Overview:

@@ -30,11 +30,14 @@ def template(name: str, **filters: Callable[..., str]) -> Template:
 
 def page(report: Report) -> str:
     """The report as a complete HTML document."""
+    from sdk_scripts.sampling.certificate import certificate_html
+
     return template("report.html", percent=_percent, number=_number, seconds=_seconds).render(
         report=report,
         charts=dict(_charts(report)),
         hard_cases=report.hard_cases[:_HARD_CASES_SHOWN],
         shown_versions=_shown_versions(report),
+        lots=[certificate_html(lot) for lot in report.lots],
     )
 
 

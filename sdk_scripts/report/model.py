@@ -143,6 +143,8 @@ class Report(_Part):
     days: list[Day]
     working: Working | None = None
     """None where nobody labelled with a prediction on the screen."""
+    lots: list[dict[str, Any]] = []
+    """The certificates of the lots on record (`sampling.certificate`), oldest first."""
     notes: list[str]
     judgements: pl.DataFrame
     """The tidy table behind the figures, one row a judgement, answers as text; only the workbook carries it."""

@@ -6,26 +6,49 @@ import polars as pl
 
 WHO = ["annotator", "control"]
 MOST = 50
+A_PERIOD = 200
+"""Answers of all people that tell the trend of their time: few of them would make a trend of noise."""
+MOST_PERIODS = 10
+LEAST = 50
+"""Of them, those of others."""
+
+
+def beside_the_trend(known: pl.DataFrame) -> pl.DataFrame:
+    """With `trend`: how much more the others had wrong about that time than they have of items alike (`stratum`), so
+    that items which become harder are nobody's drift. 0 where there are no others."""
+    period, at = ["control", "period"], pl.col("at")
+    periods = (pl.len().over("control") // A_PERIOD).clip(1, MOST_PERIODS)
+    wrong = pl.col("wrong").cast(pl.Float64)
+    timed = known.filter(at.is_not_null()).with_columns(
+        period=(at.rank("ordinal").over("control") - 1) * periods // pl.len().over("control"),
+        rest=wrong - wrong.mean().over(*WHO, "stratum"),
+        one=pl.lit(1, pl.Int64),
+    )
+    rest, one = pl.col("rest").sum(), pl.col("one").sum()
+    others = one.over(period) - one.over("annotator", *period)
+    trend = (rest.over(period) - rest.over("annotator", *period)) / others
+    return timed.with_columns(trend=pl.when(others >= LEAST).then(trend).otherwise(0.0)).drop("period", "rest", "one")
 
 
 def changes(known: pl.DataFrame, order: str) -> pl.DataFrame:
     """Of `Inspected.known`, a row an annotator and control that says where in `order` the cumulative sum of wrong
-    answers (1, else 0), less the annotator's own share of wrong ones among those alike (`stratum`), is lowest: CUSUM,
-    Page, Biometrika 41, 1954.
+    answers (1, else 0), less the `trend` where the rows have one, and less the annotator's own share of wrong ones
+    among those alike (`stratum`), is lowest: CUSUM, Page, Biometrika 41, 1954.
 
         n, since    judgements; the last value of `order` before the change, null where there is none
         before, after, n_before, n_after   shares of wrong answers
-        rise, low   after - before, adjusted for the strata, and the lower end of its interval (95 %)
+        rise, low   after - before, adjusted for trend and strata, and the lower end of its interval (95 %)
         p           of a sum as low where the order means nothing: the bound exp(-2x²) of the Brownian bridge that it
                     then is (Smirnov, 1939); what is right or wrong makes smaller sums than that, so it is on the safe
                     side
     """
     alike = [*WHO, "stratum"]
+    excess = pl.col("wrong") - pl.col("trend") if "trend" in known.columns else pl.col("wrong")
     placed = (
         known.filter(pl.col(order).is_not_null())
         .sort(*WHO, order)
         .with_columns(wrong=pl.col("wrong").cast(pl.Float64))
-        .with_columns(size=pl.len().over(alike), rest=pl.col("wrong") - pl.col("wrong").mean().over(alike))
+        .with_columns(size=pl.len().over(alike), rest=excess - excess.mean().over(alike))
         .with_columns(
             sum=pl.col("rest").cum_sum().over(WHO),
             wrongs=pl.col("wrong").cum_sum().over(WHO),

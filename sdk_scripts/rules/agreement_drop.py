@@ -11,6 +11,7 @@ from pydantic import Field
 from scipy.stats import norm
 
 from ml_backend.labeling.agreement import agreement
+from ml_backend.labeling.annotator_agreement import wilson_interval
 from ml_backend.labeling.errors import NotEnoughLabels
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
@@ -25,10 +26,11 @@ class Drop(Parameters):
 
 @register("agreement_drop")
 class AgreementDrop:
-    """Krippendorff's alpha of the tasks whose last answer is in the window, and of those before. Off where alpha fell
-    and the two intervals (95 %, bootstrap over tasks) do not overlap. Alpha takes out what chance brings, so a label
-    that became more frequent is no gain. p is that of a difference of independent normal values with the intervals'
-    widths. Of each control of the project: who it is about, other rules say."""
+    """Krippendorff's alpha and the share of equal pairs, of the tasks whose last answer is in the window and of those
+    before. Off where both fell and neither pair of intervals (95 %: bootstrap over tasks; Wilson, JASA 22, 1927)
+    overlaps: alpha alone also falls where one label becomes frequent, the share where none is any more. p is the
+    greater of the two (an intersection-union test; Berger, Technometrics 24, 1982), each of a difference of independent
+    normal values. Of each control of the project: who it is about, other rules say."""
 
     dimension = "process"
     severity: Severity = "medium"
@@ -72,8 +74,14 @@ class AgreementDrop:
             ends = before.alpha, before.alpha_low, after.alpha, after.alpha_high
             if not all(map(math.isfinite, (*ends, before.alpha_high, after.alpha_low))):
                 continue
-            spread = math.hypot(before.alpha_high - before.alpha_low, after.alpha_high - after.alpha_low) / (2 * 1.96)
-            drop = before.alpha - after.alpha
+            share_then, share_now = (wilson_interval(it.percent, it.items) for it in (before, after))
+            p = max(
+                _fell(
+                    before.alpha, before.alpha_low, before.alpha_high, after.alpha, after.alpha_low, after.alpha_high
+                ),
+                _fell(before.percent, *share_then, after.percent, *share_now),
+            )
+            apart = after.alpha_high < before.alpha_low and share_now[1] < share_then[0]
             late = looked.filter("late", control=name).sort("closed", "task", descending=True)
             split = late.filter(pl.col("answer").n_unique().over("task") > 1)["task"].unique(maintain_order=True)
             yield Observation(
@@ -82,14 +90,20 @@ class AgreementDrop:
                 value=after.alpha,
                 threshold=before.alpha_low,
                 n=after.items,
-                off=after.alpha_high < before.alpha_low and len(split) > 0,
-                p=float(norm.sf(drop / spread)) if spread > 1e-9 else float(drop <= 0),
+                off=apart and len(split) > 0,
+                p=p,
                 evidence=tuple(split.head(MAX_EVIDENCE).to_list()),
-                message=f"Agreement (alpha) is {after.alpha:.2f} (at most {after.alpha_high:.2f}) in the newest "
-                f"{after.items} tasks and was {before.alpha:.2f} (at least {before.alpha_low:.2f}) in {before.items} "
-                "before.",
+                message=f"Agreement (alpha) is {after.alpha:.2f} (at most {after.alpha_high:.2f}; {after.percent:.0%} "
+                f"of pairs) in the newest {after.items} tasks and was {before.alpha:.2f} (at least "
+                f"{before.alpha_low:.2f}; {before.percent:.0%}) in {before.items} before.",
                 about="process",
             )
+
+
+def _fell(was: float, was_low: float, was_high: float, now: float, now_low: float, now_high: float) -> float:
+    """P(a fall as deep by chance), by the widths of the intervals."""
+    spread = math.hypot(was_high - was_low, now_high - now_low) / (2 * 1.96)
+    return float(norm.sf((was - now) / spread)) if spread > 1e-9 else float(now >= was)
 
 
 def _answered(differs: Callable[[int], bool]) -> Dataset:

@@ -10,7 +10,7 @@ from pydantic import Field
 from ml_backend.labeling.errors import NotEnoughLabels
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import Dataset, Inspected, Observation, Parameters, Severity, register
-from sdk_scripts.rules._change import changes, wrong_since
+from sdk_scripts.rules._change import beside_the_trend, changes, wrong_since
 
 
 class Drifts(Parameters):
@@ -21,8 +21,8 @@ class Drifts(Parameters):
 @register("drift")
 class Drift:
     """CUSUM (Page, Biometrika 41, 1954) over time of somebody's answers that are wrong by a decision, else by what most
-    of the others say; see `_change`. Off where the share of wrong answers rose by `rise` or more, and the interval
-    (95 %) of the rise is above 0. Getting better is no finding."""
+    of the others say, beyond what the others had wrong at that time; see `_change`. Off where the share of wrong
+    answers rose by `rise` or more, and the interval (95 %) of the rise is above 0. Getting better is no finding."""
 
     dimension = "process"
     severity: Severity = "medium"
@@ -44,7 +44,8 @@ class Drift:
             raise NotEnoughLabels(
                 "No answer has anything to be compared with.", mend="Let several people label a task."
             )
-        for row in changes(known, "at").filter(pl.col("n") >= parameters.minimum).iter_rows(named=True):
+        found = changes(beside_the_trend(known), "at").filter(pl.col("n") >= parameters.minimum)
+        for row in found.iter_rows(named=True):
             off = row["rise"] >= parameters.rise and row["low"] > 0
             told = "wrong answers are spread evenly over time"
             evidence: tuple[int, ...] = ()

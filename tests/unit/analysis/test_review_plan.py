@@ -13,7 +13,7 @@ from unit.analysis.given import GivenEvidence
 from sdk_scripts.another_label import AnotherLabel, OneMore
 from sdk_scripts.hard_cases import HardCase, Reason, find_hard_cases
 from sdk_scripts.review_cases import CaseFacts
-from sdk_scripts.review_plan import Planner, ReviewPlan, doubles, rounds_of, to_take_back, twice
+from sdk_scripts.review_plan import DRAWN, Planner, ReviewPlan, doubles, rounds_of, to_take_back, twice
 from sdk_scripts.review_project import Pushed
 from sdk_scripts.review_tasks import build_review_tasks, reseated
 from sdk_scripts.standards import Standard
@@ -257,6 +257,13 @@ def test_one_more_annotator_comes_where_judgements_are_too_few() -> None:
     assert one_more(desk, 2, 3).one_more == (OneMore(1, 3, raised=True),)
     full = one_more(desk, 2, 2)
     assert (full.one_more, full.new, full.too_few) == ((), (), 1)
+
+
+def test_what_was_drawn_to_inspect_a_lot_is_reviewed_whatever_another_label_is_worth() -> None:
+    desk = Desk(standard(one_more_annotator=True, minimum_judgements=3), SIX[:1])
+    desk.ranked = [HardCase(1, 0.5, (Reason(DRAWN, 0.5, "Drawn.", "sentiment"),))]
+    plan = one_more(desk, 2, 3, share=0.9)
+    assert ([seat.case.task for _, seat in plan.new], plan.one_more, plan.too_few) == ([1], (), 0)
 
 
 def test_another_label_is_worth_more_from_reliable_annotators_and_nothing_where_nobody_answered() -> None:

@@ -1,0 +1,118 @@
+"""What moderators write into a feedback panel: sixteen concerns, each in words of five people."""
+
+from __future__ import annotations
+
+CONCERNS: dict[str, tuple[str, ...]] = {
+    "replicas": (
+        "Are replicas that say they are replicas counterfeit?",
+        "guideline doesn't say what to do when the seller openly calls it a replica",
+        "openly advertised replica watches, is that fake or not?",
+        "Need a rule for declared replicas",
+        "seller admits it is a replica. Counterfeit or misleading??",
+    ),
+    "toy guns": (
+        "Toy guns: weapon or not?",
+        "Is a nerf gun a weapon under 2.3",
+        "water pistols and toy guns keep coming up, the weapons section is silent about them",
+        "please add toy weapons to the guideline",
+        "plastic toy rifle for kids, I picked allow but not sure the weapons rule covers it",
+    ),
+    "kitchen knives": (
+        "Where is the line between kitchen knives and weapons",
+        "chef knife = weapon?",
+        "Knives for cooking should be allowed, say so",
+        "hunting knife vs kitchen knife, no rule",
+        "The guide mentions blades but not ordinary kitchen knives",
+    ),
+    "no image": (
+        "The picture does not load",
+        "image missing, only see a grey box",
+        "No photo shown for this listing",
+        "photo is broken",
+        "cant see the image so I guessed",
+    ),
+    "truncated text": (
+        "The description is cut off",
+        "text ends in the middle of a sentence",
+        "half of the description is missing",
+        "Description truncated, I could not judge the claim",
+        "only the first line of the description is there",
+    ),
+    "language": (
+        "I don't read Turkish",
+        "listing is in a language I do not understand",
+        "this is in Polish, please send it to somebody who speaks it",
+        "Foreign language, could not judge",
+        "text is Arabic, skipped",
+    ),
+    "no label for scams": (
+        "There is no label for scams",
+        "Missing a category for fraud, e.g. advance payment",
+        "obvious scam but nothing fits",
+        "Need 'fraud' as a policy clause",
+        "asks for payment outside the shop. No label for that",
+    ),
+    "no label for tickets": (
+        "resold concert tickets have no category",
+        "Which clause for ticket touting?",
+        "add a label for event tickets above face value",
+        "ticket scalping: none of the clauses fits",
+        "Tickets sold at ten times the price, nothing to choose",
+    ),
+    "machine too sure": (
+        "The machine said allow and I nearly clicked through",
+        "prefilled answer was wrong and very confident",
+        "suggestion misled me",
+        "the AI marks everything as allowed",
+        "I trusted the pre-label, then saw it was wrong",
+    ),
+    "machine misses sarcasm": (
+        "machine does not get irony",
+        "Sarcastic listing, the suggestion took it literally",
+        "the joke was read as a real offer by the model",
+        "AI misses sarcasm again",
+        "it is obviously satire but the suggestion says violation",
+    ),
+    "medical claims": (
+        "Is 'boosts immunity' a medical claim?",
+        "supplements that promise to cure things: health claim or misleading?",
+        "What counts as a medical claim for teas and vitamins",
+        "health claims section needs examples",
+        "cure for diabetes in a tea listing, which clause is it",
+    ),
+    "used underwear": (
+        "worn underwear: adult or hygiene?",
+        "used socks and underwear, is this adult content",
+        "Guideline silent on worn clothes sold as fetish",
+        "second-hand lingerie - normal or adult goods?",
+        "used panties, no idea which clause",
+    ),
+    "severity levels": (
+        "What is the difference between high and critical?",
+        "severity scale is unclear to me",
+        "high or critical? examples please",
+        "I never know which severity to choose",
+        "Please define the severity levels",
+    ),
+    "duplicates": (
+        "I saw this listing an hour ago",
+        "same item again",
+        "duplicate of the one before",
+        "This is the third time I get this one",
+        "identical listing twice in a row",
+    ),
+    "disturbing": (
+        "This was upsetting, please warn us",
+        "graphic animal cruelty, needs a warning",
+        "I'd rather not see pictures like that",
+        "very disturbing picture without any warning",
+        "blur such photos by default please",
+    ),
+    "price": (
+        "The price is not shown",
+        "no price, cannot tell whether the offer is realistic",
+        "price field is empty",
+        "How should I judge misleading prices when the price is missing",
+        "currency and price missing",
+    ),
+}
