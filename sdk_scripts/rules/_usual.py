@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 BINS = 8
 """Texts are compared with those of like length."""
+REOPENED = 1.0
+"""Seconds of lead time below which it may have been counted from opening a page again."""
 LEAST = 5
 """Times of a person in a bin that tell anything."""
 
@@ -20,12 +22,17 @@ LEAST = 5
 def timed(inspected: Inspected) -> pl.DataFrame:
     """The `Inspected.annotations` that are no skips and have a time, with
 
+    lead_time  seconds; where it is below a second, the page was likely opened again: then the time since the person's
+               last annotation in the session, if that is longer
+
     usual  seconds that a task like it takes: the median, over the annotators, of their median among texts of like
            length, with or without a prediction in sight; so nobody sets the pace by sheer number
 
     Raises NotEnoughLabels where Label Studio kept no times.
     """
-    table = inspected.annotations.filter(~pl.col("skipped") & (pl.col("lead_time") > 0))
+    lead, since = pl.col("lead_time"), pl.col("at").diff().over("annotator", "session").dt.total_milliseconds() / 1000
+    fair = pl.when(lead < REOPENED).then(pl.max_horizontal(lead, since)).otherwise(lead)
+    table = inspected.annotations.with_columns(lead_time=fair).filter(~pl.col("skipped") & (pl.col("lead_time") > 0))
     if table.is_empty():
         raise NotEnoughLabels(
             "No annotation has a lead time.", mend="Imported annotations have none; label in the app."
@@ -94,3 +101,32 @@ def _by_machine(table: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("others") > 0)
     )
     return theirs.select(*who, "answer", calls=pl.col("mine") * pl.col("theirs") / pl.col("others"))
+
+
+def taken_for(table: pl.DataFrame, picked: pl.DataFrame) -> pl.DataFrame:
+    """[annotator, control, answer, n, given, expected] for the (annotator, control, answer) of `picked`.
+
+    Of somebody's answers in `table` (`Inspected.known`), `n` are to items whose right answer is another one, `given` of
+    those are this one, and `expected` would be if the annotator took the one for the other as often as the rest of the
+    team does: the rate for each right answer, drawn by two judgements towards the rate over all, and that towards 1/2.
+    """
+    who, by = ["annotator", "control"], ["annotator", "control", "answer"]
+    own = table.group_by(*who, "known").agg(n=pl.len().cast(pl.Int64))
+    cells = table.group_by(*by, "known").agg(given=pl.len().cast(pl.Int64))
+    rows = (
+        picked.select(by)
+        .join(own, on=who)
+        .filter(pl.col("known") != pl.col("answer"))
+        .join(cells, on=[*by, "known"], how="left")
+        .join(own.group_by("control", "known").agg(rest=pl.col("n").sum()), on=["control", "known"])
+        .join(
+            cells.group_by("control", "known", "answer").agg(theirs=pl.col("given").sum()),
+            on=["control", "known", "answer"],
+            how="left",
+        )
+        .with_columns(pl.col("given", "theirs").fill_null(0))
+        .with_columns(rest=pl.col("rest") - pl.col("n"), theirs=pl.col("theirs") - pl.col("given"))
+        .with_columns(overall=(pl.col("theirs").sum().over(by) + 1) / (pl.col("rest").sum().over(by) + 2))
+        .with_columns(rate=(pl.col("theirs") + 2 * pl.col("overall")) / (pl.col("rest") + 2))
+    )
+    return rows.group_by(by).agg(pl.col("n", "given").sum(), expected=(pl.col("n") * pl.col("rate")).sum())

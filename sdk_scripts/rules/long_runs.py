@@ -55,6 +55,8 @@ class LongRuns:
             .with_columns(run=(~pl.col("stays")).fill_null(True).cast(pl.Int64).cum_sum().over(WHO))
         )
         at_changes = steps.filter(pl.col("changes").fill_null(False))
+        at_once = pl.col("at").n_unique().over(WHO) < pl.len().over(WHO) / 2
+        at_changes = at_changes.filter(~at_once)  # imported: there is no order of work
         own = at_changes.group_by(WHO).agg(n=pl.len(), stayed=pl.col("stays").sum())
         both = own.with_columns(
             rest=pl.col("n").sum().over("control") - pl.col("n"),
@@ -68,18 +70,20 @@ class LongRuns:
             threshold = usual + parameters.margin
             low, _ = wilson_interval(stayed / n, n)
             mine = (pl.col("annotator") == row["annotator"]) & (pl.col("control") == row["control"])
-            tasks, length = _longest(steps.filter(mine))
+            off = low > threshold
+            tasks, length = _longest(steps.filter(mine)) if off else ((), 0)
+            longest = f"; the longest run is {length}" if off else ""
             yield Observation(
                 subject=row["annotator"],
                 control=row["control"],
                 value=stayed / n,
                 threshold=threshold,
                 n=n,
-                off=low > threshold,
+                off=off,
                 p=at_least(stayed, n, min(threshold, 1.0)),
                 evidence=tasks,
                 message=f"At {stayed} of {n} changes from one item to the next the answer stayed ({stayed / n:.0%}; "
-                f"the others: {usual:.0%}); the longest run is {length}.",
+                f"the others: {usual:.0%}){longest}.",
             )
 
 

@@ -16,6 +16,9 @@ from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 
 WHO = ["annotator", "control"]
+TEAM, ATTENTIVE = 3, 0.4
+"""With fewer people measured, the team's share is at least ATTENTIVE of the items of which a truth is known or two
+others said the same: that they do shows that there is something to know."""
 COMMON = 8
 """Answers of a control that count one by one; the rarer ones are taken together."""
 
@@ -55,11 +58,13 @@ class LowInformation:
         measured = [it for it in _measured(known) if it.n >= parameters.minimum and it.entropy > 0]
         for control in dict.fromkeys(it.control for it in measured):
             here = [it for it in measured if it.control == control]
-            team = float(np.median([it.information / it.entropy for it in here]))
+            median = float(np.median([it.information / it.entropy for it in here]))
             for it in here:
+                mine = known.filter((pl.col("annotator") == it.annotator) & (pl.col("control") == control))
+                backed = float(mine.select((pl.col("truth").is_not_null() | (pl.col("others_n") > 1)).mean()).item())
+                team = median if len(here) >= TEAM else max(median, ATTENTIVE * backed)
                 needed = parameters.share * team * it.entropy
                 p = _as_little(it.statistic, it.freedom, 2 * it.n * needed)
-                mine = known.filter((pl.col("annotator") == it.annotator) & (pl.col("control") == control))
                 worst = mine.sort("wrong", "severity", "task", descending=[True, True, False])["task"]
                 yield Observation(
                     subject=it.annotator,
@@ -71,7 +76,7 @@ class LowInformation:
                     p=p,
                     evidence=tuple(worst.unique(maintain_order=True).head(MAX_EVIDENCE).to_list()),
                     message=f"{it.n} answers tell {it.information / it.entropy:.0%} of what there is to know of the "
-                    f"items; those of the team tell {team:.0%}.",
+                    f"items; {team:.0%} are usual.",
                 )
 
 

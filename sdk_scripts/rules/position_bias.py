@@ -13,13 +13,17 @@ from ml_backend.prelabelers import options
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 from sdk_scripts.rules._chance import at_least
-from sdk_scripts.rules._usual import expected
+from sdk_scripts.rules._usual import taken_for
 
 ENDS = {"first": 0, "last": -1}
 
 
 class Position(Parameters):
-    minimum: int = Field(default=60, ge=20, description="least number of answers to all controls together")
+    minimum: int = Field(
+        default=40,
+        ge=20,
+        description="least number of answers to items that call for another option, all controls together",
+    )
     margin: float = Field(
         default=0.15, gt=0, lt=1, description="share by which a position may exceed what the items call for"
     )
@@ -27,11 +31,12 @@ class Position(Parameters):
 
 @register("position_bias")
 class PositionBias:
-    """Share of answers that are the option on top, or at the bottom, over all controls of labels together; in at least
-    two of them more than half the margin beyond what the others give to items like these. One control alone cannot tell
-    a position from a label: that is `straight_lining`. Off where the lower bound of the Wilson interval (95 %; JASA 22,
-    1927) is above what is expected and the margin; p is binomial. The effect is known from questionnaires (Krosnick &
-    Alwin, Public Opinion Quarterly 51, 1987)."""
+    """Share of answers that are the option on top, or at the bottom, where the item calls for another
+    (`Inspected.known`), over all controls of labels together; in at least two of them more than half the margin beyond
+    how often the others take it for those (`taken_for`). One control alone cannot tell a position from a label: that is
+    `straight_lining`. Off where the lower bound of the Wilson interval (95 %; JASA 22, 1927) is above what is expected
+    and the margin; p is binomial, twice that of the worse end (Bonferroni), which is what is told. Known from
+    questionnaires (Krosnick & Alwin, Public Opinion Quarterly 51, 1987)."""
 
     dimension = "attention"
     severity: Severity = "medium"
@@ -48,36 +53,46 @@ class PositionBias:
         return _answered(ana=_right)
 
     def __call__(self, inspected: Inspected, parameters: Position) -> Iterator[Observation]:
-        table = expected(inspected)
+        known = inspected.known.filter(pl.col("annotator") != "")
+        if known.is_empty():
+            raise NotEnoughLabels("Of no item it is known what is right.", mend="Have some tasks labelled twice.")
         ends = _ends(inspected)
         if ends["control"].n_unique() < 2:
             raise NotEnoughLabels("Fewer than two controls have options, so no position can be told from a label.")
-        placed = table.join(ends, on=["control", "answer"])
-        asked = table.unique(["annotator", "control"])
+        asked = known.select("annotator", "control").unique().join(ends, on="control")
+        told = taken_for(known, asked).with_columns(
+            pl.col("expected") / pl.col("n"), share=pl.col("given") / pl.col("n")
+        )
+        placed = told.join(ends, on=["control", "answer"]).sort("annotator", "control")
+        found: dict[str, Observation] = {}
         for end in ENDS:
             there = placed.filter(pl.col("end") == end)
             for (annotator,), rows in there.group_by("annotator", maintain_order=True):
                 controls = rows["control"].to_list()
-                mine = asked.filter((pl.col("annotator") == annotator) & pl.col("control").is_in(controls))
-                n, given = int(mine["n"].sum()), int(rows["given"].sum())
+                n, given = int(rows["n"].sum()), int(rows["given"].sum())
                 if n < parameters.minimum or len(controls) < 2:
                     continue
                 share, usual = given / n, float((rows["expected"] * rows["n"]).sum()) / n
                 excess = rows.filter(pl.col("share") - pl.col("expected") > parameters.margin / 2)
                 threshold = usual + parameters.margin
                 low, _ = wilson_interval(share, n)
-                yield Observation(
+                off = low > threshold and len(excess) >= 2
+                p = min(1.0, 2 * at_least(given, n, min(threshold, 1.0)))
+                if (before := found.get(str(annotator))) is not None and (before.off, -(before.p or 0)) >= (off, -p):
+                    continue
+                found[str(annotator)] = Observation(
                     subject=str(annotator),
                     control="",
                     value=share,
                     threshold=threshold,
                     n=n,
-                    off=low > threshold and len(excess) >= 2,
-                    p=at_least(given, n, min(threshold, 1.0)),
-                    evidence=_tasks(inspected, str(annotator), rows),
-                    message=f"{given} of {n} answers are the {end} option ({share:.0%}); the others pick it for "
-                    f"{usual:.0%} of items like these.",
+                    off=off,
+                    p=p,
+                    evidence=_tasks(inspected, str(annotator), rows) if off else (),
+                    message=f"{given} of {n} answers to items that call for another are the {end} option "
+                    f"({share:.0%}); the others pick it for {usual:.0%} of those.",
                 )
+        yield from found.values()
 
 
 def _ends(inspected: Inspected) -> pl.DataFrame:

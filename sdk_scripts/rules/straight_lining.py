@@ -12,7 +12,7 @@ from sdk_scripts import wording
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 from sdk_scripts.rules._chance import at_least
-from sdk_scripts.rules._usual import expected
+from sdk_scripts.rules._usual import expected, taken_for
 
 
 class Lines(Parameters):
@@ -20,13 +20,19 @@ class Lines(Parameters):
     margin: float = Field(
         default=0.2, gt=0, lt=1, description="share of answers by which a label may exceed what the items call for"
     )
+    otherwise: int = Field(
+        default=10, ge=5, description="items that call for another label, from which on only those are looked at"
+    )
 
 
 @register("straight_lining")
 class StraightLining:
-    """For the label that exceeds most what the others give to items like these: its share of somebody's answers. Off
-    where the lower bound of the Wilson interval (95 %; JASA 22, 1927) is above what is expected and the margin; p is
-    binomial at that share. Where the items themselves call for one label nearly always, nothing can be said."""
+    """For the label given most often: its share of somebody's answers to items that call for another one
+    (`Inspected.known`), against how often the others take it for those (`taken_for`). So neither skewed labels nor easy
+    items count. With too few such items: the label that exceeds most what the others give to items like these, and its
+    share of all answers. Off where the lower bound of the Wilson interval (95 %; JASA 22, 1927) is above what is
+    expected and the margin; p is binomial at that share, an upper bound where chances differ from item to item
+    (Hoeffding, Annals of Mathematical Statistics 27, 1956)."""
 
     dimension = "attention"
     severity: Severity = "high"
@@ -43,26 +49,39 @@ class StraightLining:
         return _answered(ana=lambda task: "positive" if task % 9 == 0 else _right(task))
 
     def __call__(self, inspected: Inspected, parameters: Lines) -> Iterator[Observation]:
+        who = ["annotator", "control"]
         table = expected(inspected).filter(pl.col("n") >= parameters.minimum)
-        most = table.sort(pl.col("share") - pl.col("expected"), descending=True).unique(
-            ["annotator", "control"], keep="first", maintain_order=True
+        known = inspected.known.filter(pl.col("annotator") != "")
+        favourite = table.sort("given", "answer", descending=[True, False]).unique(
+            who, keep="first", maintain_order=True
         )
-        for row in most.sort("annotator", "control").iter_rows(named=True):
+        told = taken_for(known, favourite).filter(pl.col("n") >= parameters.otherwise)
+        told = told.with_columns(
+            pl.col("expected") / pl.col("n"), share=pl.col("given") / pl.col("n"), told=pl.lit(True)
+        )
+        most = table.sort(pl.col("share") - pl.col("expected"), descending=True).unique(
+            who, keep="first", maintain_order=True
+        )
+        most = most.join(told, on=who, how="anti").with_columns(told=pl.lit(False))
+        rows = pl.concat([told, most.select(told.columns)], how="vertical_relaxed").sort(who)
+        for row in rows.iter_rows(named=True):
             control, n, given = row["control"], row["n"], row["given"]
             threshold = row["expected"] + parameters.margin
             low, _ = wilson_interval(row["share"], n)
+            off = low > threshold
             label = wording.show_key(inspected.evidence.config[control], row["answer"])
+            items = "items that call for another" if row["told"] else "items like these"
             yield Observation(
                 subject=row["annotator"],
                 control=control,
                 value=row["share"],
                 threshold=threshold,
                 n=n,
-                off=low > threshold,
+                off=off,
                 p=at_least(given, n, min(threshold, 1.0)),
-                evidence=_unfounded(inspected, row["annotator"], control, row["answer"]),
-                message=f"{given} of {n} answers are {label} ({row['share']:.0%}); the others give it to "
-                f"{row['expected']:.0%} of items like these.",
+                evidence=_unfounded(inspected, row["annotator"], control, row["answer"]) if off else (),
+                message=f"{label} is the answer to {given} of {n} {items} ({row['share']:.0%}); the others give it to "
+                f"{row['expected']:.0%} of those.",
             )
 
 

@@ -18,7 +18,7 @@ HALF = 0.5
 
 class Pace(Parameters):
     minimum: int = Field(default=30, ge=10, description="least number of annotations with a time")
-    times_usual: float = Field(default=3.0, gt=1, description="longer than that is slow")
+    times_usual: float = Field(default=2.5, gt=1, description="longer than that is slow")
 
 
 @register("too_slow")
