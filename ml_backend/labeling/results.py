@@ -183,6 +183,8 @@ def is_copy(region: Region) -> bool:
 def _mark(region: Region) -> Mapping[str, Any]:
     """What Tiebreak wrote into a region."""
     meta = region.get("meta")
+    if not meta:
+        return {}
     about = meta.get("tiebreak") if isinstance(meta, Mapping) else None
     return about if isinstance(about, Mapping) else {}
 

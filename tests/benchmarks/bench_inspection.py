@@ -142,7 +142,7 @@ def rate(count: int, n: int) -> str:
     return f"{count / max(n, 1):5.1%} ({low:.0%}-{high:.0%})"
 
 
-def rates(bench: Bench) -> None:
+def suspected(bench: Bench) -> None:
     say(f"careful annotators with any finding, and with one that is said to be theirs; {TEAM} a team, {USUAL} labels\n")
     for name, conditions in CONDITIONS.items():
         tally = bench.careful(conditions, USUAL, bench.teams)
@@ -152,8 +152,13 @@ def rates(bench: Bench) -> None:
     say("the same as usual, by labels each\n")
     for labels in SIZES:
         say(f"  {labels:<44} {bench.careful(CONDITIONS['as usual'], labels, bench.teams).suspected()}\n")
-    teams = 4 * bench.teams
-    by_size = {labels: bench.mixed(CONDITIONS["as usual"], labels, teams) for labels in SIZES}
+
+
+def found(bench: Bench) -> None:
+    by_size = {
+        labels: bench.mixed(CONDITIONS["as usual"], labels, (4 if labels == USUAL else 2) * bench.teams)
+        for labels in SIZES
+    }
     say(f"found, of those who do not work with care ({CARELESS} of {TEAM}), by labels each\n")
     say(f"  {'':<20}" + "".join(f"{labels:>17}" for labels in SIZES) + f"   rules at {USUAL}\n")
     for behaviour in (*OTHERS, "careful"):
@@ -174,7 +179,7 @@ def rates(bench: Bench) -> None:
     say(f"found at {USUAL} labels, where rules have it harder\n")
     say(f"  {'':<44}" + "".join(f"{name[:11]:>12}" for name in (*OTHERS, "careful")) + "\n")
     for name, conditions in CONDITIONS.items():
-        tally = by_size[USUAL] if name == "as usual" else bench.mixed(conditions, USUAL, 2 * bench.teams)
+        tally = by_size[USUAL] if name == "as usual" else bench.mixed(conditions, USUAL, bench.teams)
         counts = [tally.rate(behaviour) for behaviour in (*OTHERS, "careful")]
         say(f"  {name:<44}" + "".join(f"{k / n:12.1%}" for k, n in counts) + "\n")
 
@@ -222,7 +227,7 @@ def crowd(file: Path) -> None:
     table = pl.read_parquet(file).with_columns(pl.col("annotator_id", "item_id", "label", "gold").cast(pl.String))
     dataset = _crowd(table)
     evidence = Evidence(dataset)
-    found = inspect_with(Inspected(evidence))
+    inspection = inspect_with(Inspected(evidence))
     known = table.filter(pl.col("gold").is_not_null()).unique(["annotator_id", "item_id"], keep="last")
     right = known.group_by("annotator_id").agg(n=pl.len(), right=(pl.col("label") == pl.col("gold")).sum())
     quality = evidence.consensus.annotators.select("annotator", "quality", "low", "judgements").filter(
@@ -239,10 +244,10 @@ def crowd(file: Path) -> None:
         tenth = max(1, round(len(ranked) / 10))
         say(f"  workers with {least} judgements or more, {len(ranked)}: ")
         _compare("the worst tenth by quality", ranked[:tenth], "the others", ranked[tenth:])
-    flagged = {it.observation.subject for it in found.findings if it.observation.subject}
+    flagged = {it.observation.subject for it in inspection.findings if it.observation.subject}
     enough = people.filter(pl.col("n") >= MINIMUM)
     level = float(enough.select((pl.col("right") / pl.col("n")).quantile(0.25)).item())
-    for what, marked in {"any finding": flagged, **_by_rule(found)}.items():
+    for what, marked in {"any finding": flagged, **_by_rule(inspection)}.items():
         mark = pl.col("annotator").is_in(sorted(marked))
         say(f"  {what}, {len(marked)} workers: ")
         if not 0 < len(people.filter(mark)) < len(people):
@@ -255,9 +260,9 @@ def crowd(file: Path) -> None:
         say(f"({level:.2f} or less)\n")
 
 
-def _by_rule(found: Inspection) -> dict[str, set[str]]:
+def _by_rule(inspection: Inspection) -> dict[str, set[str]]:
     by_rule: dict[str, set[str]] = defaultdict(set)
-    for finding in found.findings:
+    for finding in inspection.findings:
         if finding.observation.subject:
             by_rule[finding.rule].add(finding.observation.subject)
     return dict(sorted(by_rule.items()))
@@ -304,7 +309,9 @@ def main() -> None:
         return
     if options.teams:
         items = review_items(fetch(load_settings().folder("downloads")))
-        rates(Bench(items, options.teams, options.encoder))
+        bench = Bench(items, options.teams, options.encoder)
+        suspected(bench)
+        found(bench)
     if options.judgements:
         million(options.judgements)
 
