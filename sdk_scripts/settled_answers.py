@@ -32,7 +32,9 @@ def settled_cases(
     if gone := sorted(set(tasks) - found.keys()):
         raise InputError(f"Project {source['id']} has no task {', '.join(map(str, gone))}.", mend="Check the ids.")
     table = judgements(found.values(), config).filter(pl.col("control").is_in(names))
-    cases = {(it.task, it.control): it for it in (*_truths(table, policy_version(source)), *_decided(table, found))}
+    cases = {
+        (it.task, it.control): it for it in (*_truths(table, policy_version(source)), *decided_cases(table, found))
+    }
     settled = {task for task, _ in cases}
     if unsettled := sorted(found.keys() - settled):
         raise InputError(
@@ -56,7 +58,8 @@ def _truths(table: pl.DataFrame, policy: str) -> Iterator[NewCase]:
         yield NewCase(task, control, answer, policy=policy)
 
 
-def _decided(table: pl.DataFrame, tasks: Mapping[int, Task]) -> Iterator[NewCase]:
+def decided_cases(table: pl.DataFrame, tasks: Mapping[int, Task]) -> Iterator[NewCase]:
+    """What reviews decided, of judgements (`labeling.judgements.SCHEMA`) and the tasks they are of."""
     for task, control, answer, annotation in (
         decisions(table).select("task", "control", "answer", "annotation").iter_rows()
     ):

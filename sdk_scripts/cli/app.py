@@ -17,3 +17,5 @@ models = typer.Typer(help="The versions of a project's model: list, show, promot
 app.add_typer(models, name="models")
 cases = typer.Typer(help="The library of settled hard cases: add, search, list, promote, renew.", no_args_is_help=True)
 app.add_typer(cases, name="cases")
+calibrate = typer.Typer(help="Calibration rounds: start one, and what it shows.", no_args_is_help=True)
+app.add_typer(calibrate, name="calibrate")

@@ -17,6 +17,7 @@ from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCase, find_hard_cases
 from sdk_scripts.report.actions import actions, headline
+from sdk_scripts.report.calibration import newest_round
 from sdk_scripts.report.model import (
     AnnotatorRow,
     Bin,
@@ -74,6 +75,7 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
         days=_days(table),
         working=_working(evidence, settings),
         lots=_lots(dataset, settings, notes),
+        calibration=newest_round(dataset),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
         judgements=_tidy(table, dataset),
     )

@@ -14,6 +14,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
+from sdk_scripts.report import calibration
 from sdk_scripts.report.model import Report, WorkingRow
 
 _MOST_ROWS = 1_000_000  # Excel's limit is 1,048,576
@@ -78,6 +79,7 @@ def workbook(report: Report) -> bytes:
                 [[getattr(row, name) for name in columns] for row in report.working.people],
                 shares=["accepted", "stamped", "stamped low", "stamped high", "time ratio"],
             )
+        calibration.sheets(sheets.table, report.calibration)
         sheets.table(
             "Hard cases",
             ["task", "score", "text", "why", "link"],

@@ -145,6 +145,8 @@ class Report(_Part):
     """None where nobody labelled with a prediction on the screen."""
     lots: list[dict[str, Any]] = []
     """The certificates of the lots on record (`sampling.certificate`), oldest first."""
+    calibration: dict[str, Any] | None = None
+    """The newest round, as `tiebreak calibrate report` gives it; None without rounds."""
     notes: list[str]
     judgements: pl.DataFrame
     """The tidy table behind the figures, one row a judgement, answers as text; only the workbook carries it."""

@@ -22,7 +22,8 @@ class Drifts(Parameters):
 class Drift:
     """CUSUM (Page, Biometrika 41, 1954) over time of somebody's answers that are wrong by a decision, else by what most
     of the others say, beyond what the others had wrong at that time; see `_change`. Off where the share of wrong
-    answers rose by `rise` or more, and the interval (95 %) of the rise is above 0. Getting better is no finding."""
+    answers rose by `rise` or more, and the interval (95 %) of the rise is above 0. Getting better is no finding,
+    nor is staying the same while the others get better."""
 
     dimension = "process"
     severity: Severity = "medium"
@@ -46,7 +47,7 @@ class Drift:
             )
         found = changes(beside_the_trend(known), "at").filter(pl.col("n") >= parameters.minimum)
         for row in found.iter_rows(named=True):
-            off = row["rise"] >= parameters.rise and row["low"] > 0
+            off = row["rise"] >= parameters.rise and row["low"] > 0 and row["after"] > row["before"]
             told = "wrong answers are spread evenly over time"
             evidence: tuple[int, ...] = ()
             if row["since"] is not None:

@@ -7,8 +7,8 @@ import re
 import httpx
 
 
-def sign_up(url: str, token: str, email: str, password: str) -> None:
-    """`token` is somebody's legacy token. Raises where Label Studio does not take them in."""
+def sign_up(url: str, token: str, email: str, password: str) -> str:
+    """The new person's legacy token; `token` is somebody's. Raises where Label Studio does not take them in."""
     invited = httpx.get(
         f"{url}/api/invite", headers={"Authorization": f"Token {token}"}, timeout=60, trust_env=False
     ).raise_for_status()
@@ -19,3 +19,4 @@ def sign_up(url: str, token: str, email: str, password: str) -> None:
         done = browser.post(str(page.url), data=fields, headers={"Referer": str(page.url)}).raise_for_status()
         if "/user/signup" in str(done.url):
             raise AssertionError(f"{email} was not signed up: {done.text[:500]}")
+        return str(browser.get("/api/current-user/token").raise_for_status().json()["token"])
