@@ -364,4 +364,4 @@ def _decided(queue: Sequence[_Work], it: Conditions, draw: random.Random) -> dic
         chosen = sorted(queue, key=lambda work: -work.item.difficulty * draw.uniform(0.5, 1))[:many]
     else:
         chosen = draw.sample(list(queue), many)
-    return {work.id: {"sentiment": work.item.truth} for work in chosen}
+    return {work.id: {"sentiment": work.item.decided or work.item.truth} for work in chosen}

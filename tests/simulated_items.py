@@ -42,6 +42,8 @@ class Item:
     """How likely somebody is to see each of LABELS in it; sums to 1."""
     severe: float = 0.0
     """How likely somebody is to call it severe."""
+    decided: str = ""
+    """What a review says, where that is not what most people see."""
 
     @cached_property
     def truth(self) -> str:

@@ -28,9 +28,10 @@ class Pairs(Parameters):
 @register("collusion")
 class Collusion:
     """Of each annotator, the partner with the most surprising agreement: the share of equal answers to the items that
-    both answered, against the share that each of the two has with everybody else, whichever is greater. Off where the
-    lower bound of the Wilson interval (95 %; JASA 22, 1927) is above that and the margin; p is the binomial probability
-    of as many equal answers at that share, times the number of partners."""
+    both answered, against the share that each of the two has with everybody else, whichever is greater, and their
+    product by everybody's share: two good annotators in a poor crowd agree that often. Off where the lower bound of the
+    Wilson interval (95 %; JASA 22, 1927) is above that and the margin; p is the binomial probability of as many equal
+    answers at that share, times the number of partners."""
 
     dimension = "reliability"
     severity: Severity = "high"
@@ -53,6 +54,8 @@ class Collusion:
         if counted.is_empty():
             raise NotEnoughLabels("No item was answered by two people.", mend="Let two people label some of the tasks.")
         totals = counted.group_by("control", "annotator").agg(all_n=pl.sum("n"), all_same=pl.sum("same"))
+        sums = totals.group_by("control").agg(share=pl.sum("all_same") / pl.sum("all_n"))
+        everybody = {control: max(share, 1e-9) for control, share in sums.iter_rows()}
         pairs = (
             counted.filter(pl.col("n") >= parameters.minimum)
             .with_columns(partners=pl.len().over("control", "annotator"))
@@ -66,7 +69,8 @@ class Collusion:
             rests = [(row[f"all_same{side}"] - same, row[f"all_n{side}"] - n) for side in ("", "_other")]
             if min(rest for _, rest in rests) < parameters.minimum:
                 continue
-            usual = max(equal / rest for equal, rest in rests)
+            one, two = (equal / rest for equal, rest in rests)
+            usual = min(1.0, max(one, two, one * two / everybody[row["control"]]))
             low, _ = wilson_interval(same / n, n)
             who, other, control = row["annotator"], row["annotator_other"], row["control"]
             p = min(1.0, float(binom.sf(same - 1, n, usual)) * row["partners"])
@@ -82,8 +86,8 @@ class Collusion:
                 off=off,
                 p=p,
                 evidence=_evidence(shared, row) if off else (),
-                message=f"{same} of {n} answers are those of {other} ({same / n:.0%}); with everybody else they agree "
-                f"in {usual:.0%} at most.",
+                message=f"{same} of {n} answers are those of {other} ({same / n:.0%}); by how each agrees with the "
+                f"others it would be {usual:.0%}.",
             )
         yield from best.values()
 
