@@ -6,6 +6,7 @@
     tiebreak:mine:<key>         `changes.Changes` of finding its hard cases
     tiebreak:resolve:<key>      the same of resolving them, of the review project
     tiebreak:route:<key>        the same of routing its tasks
+    tiebreak:advance:<key>      the same of a course's next step
 
 All of it can be lost: Label Studio is the source of truth, and the reconciler counts the labels there.
 """
@@ -25,7 +26,7 @@ from ml_backend.changes import Changes, Pending
 from ml_backend.labeling.errors import InputError
 
 PROJECTS = "tiebreak:projects"
-MINE, RESOLVE, ROUTE = CASE_WORK = ("mine", "resolve", "route")
+MINE, RESOLVE, ROUTE, ADVANCE = CASE_WORK = ("mine", "resolve", "route", "advance")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from rq.serializers import JSONSerializer
 from ml_backend.changes import Changes, Pending
 from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
 from ml_backend.prelabel_state import Shard
-from ml_backend.project_state import MINE, RESOLVE, ROUTE, ProjectState, case_changes
+from ml_backend.project_state import ADVANCE, MINE, RESOLVE, ROUTE, ProjectState, case_changes
 from ml_backend.roles import Role
 from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
@@ -54,6 +54,7 @@ TRAINING = Coalesced("train", TRAIN_QUEUE, "ml_backend.jobs.train_job")
 MINING = Coalesced(MINE, WORK_QUEUE, "sdk_scripts.case_jobs.mine_job")
 RESOLVING = Coalesced(RESOLVE, WORK_QUEUE, "sdk_scripts.case_jobs.resolve_job")
 ROUTING = Coalesced(ROUTE, WORK_QUEUE, "sdk_scripts.route_jobs.route_job")
+ADVANCING = Coalesced(ADVANCE, WORK_QUEUE, "sdk_scripts.onboarding_jobs.advance_job")
 
 JOB_SECONDS = 2 * 3600
 KEPT_SECONDS = 24 * 3600  # results and failures, to be looked up
@@ -141,6 +142,8 @@ class Jobs:
             self.cases_changed(ROUTING, project_key, project_id)
         if role.reviews_of is not None:
             self.cases_changed(RESOLVING, project_key, project_id)
+        if role.course_of:
+            self.cases_changed(ADVANCING, project_key, project_id)
 
     def labels_changed(self, project_key: str, project_id: int, n: int = 1) -> None:
         """`n` labels came, changed or went: plan the project's next training."""

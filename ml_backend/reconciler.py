@@ -7,7 +7,7 @@ changed after the newest change the last such job had done with.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from ml_backend.briefs import refresh_policy
 from ml_backend.labeling.results import project_key, read_time
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.project_state import ProjectState, count_labels, known_projects
-from ml_backend.queues import MINING, RESOLVING, ROUTING, TRAINING, Coalesced, Jobs, reaching
+from ml_backend.queues import ADVANCING, MINING, RESOLVING, ROUTING, TRAINING, Coalesced, Jobs, reaching
 from ml_backend.roles import role_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,16 @@ def reconcile(jobs: Jobs, studio: Studio) -> dict[str, int]:
     found = {project_key(project): project for project in studio.projects()}
     for key in known - found.keys():
         jobs.state(key).forget()
-    return {key: reconcile_project(jobs, key, found[key], studio) for key in sorted(known & found.keys())}
+    watched = sorted(_watched(known, found))
+    return {key: reconcile_project(jobs, key, found[key], studio) for key in watched}
+
+
+def _watched(known: set[str], found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The known projects that are there, and the courses of those that workers look after."""
+    for key, project in found.items():
+        source = role_of(project).course_of
+        if (source in known and source in found and role_of(found[source]).monitored) if source else key in known:
+            yield key
 
 
 def reconcile_project(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: Studio) -> int:
@@ -54,6 +63,8 @@ def reconcile_project(jobs: Jobs, project_key: str, project: Mapping[str, Any], 
             missed += _cases(jobs, ROUTING, project_key, int(project["id"]), studio)
         if role.reviews_of is not None:
             missed += _cases(jobs, RESOLVING, project_key, int(project["id"]), studio)
+        if role.course_of:
+            missed += _cases(jobs, ADVANCING, project_key, int(project["id"]), studio)
     return missed
 
 

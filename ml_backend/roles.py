@@ -41,6 +41,8 @@ class Role:
     """Whether workers inspect it."""
     satellite: bool = False
     """A round, a course or the feedback of another project."""
+    course_of: str = ""
+    """`project_key` of the project whose new annotators it teaches."""
 
     @property
     def learns(self) -> bool:
@@ -59,7 +61,17 @@ def role_of(project: Mapping[str, Any]) -> Role:
         routed=_routed(project),
         monitored=_automatic(_QUALITY, text),
         satellite=bool(_SATELLITE.search(text)),
+        course_of=_course_of(text),
     )
+
+
+def _course_of(text: str) -> str:
+    found = list(_SATELLITE.finditer(text))
+    try:
+        said = json.loads(found[-1][0].split(":", 1)[1]) if found else None
+    except (ValueError, RecursionError):
+        return ""
+    return str(said.get("source") or "") if isinstance(said, dict) and said.get("kind") == "course" else ""
 
 
 def _routed(project: Mapping[str, Any]) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Opinions = Mapping[str, Mapping[int, "Opinion"]]
 """Control name -> task id -> what a model thinks."""
 _AT = pl.coalesce("updated_at", "created_at")
+_GOLD = {"control": pl.String(), "task": pl.Int64(), "gold_since": pl.Datetime("ms", "UTC")}
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,17 @@ class Evidence:
 
     @cached_property
     def settled(self) -> frozenset[tuple[str, int]]:
-        """The (control, task) pairs that a review decided, and that nobody answered otherwise since."""
+        """The (control, task) pairs that a review decided, and that nobody answered otherwise since, gold questions
+        left out: they are asked because the answer is known."""
         decided = decisions(self.all_judgements).select("control", "task", "answer", at=_AT)
         since = self.judgements.join(decided, on=["control", "task"], suffix="_decided")
         against = since.filter((pl.col("answer") != pl.col("answer_decided")) & (pl.col("at") < _AT))
+        if not against.is_empty() and (asked := self._asked_as_gold):
+            rows = [(control, task, at) for (control, task), at in asked.items()]
+            gold = pl.DataFrame(rows, schema=_GOLD, orient="row")
+            against = against.join(gold, on=["control", "task"], how="left").filter(
+                pl.col("gold_since").is_null() | (pl.coalesce("created_at", _AT) < pl.col("gold_since"))
+            )
         settled = decided.join(against, on=["control", "task"], how="anti").select("control", "task")
         return frozenset(settled.iter_rows())
 
@@ -160,12 +168,24 @@ class Evidence:
     @cached_property
     def cases(self) -> list[Case]:
         """The source's settled precedents, in order of task; none for a file. Raises StudioError."""
-        from ml_backend.cases import read_cases, usable
+        from ml_backend.cases import usable
+
+        return usable(self._library, "precedent", datetime.now(UTC))
+
+    @cached_property
+    def _library(self) -> list[Case]:
+        from ml_backend.cases import all_cases
 
         if self.dataset.studio is None or self.dataset.project is None:
             return []
-        now = datetime.now(UTC)
-        return usable(read_cases(self.dataset.studio, self.dataset.project, self.config, now), "precedent", now)
+        return all_cases(self.dataset.studio, self.dataset.project, self.config)
+
+    @cached_property
+    def _asked_as_gold(self) -> dict[tuple[str, int], datetime]:
+        """(control, task) -> since when it has been a gold question, of all that are or were."""
+        from sdk_scripts.gold_questions import asked_since
+
+        return asked_since(self._library)
 
     @property
     def opinions(self) -> Opinions:

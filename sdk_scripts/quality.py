@@ -44,7 +44,13 @@ class Gold(Section):
     share: float = Field(default=0.02, ge=0, le=0.5, description="of the tasks after those")
     pass_mark: float = Field(default=0.8, gt=0, lt=1, description="share of right answers that is good enough")
     certainty: float = Field(default=0.95, ge=0.5, lt=1, description="of the interval that passes or fails somebody")
+    least: int = Field(default=20, ge=11, le=1000, description="answers before anybody passes or fails")
+    days: int = Field(default=90, ge=1, le=3650, description="that an answer counts, and that make somebody active")
+    near: float = Field(
+        default=0.2, ge=0, lt=1, description="distance from the right answer that still is right, of spans and the like"
+    )
     most_exposures: int = Field(default=50, ge=1, le=10_000, description="annotators that see one question")
+    rest_hours: float = Field(default=1, ge=0, le=24 * 31, description="before a question is asked again, once known")
 
 
 class Lot(Section):
@@ -84,12 +90,17 @@ class Calibration(Section):
 class Onboarding(Section):
     """The course for new annotators (`tiebreak onboard`)."""
 
-    practice: int = Field(default=20, ge=1, le=500, description="tasks whose answer is shown after each set")
-    a_set: int = Field(default=5, ge=1, le=100)
-    exam: int = Field(default=30, ge=1, le=500)
-    pass_mark: float = Field(default=0.8, gt=0, lt=1)
-    certainty: float = Field(default=0.9, ge=0.5, lt=1)
-    controls: tuple[str, ...] = Field(default=(), description="that need a certificate; all that have gold if empty")
+    practice: int = Field(default=20, ge=0, le=500, description="tasks whose answer is shown after each set")
+    a_set: int = Field(default=5, ge=1, le=100, description="practice tasks at a time")
+    exam: int = Field(
+        default=30, ge=20, le=500, description="questions about each control; more follow while undecided"
+    )
+    most: int = Field(default=60, ge=20, le=1000, description="questions about a control after which the exam ends")
+    pass_mark: float = Field(default=0.8, gt=0, lt=1, description="share of right answers that is good enough")
+    certainty: float = Field(default=0.9, ge=0.5, lt=1, description="of the interval that passes or fails somebody")
+    controls: tuple[str, ...] = Field(
+        default=(), description="that need a certificate; all with enough gold for an exam if empty"
+    )
     required: bool = Field(default=False, description="labels of people without a certificate are findings")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ml_backend.cases import policy_version
-from ml_backend.labeling.config import parse
+from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.judgements import decisions, judgements, of_annotators
 from ml_backend.labeling.results import Task, string
@@ -31,10 +31,7 @@ def settled_cases(
     found = {it.id: it for it in studio.read(studio.tasks(source["id"], ids=tasks))}
     if gone := sorted(set(tasks) - found.keys()):
         raise InputError(f"Project {source['id']} has no task {', '.join(map(str, gone))}.", mend="Check the ids.")
-    table = judgements(found.values(), config).filter(pl.col("control").is_in(names))
-    cases = {
-        (it.task, it.control): it for it in (*_truths(table, policy_version(source)), *decided_cases(table, found))
-    }
+    cases = {(it.task, it.control): it for it in settled_in(found, config, policy_version(source), names)}
     settled = {task for task, _ in cases}
     if unsettled := sorted(found.keys() - settled):
         raise InputError(
@@ -43,6 +40,16 @@ def settled_cases(
             "truth.",
         )
     return [cases[task, name] for task in sorted(settled) for name in names if (task, name) in cases]
+
+
+def settled_in(
+    tasks: Mapping[int, Task], config: LabelConfig, policy: str, controls: Sequence[str]
+) -> Iterator[NewCase]:
+    """What is settled in tasks that were read already; of one control of a task the last counts. `policy` is the policy
+    version of today."""
+    table = judgements(tasks.values(), config).filter(pl.col("control").is_in(controls))
+    yield from _truths(table, policy)
+    yield from decided_cases(table, tasks)
 
 
 def _truths(table: pl.DataFrame, policy: str) -> Iterator[NewCase]:

@@ -17,5 +17,9 @@ models = typer.Typer(help="The versions of a project's model: list, show, promot
 app.add_typer(models, name="models")
 cases = typer.Typer(help="The library of settled hard cases: add, search, list, promote, renew.", no_args_is_help=True)
 app.add_typer(cases, name="cases")
+onboard = typer.Typer(
+    help="The course for new annotators: practice, exam, a certificate for each control.", no_args_is_help=True
+)
+app.add_typer(onboard, name="onboard")
 calibrate = typer.Typer(help="Calibration rounds: start one, and what it shows.", no_args_is_help=True)
 app.add_typer(calibrate, name="calibrate")
