@@ -45,31 +45,28 @@ class Blame:
 def blame(inspected: Inspected, it: Observation) -> Blame:
     if it.about != "annotator" or not it.subject:
         return Blame(it.about, "The rule is about it.")
-    known = pl.coalesce("truth", "others")
-    table = inspected.judgements.with_columns(known=known).filter(pl.col("known").is_not_null())
-    if it.control:
-        table = table.filter(pl.col("control") == it.control)
-    wrong = pl.col("answer") != pl.col("known")
-    mine = table.filter((pl.col("annotator") == it.subject) & wrong & pl.col("task").is_in(list(it.evidence)))
+    table = inspected.told.filter(control=it.control) if it.control else inspected.told
+    wrong, proved = pl.col("answer") != pl.col("known"), pl.col("truth").is_not_null()
+    everything = table.filter(annotator=it.subject)
+    mine = everything.filter(wrong, pl.col("task").is_in(list(it.evidence)))
     if mine.is_empty() or mine["task"].n_unique() < HALF * len(it.evidence):
         return Blame("annotator", "Most of the evidence is not known to be wrong: it is how this person works.")
-    rest, proved = table.filter(pl.col("annotator") != it.subject), pl.col("truth").is_not_null()
+    rest = table.filter(pl.col("annotator") != it.subject)
     same_items = rest.join(mine.select("task", "control", right="known"), on=["task", "control"])
     if len(same_items) >= LEAST and (share := _share(same_items, pl.col("answer") != pl.col("right"))) >= HALF:
         return Blame("item", f"The others are wrong in {share:.0%} of their {len(same_items)} answers to these items.")
     pair, times = Counter(mine.select("control", "known", "answer").iter_rows()).most_common(1)[0]
     control, right, instead = pair
     here = (pl.col("control") == control) & (pl.col("known") == right)
-    own_tasks = table.filter(pl.col("annotator") == it.subject)["task"].unique().to_list()
-    others = rest.filter(here, proved | ~pl.col("task").is_in(own_tasks))  # elsewhere: here I am who they differ from
-    asked = len(table.filter(here & (pl.col("annotator") == it.subject)))
+    elsewhere = ~pl.col("task").is_in(everything["task"].unique().to_list())  # here it is I whom they differ from
+    others, asked = rest.filter(here, proved | elsewhere), len(everything.filter(here))
     if times * 2 >= len(mine) and len(others) >= LEAST:
         rate, theirs = times / max(asked, 1), _share(others, pl.col("answer") == instead)
         if theirs >= COMMON and theirs >= SHARED * rate:
             shown = f"{_label(inspected, control, instead)} for {_label(inspected, control, right)}"
             return Blame("guideline", f"The others take {shown}, too: in {theirs:.0%} of {len(others)} answers.")
     if _share(mine, proved) >= HALF:
-        own = table.filter(proved, pl.col("annotator") == it.subject)
+        own = everything.filter(proved)
         shared = rest.join(own.select("task", "control"), on=["task", "control"])
         if len(shared) >= LEAST and (theirs := _share(shared, wrong)) >= AS_OFTEN * _share(own, wrong):
             return Blame("item", f"The others are wrong in {theirs:.0%} of their {len(shared)} answers to known items.")

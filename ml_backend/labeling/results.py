@@ -69,8 +69,8 @@ class Annotation:
     @property
     def machine(self) -> dict[str, str]:
         """Control -> key of the answer, where the machine wrote it by itself; people may have changed it since."""
-        marks = [(item.get("from_name"), _mark(item)) for item in self.regions]
-        return {str(name): str(mark.get("answer")) for name, mark in marks if mark.get("machine")}
+        marked = ((item, _mark(item)) for item in self.regions if item.get("meta"))
+        return {str(item.get("from_name")): str(mark.get("answer")) for item, mark in marked if mark.get("machine")}
 
     @property
     def person(self) -> str:
@@ -90,7 +90,7 @@ class Annotation:
     def decided(self) -> bool:
         """Whether it is a review's decision rather than an annotator's judgement: a region's `meta.tiebreak` names the
         review. `ground_truth` does not tell, as Label Studio gives it to whatever is imported."""
-        return any(_mark(item).get("review") for item in self.regions)
+        return any(_mark(item).get("review") for item in self.regions if item.get("meta"))
 
 
 @dataclass(frozen=True, slots=True)
