@@ -4,6 +4,8 @@ pending      changes since the last job began
 since        when the first of them came (Unix seconds)
 generation   number of the job that will take them
 until        the newest change that a job has done with: ISO 8601, in Label Studio's clock
+ended        when the last job ended (Unix seconds), of work that is also done on a schedule
+rest         when the next may begin at the earliest
 """
 
 from __future__ import annotations
@@ -69,6 +71,23 @@ class Changes:
 
     def done_until(self, moment: str) -> None:
         self._redis.hset(self.key, "until", moment)
+
+    def ended(self) -> float:
+        """When the last job ended, well or not; 0 where none has."""
+        return float(cast("bytes | None", self._redis.hget(self.key, "ended")) or 0)
+
+    def rest(self) -> float:
+        """When the next job may begin at the earliest; 0: at once."""
+        return float(cast("bytes | None", self._redis.hget(self.key, "rest")) or 0)
+
+    def note_end(self, rest: float) -> None:
+        """A job ends; the next one waits `rest` seconds at least."""
+        now = time.time()
+        self._redis.hset(self.key, mapping={"ended": repr(now), "rest": repr(now + rest)})
+
+    def busy(self) -> bool:
+        """Whether a job holds the lease of this work."""
+        return bool(self._redis.exists(self._lease_key))
 
     @contextmanager
     def working(self) -> Iterator[bool]:

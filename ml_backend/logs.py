@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-SECRETS = ("token", "password", "secret", "authorization", "redis_url")
+SECRETS = ("token", "password", "secret", "authorization", "redis_url", "alert_url")
 
 
 def set_up_logs(level: str = "INFO") -> None:

@@ -6,6 +6,8 @@
     tiebreak:mine:<key>         `changes.Changes` of finding its hard cases
     tiebreak:resolve:<key>      the same of resolving them, of the review project
     tiebreak:route:<key>        the same of routing its tasks
+    tiebreak:inspect:<key>      the same of inspecting it
+    tiebreak:alerts             projects with alerts to be sent: key -> when (Unix seconds)
     tiebreak:advance:<key>      the same of a course's next step
 
 All of it can be lost: Label Studio is the source of truth, and the reconciler counts the labels there.
@@ -26,7 +28,8 @@ from ml_backend.changes import Changes, Pending
 from ml_backend.labeling.errors import InputError
 
 PROJECTS = "tiebreak:projects"
-MINE, RESOLVE, ROUTE, ADVANCE = CASE_WORK = ("mine", "resolve", "route", "advance")
+ALERTS = "tiebreak:alerts"
+MINE, RESOLVE, ROUTE, INSPECT, ADVANCE = CASE_WORK = ("mine", "resolve", "route", "inspect", "advance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class ProjectState(Changes):
         """The project is gone from Label Studio."""
         with self._redis.pipeline() as pipe:
             pipe.zrem(PROJECTS, self.project_key)
+            pipe.zrem(ALERTS, self.project_key)
             pipe.delete(self.key, *(changes_key(work, self.project_key) for work in CASE_WORK))
             pipe.execute()
 
@@ -96,7 +100,7 @@ class ProjectState(Changes):
 
 
 def case_changes(connection: redis.Redis, work: str, project_key: str) -> Changes:
-    """What finding or resolving hard cases, or routing (CASE_WORK), has yet to look at in a project."""
+    """What finding or resolving hard cases, routing or inspecting (CASE_WORK) has yet to look at in a project."""
     project_id_of(project_key)
     key = changes_key(work, project_key)
     return Changes(connection, key, f"{key}:lease")

@@ -4,7 +4,8 @@ A changed label plans its project's next training: at once when `train_after_lab
 `train_after_seconds` after the first of them. The id of the planned job is the project and a generation number, which
 the training advances when it begins: so at most one training of a project waits, and labels that change while one runs
 plan exactly one more. A lock lets at most one of a project run. Finding and resolving hard cases and routing tasks are
-planned likewise, `cases_after_seconds` after the first change. Webhooks can be lost, so there is the `reconciler`.
+planned likewise, `cases_after_seconds` after the first change, and inspecting a project, `inspect_after_seconds` after
+it. Webhooks can be lost, so there is the `reconciler`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -27,7 +28,7 @@ from rq.serializers import JSONSerializer
 from ml_backend.changes import Changes, Pending
 from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
 from ml_backend.prelabel_state import Shard
-from ml_backend.project_state import ADVANCE, MINE, RESOLVE, ROUTE, ProjectState, case_changes
+from ml_backend.project_state import ADVANCE, ALERTS, INSPECT, MINE, RESOLVE, ROUTE, ProjectState, case_changes
 from ml_backend.roles import Role
 from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
@@ -38,6 +39,7 @@ RECONCILE_JOB = "ml_backend.jobs.reconcile_job"
 PRELABEL_JOB = "sdk_scripts.prelabel_jobs.prelabel_job"
 SHARD_JOB = "sdk_scripts.prelabel_jobs.shard_job"
 TIDY_JOB = "sdk_scripts.prelabel_jobs.tidy_job"
+ALERT_JOB = "sdk_scripts.monitoring.jobs.alert_job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ TRAINING = Coalesced("train", TRAIN_QUEUE, "ml_backend.jobs.train_job")
 MINING = Coalesced(MINE, WORK_QUEUE, "sdk_scripts.case_jobs.mine_job")
 RESOLVING = Coalesced(RESOLVE, WORK_QUEUE, "sdk_scripts.case_jobs.resolve_job")
 ROUTING = Coalesced(ROUTE, WORK_QUEUE, "sdk_scripts.route_jobs.route_job")
-ADVANCING = Coalesced(ADVANCE, WORK_QUEUE, "sdk_scripts.onboarding_jobs.advance_job")
+INSPECTING = Coalesced(INSPECT, WORK_QUEUE, "sdk_scripts.monitoring.jobs.inspect_job")
+ADVANCING = Coalesced(ADVANCE, WORK_QUEUE, "sdk_scripts.onboarding.jobs.advance_job")
 
 JOB_SECONDS = 2 * 3600
 KEPT_SECONDS = 24 * 3600  # results and failures, to be looked up
@@ -140,6 +143,8 @@ class Jobs:
             self.cases_changed(MINING, project_key, project_id)
         if role.routed and role.learns:
             self.cases_changed(ROUTING, project_key, project_id)
+        if role.monitored and role.learns:
+            self.cases_changed(INSPECTING, project_key, project_id)
         if role.reviews_of is not None:
             self.cases_changed(RESOLVING, project_key, project_id)
         if role.course_of:
@@ -152,7 +157,8 @@ class Jobs:
             self.plan(TRAINING, project_key, project_id, pending)
 
     def cases_changed(self, work: Coalesced, project_key: str, project_id: int) -> None:
-        """Something changed that hard cases are found by or resolved from, or tasks are routed by: plan that."""
+        """Something changed that hard cases are found by or resolved from, tasks are routed by, or an inspection looks
+        at: plan that."""
         with reaching():
             self.state(project_key).remember()
             self.plan(work, project_key, project_id, self.changes(work, project_key).add(1))
@@ -220,6 +226,20 @@ class Jobs:
         with reaching():
             return Worker.count(connection=self.redis, queue=self.queue(WORK_QUEUE))
 
+    def alerts_due(self, project_key: str, at: float | None) -> None:
+        """Alerts of the project are to be sent then (Unix seconds); None: there are none."""
+        with reaching():
+            if at is None:
+                self.redis.zrem(ALERTS, project_key)
+            else:
+                self.redis.zadd(ALERTS, {project_key: at})
+
+    def request_alerts(self) -> None:
+        """Send those that are due."""
+        with reaching():
+            for key in cast("list[bytes]", self.redis.zrangebyscore(ALERTS, 0, time.time())):
+                self._enqueue_once(ALERT_JOB, _job_id("alert", key.decode(), ""), key.decode())
+
     def request_reconciling(self) -> bool:
         """Look for lost webhooks, unless some worker did within `reconcile_seconds`."""
         with reaching():
@@ -233,7 +253,7 @@ class Jobs:
     ) -> Job:
         """The job that will take what is pending: made, or brought forward, unless it runs already."""
         queue, changes, generation = self.queue(work.queue), self.changes(work, project_key), pending.generation
-        due = time.time() if at_once else self._due(work, pending)
+        due = time.time() if at_once else self._due(work, pending, changes)
         while True:
             job_id = _job_id(work.name, project_key, str(generation))
             job: dict[str, Any] = {
@@ -265,7 +285,9 @@ class Jobs:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    def _due(self, work: Coalesced, pending: Pending) -> float:
+    def _due(self, work: Coalesced, pending: Pending, changes: Changes) -> float:
+        if work is INSPECTING:
+            return max(pending.since + self.settings.inspect_after_seconds, changes.rest())
         if work is not TRAINING:
             return pending.since + self.settings.cases_after_seconds
         full = pending.labels >= self.settings.train_after_labels

@@ -1,7 +1,8 @@
 """Webhooks can be lost: what Label Studio has is compared with what the last jobs saw, and missing jobs are planned.
 
-A training is due for labels that no webhook told of; finding and resolving hard cases, and routing, for tasks that
-changed after the newest change the last such job had done with.
+A training is due for labels that no webhook told of; finding and resolving hard cases, routing and inspecting, for
+tasks that changed after the newest change the last such job had done with. A project is inspected every so many hours,
+too, and alerts that could not be sent are sent when they are due.
 """
 
 from __future__ import annotations
@@ -15,7 +16,17 @@ from ml_backend.briefs import refresh_policy
 from ml_backend.labeling.results import project_key, read_time
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.project_state import ProjectState, count_labels, known_projects
-from ml_backend.queues import ADVANCING, MINING, RESOLVING, ROUTING, TRAINING, Coalesced, Jobs, reaching
+from ml_backend.queues import (
+    ADVANCING,
+    INSPECTING,
+    MINING,
+    RESOLVING,
+    ROUTING,
+    TRAINING,
+    Coalesced,
+    Jobs,
+    reaching,
+)
 from ml_backend.roles import role_of
 
 if TYPE_CHECKING:
@@ -31,6 +42,7 @@ def reconcile(jobs: Jobs, studio: Studio) -> dict[str, int]:
     """Compare every known project with Label Studio; plan what is missing, forget what is gone there.
 
     Returns the changes of each that no webhook told of."""
+    jobs.request_alerts()
     known = set(known_projects(jobs.redis))
     if not known:
         return {}
@@ -61,6 +73,8 @@ def reconcile_project(jobs: Jobs, project_key: str, project: Mapping[str, Any], 
             missed += _cases(jobs, MINING, project_key, int(project["id"]), studio)
         if role.learns and role.routed:
             missed += _cases(jobs, ROUTING, project_key, int(project["id"]), studio)
+        if role.learns and role.monitored:
+            missed += _inspection(jobs, project_key, int(project["id"]), role.every_hours, studio)
         if role.reviews_of is not None:
             missed += _cases(jobs, RESOLVING, project_key, int(project["id"]), studio)
         if role.course_of:
@@ -93,6 +107,15 @@ def _cases(jobs: Jobs, work: Coalesced, project_key: str, project_id: int, studi
     missed = studio.task_count(project_id, updated_after=until)
     if missed:
         jobs.cases_changed(work, project_key, project_id)
+    return missed
+
+
+def _inspection(jobs: Jobs, project_key: str, project_id: int, every_hours: float, studio: Studio) -> int:
+    missed = _cases(jobs, INSPECTING, project_key, project_id, studio)
+    changes = jobs.changes(INSPECTING, project_key)
+    overdue = changes.ended() + every_hours * 3600 <= time.time()
+    if overdue and not changes.busy():
+        jobs.plan(INSPECTING, project_key, project_id, changes.pending(), at_once=True)
     return missed
 
 

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_backend.labeling.errors import ConfigError
+from ml_backend.labeling.kinds import finite
 from ml_backend.policy import policy_of
 
+EVERY_HOURS = 24.0
 REVIEWS_OF = "hard-cases-of-"
 """Names of review projects begin with it; the source project's id follows."""
 
@@ -39,6 +41,8 @@ class Role:
     """Whether workers carry out its policy."""
     monitored: bool = False
     """Whether workers inspect it."""
+    every_hours: float = EVERY_HOURS
+    """At least that often."""
     satellite: bool = False
     """A round, a course or the feedback of another project."""
     course_of: str = ""
@@ -60,6 +64,7 @@ def role_of(project: Mapping[str, Any]) -> Role:
         automatic=_automatic(_STANDARD, text),
         routed=_routed(project),
         monitored=_automatic(_QUALITY, text),
+        every_hours=_hours(_said(_QUALITY, text).get("every_hours")),
         satellite=bool(_SATELLITE.search(text)),
         course_of=_course_of(text),
     )
@@ -82,9 +87,18 @@ def _routed(project: Mapping[str, Any]) -> bool:
 
 
 def _automatic(line: re.Pattern[str], text: str) -> bool:
+    return _said(line, text).get("automatic") is True
+
+
+def _said(line: re.Pattern[str], text: str) -> dict[str, Any]:
     found = list(line.finditer(text))
     try:
         said = json.loads(found[-1]["json"]) if found else None
     except (ValueError, RecursionError):
-        return False
-    return isinstance(said, dict) and said.get("automatic") is True
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _hours(said: Any) -> float:
+    number = finite(said)
+    return float(number) if number is not None and number > 0 else EVERY_HOURS

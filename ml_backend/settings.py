@@ -68,7 +68,22 @@ class Settings(BaseSettings):
     cases_after_seconds: float = Field(
         30.0, ge=0, description="how long after a change hard cases are looked for or resolved, where that is automatic"
     )
+    inspect_after_seconds: float = Field(
+        600.0, ge=0, description="how long after a change a project is inspected, where that is automatic"
+    )
     reconcile_seconds: float = Field(60.0, gt=0, description="how often labels without a webhook are looked for")
+
+    alert_url: SecretStr | None = Field(None, description="webhook that is told of inspection findings")
+    alert_format: Literal["json", "slack", "lark", "teams"] = Field("json", description="json, slack, lark or teams")
+    alert_secret: SecretStr | None = Field(None, description="signs alerts to a Lark bot that asks for it")
+    alert_seconds: float = Field(900.0, ge=0, description="least time between two alerts of a project")
+
+    @field_validator("alert_url")
+    @classmethod
+    def _secret_http(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return url
 
     @field_validator("studio_url", "studio_public_url", "llm_url", "backend_url")
     @classmethod

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ml_backend.cases import Case, Use, all_cases, usable
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import text_of
+from ml_backend.labeling.task_data import text_of
 from sdk_scripts import wording
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import polars as pl
 
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.judgements import decisions, judgements, latest, of_annotators
-from ml_backend.labeling.results import Prediction, Task, answers, lookup
+from ml_backend.labeling.results import Prediction, Task, answers
+from ml_backend.labeling.task_data import lookup
 from sdk_scripts.standards import Standard, standard_of
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class Evidence:
     @cached_property
     def _asked_as_gold(self) -> dict[tuple[str, int], datetime]:
         """(control, task) -> since when it has been a gold question, of all that are or were."""
-        from sdk_scripts.gold_questions import asked_since
+        from sdk_scripts.gold.questions import asked_since
 
         return asked_since(self._library)
 

@@ -22,7 +22,7 @@ from typing import Any
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import Answer, Kind, kind_of
-from ml_backend.labeling.results import Annotation, answers, read_task, write_answers
+from ml_backend.labeling.results import Annotation, answers, is_decision, read_task, write_answers
 from sdk_scripts import wording
 from sdk_scripts.decided_answers import same_answer
 from sdk_scripts.decisions import CAUSES, Vote
@@ -37,9 +37,6 @@ class Write:
     """What is to be done to a source task."""
 
     result: list[dict[str, Any]]
-    demote: tuple[int, ...] = ()
-    """Earlier decisions' annotations, which stop being ground truth before the new one comes: of two decisions the one
-    that was changed last counts."""
     correct: int | None = None
     """The annotation that holds the answer already, and gets the new record; None: a new annotation is made."""
     number: int = 0
@@ -89,11 +86,7 @@ class SourceTask:
             )
         if edited := next(self._edited(decided.decision.review.votes), ""):
             return Conflict(edited)
-        return Write(
-            self._result(decided, record),
-            demote=tuple(one.id for one in standing),
-            number=len(self._decisions),
-        )
+        return Write(self._result(decided, record), number=len(self._decisions))
 
     def standing(self) -> Annotation | None:
         """The decision that is ground truth; where several are, the newest."""
@@ -187,7 +180,22 @@ class SourceTask:
         given = (self.answer(one) for one in self.annotations if not one.cancelled)
         answer = next((it for it in given if it == decided.answer), decided.answer)
         meta = {"tiebreak": dict(record), "text": [_sentence(decided)]}
-        return [{**region, "meta": meta} for region in write_answers(self.config, {self.control: answer})]
+        own = [{**region, "meta": meta} for region in write_answers(self.config, {self.control: answer})]
+        return [*self._decided_besides(), *own]
+
+    def _decided_besides(self) -> list[dict[str, Any]]:
+        """The regions of what is decided of the task's other controls: Label Studio leaves a task one ground truth, so
+        it has to say all of it."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for one in sorted(self.annotations, key=lambda one: one.id):
+            if not (one.ground_truth and one.decided) or one.cancelled:
+                continue
+            there: dict[str, list[dict[str, Any]]] = {}
+            for item in one.regions:
+                if is_decision(item) and item.get("from_name") != self.control:
+                    there.setdefault(str(item.get("from_name")), []).append(dict(item))
+            found |= there
+        return [region for regions in found.values() for region in regions]
 
 
 def _record(decided: Decided, policy: str) -> dict[str, Any]:

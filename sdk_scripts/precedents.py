@@ -10,7 +10,7 @@ import polars as pl
 
 from ml_backend.labeling.errors import ModelUnavailable
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import text_of
+from ml_backend.labeling.task_data import text_of
 from sdk_scripts.evidence import Evidence
 
 MOST = 3

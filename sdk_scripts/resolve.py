@@ -170,13 +170,11 @@ class _Run:
     def _write(self, step: Write, decided: Decided, task: int) -> int:
         if step.correct is not None:
             return int(self.studio.update_annotation(step.correct, {"result": step.result})["id"])
-        for earlier in step.demote:
-            self.studio.update_annotation(earlier, {"ground_truth": False})
         # two workers on different machines come to the same id, and Label Studio takes it once
         same = f"{self.project['id']}/{task}/{decided.decision.name}/{decided.key}/{step.number}"
         fields: dict[str, Any] = {
             "result": step.result,
-            "ground_truth": True,
+            "ground_truth": True,  # Label Studio takes it from every other annotation of the task
             "unique_id": str(uuid.uuid5(_UNIQUE, same)),
         }
         if decided.decision.user in self.annotators:

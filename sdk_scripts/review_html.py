@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.results import lookup, text_of
+from ml_backend.labeling.task_data import lookup, text_of
 from sdk_scripts.plain_text import plain_text
 
 MAX_TEXT = 5_000

@@ -13,7 +13,7 @@ from typing import Any
 from ml_backend.labeling.config import PATH_SEPARATOR, Control
 from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.kinds.rating import most_stars
-from ml_backend.labeling.results import lookup
+from ml_backend.labeling.task_data import lookup
 from sdk_scripts import wording
 
 MAX_OPTIONS = 40

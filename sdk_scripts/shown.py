@@ -222,3 +222,15 @@ def resumed(document: Mapping[str, Any]) -> None:
         typer.echo("Auto-accept does not stand still.")
     else:
         typer.echo(plain(f"{'It goes on' if document['applied'] else 'It would go on'}. {document['stopped']['why']}"))
+
+
+def inspection(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.monitoring.inspection_words import sentences
+
+    typer.echo("\n".join(sentences(document)))
+
+
+def inspection_rules(document: Mapping[str, Any]) -> None:
+    from sdk_scripts.monitoring.inspection_words import rules_in_words
+
+    typer.echo("\n".join(rules_in_words(document["rules"])))

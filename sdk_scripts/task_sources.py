@@ -21,7 +21,7 @@ from typing import Any
 from defusedxml.ElementTree import fromstring
 
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.results import lookup
+from ml_backend.labeling.task_data import lookup
 from sdk_scripts.manifest_schema import TASK_KEY, TaskSource
 from sdk_scripts.row_formats import FORMATS, Reject, Row, format_of, shortened
 

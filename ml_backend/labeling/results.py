@@ -6,7 +6,6 @@ Reading forgives (a malformed region is as good as none), writing does not.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,8 +14,8 @@ from typing import Any
 from ml_backend.labeling.config import PATH_SEPARATOR, Condition, Control, Label, LabelConfig, unambiguous
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import Answer, Region, finite, kind_of, label_of, region, string
+from ml_backend.labeling.task_data import MAX_DEPTH, lookup, plain
 
-MAX_DEPTH = 50  # of anything nested in task data
 _SAVING = timedelta(seconds=1)  # between the two times of an annotation that nobody changed since
 SEAL = "seal"
 """Key in a region's `meta.tiebreak` that says, to holders of the secret, in which arm the task is (`arms`)."""
@@ -90,7 +89,7 @@ class Annotation:
     def decided(self) -> bool:
         """Whether it is a review's decision rather than an annotator's judgement: a region's `meta.tiebreak` names the
         review. `ground_truth` does not tell, as Label Studio gives it to whatever is imported."""
-        return any(_mark(item).get("review") for item in self.regions if item.get("meta"))
+        return any(map(is_decision, self.regions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +172,11 @@ def read_prediction(json: Mapping[str, Any]) -> Prediction:
 def seal_of(region: Region) -> str:
     """Empty where it has none."""
     return string(_mark(region).get(SEAL)) or ""
+
+
+def is_decision(region: Region) -> bool:
+    """Whether a review's decision says it."""
+    return bool(_mark(region).get("review"))
 
 
 def is_copy(region: Region) -> bool:
@@ -324,47 +328,7 @@ def _task_labels(items: Any, above: tuple[str, ...]) -> Iterator[Label]:
 
 
 def _from_data(words: str, data: Mapping[str, Any]) -> str:
-    return _plain(lookup(data, words[1:])) if words.startswith("$") else words
-
-
-_INDEXED = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-
-
-def text_of(data: Mapping[str, Any], fields: Sequence[str]) -> str:
-    """The text behind these keys of task data, one field a line; empty where there is none.
-
-    Numbers count as text. A Paragraphs dialogue (a list of objects) is its values, joined.
-    """
-    return "\n".join(text for field in fields if (text := _plain(lookup(data, field)).strip()))
-
-
-def lookup(data: Mapping[str, Any], field: str) -> Any:
-    """`$field`, `$a.b` and `$a[0]` of Label Studio's variables; None where the path leads nowhere."""
-    if field in data:
-        return data[field]
-    value: Any = data
-    for name, index in _INDEXED.findall(field):
-        try:
-            value = value[name] if name else value[int(index)]
-        except (KeyError, IndexError, TypeError, ValueError):
-            return None
-    return value
-
-
-def _plain(value: Any, depth: int = 0) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool) or value is None:
-        return ""
-    if isinstance(value, int | float):
-        return str(value)
-    if depth == MAX_DEPTH:
-        return ""
-    if isinstance(value, Mapping):
-        return " ".join(filter(None, (_plain(item, depth + 1) for item in value.values())))
-    if isinstance(value, list | tuple):
-        return "\n".join(filter(None, (_plain(item, depth + 1) for item in value)))
-    return ""
+    return plain(lookup(data, words[1:])) if words.startswith("$") else words
 
 
 def _regions(result: Any) -> tuple[Region, ...]:

@@ -13,7 +13,7 @@ from ml_backend.encoder import Encoder
 from ml_backend.images import Look, Picture
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.markup import words as words_of
-from ml_backend.labeling.results import lookup, text_of
+from ml_backend.labeling.task_data import lookup, text_of
 from ml_backend.languages import mostly_unknown
 from ml_backend.prelabelers._ngrams import Grams, characters, words
 

@@ -32,7 +32,7 @@ def feedback(
     as_json: Json = False,
 ) -> None:
     """Feedback of annotators, grouped by meaning; which groups are open, and what was done about the others."""
-    from sdk_scripts.feedback import feedback as run
+    from sdk_scripts.feedback.said import feedback as run
 
     settings = read_settings()
     found = run(dataset_of(source, label_config, settings), settings, apply=apply, report=say)

@@ -21,7 +21,7 @@ def gold(
     as_json: Json = False,
 ) -> None:
     """Ask annotators questions whose answer is known, score them by it, and retire those that have had their day."""
-    from sdk_scripts.gold import tend_gold
+    from sdk_scripts.gold.tending import tend_gold
 
     settings = read_settings()
     studio, fields = live_project(project, settings)

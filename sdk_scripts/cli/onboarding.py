@@ -24,7 +24,7 @@ def onboard_start(
     as_json: Json = False,
 ) -> None:
     """Begin somebody's course; again after an exam that was not passed, or when the guidelines have changed."""
-    from sdk_scripts.onboarding import start_course
+    from sdk_scripts.onboarding.courses import start_course
 
     settings = read_settings()
     studio, fields = live_project(project, settings)
@@ -45,7 +45,7 @@ def onboard_advance(
     as_json: Json = False,
 ) -> None:
     """Show the answers of finished sets, give the next ones, and decide exams."""
-    from sdk_scripts.onboarding import advance_courses
+    from sdk_scripts.onboarding.courses import advance_courses
 
     settings = read_settings()
     studio, fields = live_project(project, settings)
@@ -57,7 +57,7 @@ def onboard_advance(
 @onboard.command("status")
 def onboard_status(project: Project, as_json: Json = False) -> None:
     """Show where everybody stands, and who may label what. Exit code 1 where a command or a reviewer is waited for."""
-    from sdk_scripts.onboarding_status import status
+    from sdk_scripts.onboarding.status import status
 
     document = status(*live_project(project, read_settings()))
     result(document, as_json, _status)

@@ -11,13 +11,15 @@ import polars as pl
 from ml_backend.labeling.errors import TiebreakError
 from ml_backend.labeling.judgements import of_annotators
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import project_key, text_of
+from ml_backend.labeling.results import project_key
+from ml_backend.labeling.task_data import text_of
 from ml_backend.settings import Settings
 from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCase, find_hard_cases
 from sdk_scripts.report.actions import actions, headline
 from sdk_scripts.report.calibration import newest_round
+from sdk_scripts.report.inspection import inspection_part
 from sdk_scripts.report.model import (
     AnnotatorRow,
     Bin,
@@ -74,6 +76,7 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
         versions=versions,
         days=_days(table),
         working=_working(evidence, settings),
+        inspection=inspection_part(evidence, settings, notes),
         lots=_lots(dataset, settings, notes),
         calibration=newest_round(dataset),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],

@@ -15,7 +15,7 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from sdk_scripts.report import calibration
-from sdk_scripts.report.model import Report, WorkingRow
+from sdk_scripts.report.model import FindingRow, Report, WorkingRow
 
 _MOST_ROWS = 1_000_000  # Excel's limit is 1,048,576
 _MOST_CHARACTERS = 32_000  # Excel's limit is 32,767 a cell
@@ -78,6 +78,21 @@ def workbook(report: Report) -> bytes:
                 [name.replace("_", " ") for name in columns],
                 [[getattr(row, name) for name in columns] for row in report.working.people],
                 shares=["accepted", "stamped", "stamped low", "stamped high", "time ratio"],
+            )
+        if report.inspection is not None:
+            columns = [name for name in FindingRow.model_fields if name not in ("links", "evidence")]
+            rows = (*report.inspection.findings, *report.inspection.cleared)
+            sheets.table(
+                "Inspection",
+                [*(name.replace("_", " ") for name in columns), "tasks", "link"],
+                [
+                    [
+                        *(getattr(row, name) for name in columns),
+                        ", ".join(map(str, row.evidence)),
+                        row.links[0] if row.links else "",
+                    ]
+                    for row in rows
+                ],
             )
         calibration.sheets(sheets.table, report.calibration)
         sheets.table(

@@ -11,6 +11,7 @@ from sdk_scripts.report import charts
 from sdk_scripts.report.model import Report, VersionRow
 
 _HARD_CASES_SHOWN = 50
+_FINDINGS_SHOWN = 50
 _VERSIONS_SHOWN = 5
 _MOST_BARS = 25  # a taxonomy may have hundreds of labels; the table below the chart lists them all
 
@@ -36,6 +37,7 @@ def page(report: Report) -> str:
         report=report,
         charts=dict(_charts(report)),
         hard_cases=report.hard_cases[:_HARD_CASES_SHOWN],
+        findings=report.inspection.findings[:_FINDINGS_SHOWN] if report.inspection else [],
         shown_versions=_shown_versions(report),
         lots=[certificate_html(lot) for lot in report.lots],
     )

@@ -118,6 +118,47 @@ class Working(_Part):
     """As `tiebreak collaboration` gives them."""
 
 
+class FindingRow(_Part):
+    """A finding of the inspection, as `monitoring.Watched.to_json`."""
+
+    key: str
+    rule: str
+    dimension: str
+    severity: str
+    subject: str
+    control: str
+    state: str
+    """new, continuing, acknowledged or cleared."""
+    since: str
+    message: str
+    cause: str
+    cause_why: str = ""
+    do: str = ""
+    acknowledged_why: str = ""
+    evidence: list[int]
+    links: list[WebAddress] = []
+    value: float | None
+    threshold: float | None
+    n: int
+    p: float | None = None
+    adjusted_p: float | None = None
+
+
+class InspectionPart(_Part):
+    """What the inspection rules find, and what they could not look at."""
+
+    findings: list[FindingRow]
+    """The weightiest first; those that somebody has acknowledged last."""
+    cleared: list[FindingRow]
+    measured: dict[str, int]
+    """Rule -> subjects."""
+    dropped: dict[str, str]
+    """Rule -> why it had nothing to look at."""
+    tests: int
+    compared_with: str | None
+    """When the inspection was that states are against; None: there was none."""
+
+
 class Action(_Part):
     what: str
     why: str
@@ -143,6 +184,8 @@ class Report(_Part):
     days: list[Day]
     working: Working | None = None
     """None where nobody labelled with a prediction on the screen."""
+    inspection: InspectionPart | None = None
+    """None where it could not be done; a note says why."""
     lots: list[dict[str, Any]] = []
     """The certificates of the lots on record (`sampling.certificate`), oldest first."""
     calibration: dict[str, Any] | None = None

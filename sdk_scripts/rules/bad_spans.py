@@ -12,7 +12,8 @@ from ml_backend.labeling.annotator_agreement import wilson_interval
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import Region, finite, kind_of
-from ml_backend.labeling.results import Task, is_copy, lookup
+from ml_backend.labeling.results import Task, is_copy
+from ml_backend.labeling.task_data import lookup
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 

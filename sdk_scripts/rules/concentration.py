@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from ml_backend.labeling.errors import NotEnoughLabels
-from ml_backend.labeling.results import lookup
+from ml_backend.labeling.task_data import lookup
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 from sdk_scripts.wording import short

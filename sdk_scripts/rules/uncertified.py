@@ -66,8 +66,8 @@ class Uncertified:
 def _held(inspected: Inspected) -> tuple[Mapping[str, Mapping[str, str]], list[str]]:
     """Annotator (lower case) -> control -> state, and the controls that need a certificate. Raises NotEnoughLabels for
     a file, which has no courses."""
-    from sdk_scripts.onboarding_certificates import certified
-    from sdk_scripts.onboarding_status import needed
+    from sdk_scripts.onboarding.certificates import certified
+    from sdk_scripts.onboarding.status import needed
 
     dataset, onboarding = inspected.evidence.dataset, inspected.quality.onboarding
     if dataset.project is None:

@@ -14,7 +14,7 @@ from ml_backend.cases import libraries_of
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from sdk_scripts.case_library import NewCase, add_cases
-from sdk_scripts.gold import tend_gold
+from sdk_scripts.gold.tending import tend_gold
 from tests.contract.studio_projects import CONFIG, choice, prediction
 
 EMAIL, PASSWORD = "ann@stream.example", "a-password-for-streams"

@@ -12,7 +12,7 @@ from unit.feedback.panels import CONFIG, answer
 from ml_backend.roles import role_of
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
-from sdk_scripts.feedback import feedback
+from sdk_scripts.feedback.said import feedback
 from sdk_scripts.satellites import satellites_of
 from sdk_scripts.sources import load_source
 

@@ -21,9 +21,9 @@ from sdk_scripts.case_edits import promote
 from sdk_scripts.case_library import NewCase, add_cases
 from sdk_scripts.cli import app
 from sdk_scripts.evidence import Evidence
-from sdk_scripts.gold import Tended, tend_gold
-from sdk_scripts.gold_questions import kept_of
-from sdk_scripts.gold_tasks import keep
+from sdk_scripts.gold.questions import kept_of
+from sdk_scripts.gold.tasks import keep
+from sdk_scripts.gold.tending import Tended, tend_gold
 from sdk_scripts.sources import read_project
 from tests.contract.desk import named
 from tests.contract.studio_projects import choice, prediction

@@ -25,13 +25,13 @@ from ml_backend.reconciler import reconcile
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
-from sdk_scripts import onboarding
 from sdk_scripts.case_library import NewCase, add_cases
 from sdk_scripts.cli import app
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.inspected import Inspected
-from sdk_scripts.onboarding_jobs import advance_job
-from sdk_scripts.onboarding_questions import Pool
+from sdk_scripts.onboarding import courses as onboarding
+from sdk_scripts.onboarding.jobs import advance_job
+from sdk_scripts.onboarding.questions import Pool
 from sdk_scripts.quality import quality_of
 from sdk_scripts.rules import RULES
 from sdk_scripts.sources import read_project

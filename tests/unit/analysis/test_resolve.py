@@ -49,7 +49,7 @@ def written(step: Write, id: int = 201, **more: Any) -> dict[str, Any]:
 def test_a_decision_is_an_annotation_of_its_control_alone_with_its_record() -> None:
     step = plan(ITEM)
     assert isinstance(step, Write)
-    assert (step.demote, step.correct) == ((), None)
+    assert step.correct is None
     (region,) = step.result
     assert region["value"] == {"choices": ["neutral"]}
     assert region["meta"]["tiebreak"] == {
@@ -79,14 +79,14 @@ def test_a_decision_that_is_there_is_not_written_again() -> None:
 def test_another_answer_replaces_the_decision_and_keeps_it() -> None:
     step = plan([*ITEM, written(plan(ITEM))], decided("positive", id=31))
     assert isinstance(step, Write)
-    assert (step.demote, step.correct, step.number) == ((201,), None, 1)
+    assert (step.correct, step.number) == (None, 1)
 
 
-def test_a_kill_between_taking_the_old_star_and_writing_the_new_decision_is_made_good() -> None:
+def test_a_decision_without_a_star_is_followed_by_the_next() -> None:
     without = written(plan(ITEM)) | {"ground_truth": False}
     step = plan([*ITEM, without], decided("positive"))
     assert isinstance(step, Write)
-    assert (step.demote, step.number) == ((), 1)
+    assert step.number == 1
     new = written(step, 202)
     assert plan([*ITEM, without, new], decided("positive")) == Standing(202)
 
@@ -96,7 +96,7 @@ def test_going_back_to_the_first_answer_is_a_third_decision() -> None:
     second = written(plan([*ITEM, first], decided("positive")), 202)
     step = plan([*ITEM, first, second])
     assert isinstance(step, Write)
-    assert (step.demote, step.number) == ((202,), 2)
+    assert step.number == 2
 
 
 def test_the_same_answer_for_another_reason_corrects_the_record() -> None:
@@ -109,7 +109,7 @@ def test_the_same_answer_for_another_reason_corrects_the_record() -> None:
 def test_an_appeal_that_confirms_the_answer_is_a_decision_of_its_own() -> None:
     step = plan([*ITEM, written(plan(ITEM))], decided(id=41, who=8, round=2))
     assert isinstance(step, Write)
-    assert (step.demote, step.correct) == ((201,), None)
+    assert step.correct is None
 
 
 # What people changed in between
@@ -249,10 +249,38 @@ def test_a_control_that_other_answers_show_can_be_decided_alone() -> None:
     assert SourceTask(source, config, "part").plan(found, POLICY) == Standing(201)
 
 
-def test_decisions_of_two_controls_of_a_task_are_apart() -> None:
+def two_controls() -> tuple[Decided, Decided, list[dict[str, Any]]]:
+    """Decided one after the other, as Label Studio keeps it: one ground truth a task."""
     first = decided("it", config=EVERY, control="verdict", options={"it": '["allow"]'}, votes=[])
     second = decided("it", id=32, config=EVERY, control="stars", options={"it": "4"}, votes=[])
     there = written(plan([], first, config=EVERY, control="verdict"))
     step = plan([there], second, config=EVERY, control="stars")
     assert isinstance(step, Write)
-    assert (step.demote, step.number) == ((), 0)
+    assert step.number == 0
+    return first, second, [there | {"ground_truth": False}, written(step, 202)]
+
+
+def test_decisions_of_two_controls_of_a_task_both_stand() -> None:
+    first, second, there = two_controls()
+    assert plan(there, first, config=EVERY, control="verdict") == Standing(202)
+    assert plan(there, second, config=EVERY, control="stars") == Standing(202)
+    found = decisions(judgements([read_task(task(10, "x", there))], EVERY))
+    assert found.select("control", "answer").rows() == [("stars", "4"), ("verdict", '["allow"]')]
+
+
+def test_deciding_one_control_anew_leaves_the_decision_of_the_other() -> None:
+    _, second, there = two_controls()
+    again = decided("it", config=EVERY, control="verdict", options={"it": '["reject"]'}, votes=[])
+    step = plan(there, again, config=EVERY, control="verdict")
+    now = [*(one | {"ground_truth": False} for one in there), written(step, 203)]
+    assert plan(now, second, config=EVERY, control="stars") == Standing(203)
+    assert plan(now, again, config=EVERY, control="verdict") == Standing(203)
+
+
+def test_correcting_the_record_of_one_control_leaves_the_other() -> None:
+    _, second, there = two_controls()
+    why = decided("it", config=EVERY, control="verdict", options={"it": '["allow"]'}, votes=[], cause="annotator_error")
+    step = plan(there, why, config=EVERY, control="verdict")
+    assert isinstance(step, Write)
+    assert step.correct == 202
+    assert plan([there[0], written(step, 202)], second, config=EVERY, control="stars") == Standing(202)

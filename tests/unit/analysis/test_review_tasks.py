@@ -11,7 +11,7 @@ from unit.analysis.given import GivenEvidence, opinion, sentiment
 
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import lookup
+from ml_backend.labeling.task_data import lookup
 from sdk_scripts.hard_cases import HardCase, Reason, find_hard_cases
 from sdk_scripts.manifest import load_manifest
 from sdk_scripts.review_cases import CaseFacts

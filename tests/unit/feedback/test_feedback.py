@@ -14,8 +14,8 @@ from unit.feedback.panels import CONFIG, answer, evidence
 from ml_backend.labeling.errors import InputError
 from ml_backend.settings import Settings
 from sdk_scripts.cli import app
-from sdk_scripts.feedback import feedback
-from sdk_scripts.feedback_project import task_data
+from sdk_scripts.feedback.project import task_data
+from sdk_scripts.feedback.said import feedback
 
 NOW = datetime(2026, 1, 3, tzinfo=UTC)
 GUIDE = "<h2>Irony</h2><p>Take it literally.</p><h2>Replicas</h2><p>A replica is negative.</p>"

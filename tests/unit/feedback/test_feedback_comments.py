@@ -6,7 +6,7 @@ from unit.analysis.exports import dataset, predicted, task
 from unit.analysis.given import GivenEvidence
 from unit.feedback.panels import CONFIG, answer, evidence
 
-from sdk_scripts.feedback_comments import NOTE, Comments
+from sdk_scripts.feedback.comments import NOTE, Comments
 
 UNCLEAR, MISSING = "guideline-unclear", "label-missing"
 

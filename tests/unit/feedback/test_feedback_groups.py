@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from unit.feedback.said import CONCERNS
 
 from ml_backend.labeling.errors import ModelUnavailable
-from sdk_scripts.feedback_comments import Comment, Pair
-from sdk_scripts.feedback_groups import Meaning, grouped
+from sdk_scripts.feedback.comments import Comment, Pair
+from sdk_scripts.feedback.groups import Meaning, grouped
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 SOME = "There is no label for scams"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ml_backend.cases import Case, Use
-from sdk_scripts.gold_questions import Answered, Question
+from sdk_scripts.gold.questions import Answered, Question
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 SINCE = NOW - timedelta(days=30)

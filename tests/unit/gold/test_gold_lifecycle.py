@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdk_scripts.gold_lifecycle import Retired, retired
-from sdk_scripts.gold_questions import Question
+from sdk_scripts.gold.lifecycle import Retired, retired
+from sdk_scripts.gold.questions import Question
 from sdk_scripts.quality import Gold
 from tests.unit.gold.asked import OTHER, RIGHT, WRONG, question
 

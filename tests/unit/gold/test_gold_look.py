@@ -9,10 +9,10 @@ from unit.analysis.exports import annotation, choice, dataset, task
 
 from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.results import read_task
-from sdk_scripts.gold import Tended
-from sdk_scripts.gold_look import Look, Step, closed_overlap, taken_of
-from sdk_scripts.gold_scores import scores
-from sdk_scripts.gold_tasks import _data
+from sdk_scripts.gold.look import Look, Step, closed_overlap, taken_of
+from sdk_scripts.gold.scores import scores
+from sdk_scripts.gold.tasks import _data
+from sdk_scripts.gold.tending import Tended
 from sdk_scripts.quality import Gold
 from tests.unit.gold.asked import NOW, RIGHT, SINCE, WRONG, case, question
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ml_backend.labeling.arms import Arms
-from sdk_scripts.gold_plan import FEW, Item, Person, plan_slots
+from sdk_scripts.gold.plan import FEW, Item, Person, plan_slots
 from sdk_scripts.quality import Gold
 from tests.unit.gold.asked import NOW
 

@@ -13,8 +13,8 @@ from ml_backend.examples import settled_answers
 from ml_backend.labeling.arms import NO_SECRET
 from ml_backend.labeling.judgements import judgements, latest
 from sdk_scripts.evidence import Evidence
-from sdk_scripts.gold_look import Look
-from sdk_scripts.gold_questions import Question, read_questions, severity_of
+from sdk_scripts.gold.look import Look
+from sdk_scripts.gold.questions import Question, read_questions, severity_of
 from sdk_scripts.quality import Gold
 from sdk_scripts.signals import SIGNALS
 from sdk_scripts.sources import Dataset

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from sdk_scripts.gold_scores import scores, verdict
+from sdk_scripts.gold.scores import scores, verdict
 from sdk_scripts.quality import Gold
 from tests.unit.gold.asked import NOW, RIGHT, SINCE, WRONG, question
 

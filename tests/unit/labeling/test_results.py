@@ -18,15 +18,14 @@ from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.kinds.boxes import Box
 from ml_backend.labeling.results import (
     answers,
-    lookup,
     read_annotation,
     read_prediction,
     read_task,
     read_time,
-    text_of,
     with_task_labels,
     write_answers,
 )
+from ml_backend.labeling.task_data import lookup, text_of
 from tests.unit.labeling.strategies import answered, configs, json_values, nasty_regions
 
 slow = [HealthCheck.too_slow, HealthCheck.data_too_large]

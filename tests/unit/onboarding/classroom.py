@@ -9,10 +9,10 @@ from typing import Any
 
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.results import project_key, read_task
-from sdk_scripts.onboarding_certificates import Certificate
-from sdk_scripts.onboarding_course import COURSE, Course, item_of, read_course
-from sdk_scripts.onboarding_questions import Question, Reason
-from sdk_scripts.onboarding_steps import Desk, Step, advance, begin
+from sdk_scripts.onboarding.certificates import Certificate
+from sdk_scripts.onboarding.course import COURSE, Course, item_of, read_course
+from sdk_scripts.onboarding.questions import Question, Reason
+from sdk_scripts.onboarding.steps import Desk, Step, advance, begin
 from sdk_scripts.quality import Onboarding
 from sdk_scripts.satellites import ITEM, About, Satellite
 from tests.unit.analysis.exports import SENTIMENT, choice

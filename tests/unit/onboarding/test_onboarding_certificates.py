@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 from scipy.stats import binomtest
 
-from sdk_scripts.onboarding_certificates import Certificate, marks
-from sdk_scripts.onboarding_course import COURSE, Asked, First, Marked
+from sdk_scripts.onboarding.certificates import Certificate, marks
+from sdk_scripts.onboarding.course import COURSE, Asked, First, Marked
 from sdk_scripts.quality import Onboarding
 from tests.unit.onboarding.classroom import CONFIG
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from sdk_scripts.onboarding_choice import Choice, choose
-from sdk_scripts.onboarding_questions import Question
+from sdk_scripts.onboarding.choice import Choice, choose
+from sdk_scripts.onboarding.questions import Question
 from tests.unit.onboarding.classroom import CONFIG, WHO, label_of, library, question
 
 

@@ -10,9 +10,9 @@ import pytest
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.roles import role_of
-from sdk_scripts.onboarding_course import PANEL
-from sdk_scripts.onboarding_panel import course_config
-from sdk_scripts.onboarding_questions import graded, shown
+from sdk_scripts.onboarding.course import PANEL
+from sdk_scripts.onboarding.panel import course_config
+from sdk_scripts.onboarding.questions import graded, shown
 from sdk_scripts.satellites import About
 from tests.unit.analysis.exports import EVERY_KIND, SENTIMENT
 

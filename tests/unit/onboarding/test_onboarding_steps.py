@@ -9,9 +9,9 @@ import pytest
 
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import NotEnoughLabels
-from sdk_scripts.onboarding_course import COURSE, PANEL
-from sdk_scripts.onboarding_questions import Reason
-from sdk_scripts.onboarding_steps import EDITED, GONE, advance
+from sdk_scripts.onboarding.course import COURSE, PANEL
+from sdk_scripts.onboarding.questions import Reason
+from sdk_scripts.onboarding.steps import EDITED, GONE, advance
 from sdk_scripts.satellites import ITEM
 from tests.unit.analysis.exports import SENTIMENT
 from tests.unit.onboarding.classroom import Classroom, label_of, library, question, right, wrong

@@ -21,7 +21,9 @@ from sdk_scripts.report.model import (
     Bin,
     ControlRow,
     Day,
+    FindingRow,
     HardCaseRow,
+    InspectionPart,
     LabelRow,
     Overview,
     Report,
@@ -112,8 +114,40 @@ def report(text: str) -> Report:
             ],
             figures={text: text},
         ),
+        inspection=InspectionPart(
+            findings=[finding(text, state) for state in ("new", "continuing", "acknowledged")],
+            cleared=[finding(text, "cleared")],
+            measured={"gold_failures": 3},
+            dropped={"speed": text},
+            tests=7,
+            compared_with="2026-11-22T12:00:00+00:00",
+        ),
         notes=[text],
         judgements=pl.DataFrame({"task": [1, 2, 3], "answer": [text, None, "plain"], "seconds": [1.5, None, 2.0]}),
+    )
+
+
+def finding(text: str, state: str) -> FindingRow:
+    return FindingRow(
+        key=text,
+        rule="gold_failures",
+        dimension="reliability",
+        severity="high",
+        subject=text,
+        control=text,
+        state=state,
+        since="2026-11-21T12:00:00+00:00",
+        message=text,
+        cause="annotator",
+        cause_why=text,
+        do=text,
+        acknowledged_why=text,
+        evidence=[7, 8],
+        links=["https://studio.example/7", "https://studio.example/8"],
+        value=0.4,
+        threshold=0.8,
+        n=40,
+        adjusted_p=0.001,
     )
 
 
@@ -169,6 +203,13 @@ def test_an_independent_reader_finds_the_tidy_data() -> None:
     assert found.columns == ["task", "answer", "seconds"]
     assert found["answer"].to_list() == ["=1+1", None, "plain"]
     assert found["seconds"].to_list() == [1.5, None, 2.0]
+
+
+def test_an_independent_reader_finds_the_findings() -> None:
+    found = fastexcel.read_excel(workbook(report("=1+1"))).load_sheet("Inspection").to_polars()
+    assert found["state"].to_list() == ["new", "continuing", "acknowledged", "cleared"]
+    assert found["message"].to_list() == ["=1+1"] * 4
+    assert found["tasks"].to_list() == ["7, 8"] * 4
 
 
 def test_the_headline_figures_are_live_formulas_with_their_values() -> None:

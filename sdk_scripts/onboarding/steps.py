@@ -13,11 +13,11 @@ from ml_backend.cases import policy_version
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.results import project_key
-from sdk_scripts.onboarding_certificates import LEAST, Certificate, certificates, marks
-from sdk_scripts.onboarding_choice import choose, left
-from sdk_scripts.onboarding_course import COURSE, PANEL, Asked, Course, Marked, Stage, item_of
-from sdk_scripts.onboarding_panel import Answered, answered_panel, place_panel, recap_panel
-from sdk_scripts.onboarding_questions import Question, controls_of, shown
+from sdk_scripts.onboarding.certificates import LEAST, Certificate, certificates, marks
+from sdk_scripts.onboarding.choice import choose, left
+from sdk_scripts.onboarding.course import COURSE, PANEL, Asked, Course, Marked, Stage, item_of
+from sdk_scripts.onboarding.panel import Answered, answered_panel, place_panel, recap_panel
+from sdk_scripts.onboarding.questions import Question, controls_of, shown
 from sdk_scripts.quality import Onboarding
 from sdk_scripts.satellites import ITEM
 

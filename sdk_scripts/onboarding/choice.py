@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import text_of
-from sdk_scripts.onboarding_questions import Question, shown
+from ml_backend.labeling.task_data import text_of
+from sdk_scripts.onboarding.questions import Question, shown
 from sdk_scripts.same_texts import same_texts
 
 MOST_DECIDED = 3_000

@@ -11,7 +11,7 @@ from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.results import Task, read_annotation, string, write_answers
 from ml_backend.studio.tasks import condition
-from sdk_scripts.gold_questions import GOLD, Question
+from sdk_scripts.gold.questions import GOLD, Question
 from sdk_scripts.manifest_schema import TASK_KEY
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def decide(studio: Studio, config: LabelConfig, question: Question, task: int) -
 
 
 def keep(studio: Studio, case: Case, kept: Mapping[str, Any]) -> None:
-    """Write down, with the case, what is kept about it as a question (`gold_questions`)."""
+    """Write down, with the case, what is kept about it as a question (`questions`)."""
     stored = studio.task(case.task)["data"]
     about = case_data(stored)
     before = about.get(GOLD)

@@ -25,7 +25,7 @@ def advance_job(project_key: str, project_id: int, generation: int) -> dict[str,
 
 
 def _advance(jobs: Jobs, studio: Studio, project: dict[str, Any], _: datetime | None) -> tuple[dict[str, Any], str]:
-    from sdk_scripts.onboarding import advance_courses
+    from sdk_scripts.onboarding.courses import advance_courses
     from sdk_scripts.satellites import read_about
 
     key, about = role_of(project).course_of, read_about(project)

@@ -18,7 +18,7 @@ from ml_backend.cases import policy_version
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds import Kind, kind_of
 from sdk_scripts.decided_answers import same_answer
-from sdk_scripts.onboarding_course import Asked, Course, read_course
+from sdk_scripts.onboarding.course import Asked, Course, read_course
 from sdk_scripts.quality import Onboarding
 from sdk_scripts.satellites import satellites_of
 

@@ -9,7 +9,7 @@ The document (`Feedback.to_json`):
                 `section`: {heading, text} of the guidelines or null; `waited_days`: until it was closed, or now
     open        ids of the groups that nobody has closed
     reopened    ids of those that got comments after they had been closed
-    frequency   {by_annotator, by_label, by_kind}, see `feedback_comments.Comments.frequency`
+    frequency   {by_annotator, by_label, by_kind}, see `comments.Comments.frequency`
     note        why it goes by words and not by meaning; "" where it goes by meaning
     project     {id, url} of the feedback project, or null
     applied     whether it was brought up to date
@@ -28,9 +28,9 @@ from urllib.parse import urlsplit
 from ml_backend.labeling.errors import InputError
 from sdk_scripts import wording
 from sdk_scripts.evidence import Evidence
-from sdk_scripts.feedback_comments import Comment, Comments
-from sdk_scripts.feedback_groups import Group, Meaning, grouped
-from sdk_scripts.feedback_project import Kept, State, keep, read_kept, task_data
+from sdk_scripts.feedback.comments import Comment, Comments
+from sdk_scripts.feedback.groups import Group, Meaning, grouped
+from sdk_scripts.feedback.project import Kept, State, keep, read_kept, task_data
 from sdk_scripts.guideline_excerpt import excerpt
 from sdk_scripts.review_project import WAIT_SECONDS
 from sdk_scripts.same_texts import normal

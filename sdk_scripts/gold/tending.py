@@ -17,12 +17,12 @@ from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import InputError
 from sdk_scripts.case_edits import promote
 from sdk_scripts.case_project import alone
-from sdk_scripts.gold_lifecycle import Retired
-from sdk_scripts.gold_look import Look, Step, closed_overlap
-from sdk_scripts.gold_plan import Slots
-from sdk_scripts.gold_questions import Question, kept_of
-from sdk_scripts.gold_scores import Score
-from sdk_scripts.gold_tasks import decide, keep, place
+from sdk_scripts.gold.lifecycle import Retired
+from sdk_scripts.gold.look import Look, Step, closed_overlap
+from sdk_scripts.gold.plan import Slots
+from sdk_scripts.gold.questions import Question, kept_of
+from sdk_scripts.gold.scores import Score
+from sdk_scripts.gold.tasks import decide, keep, place
 from sdk_scripts.quality import quality_of
 
 if TYPE_CHECKING:

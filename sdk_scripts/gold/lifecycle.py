@@ -15,8 +15,8 @@ from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from sdk_scripts.gold_questions import Answered, Question, Why
-from sdk_scripts.gold_scores import verdict
+from sdk_scripts.gold.questions import Answered, Question, Why
+from sdk_scripts.gold.scores import verdict
 
 if TYPE_CHECKING:
     from sdk_scripts.quality import Gold

@@ -18,11 +18,11 @@ from ml_backend.cases import policy_version
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError, InputError
 from ml_backend.labeling.results import project_key
-from sdk_scripts.onboarding_certificates import courses
-from sdk_scripts.onboarding_course import COURSE, PANEL, Course
-from sdk_scripts.onboarding_panel import course_config
-from sdk_scripts.onboarding_questions import Pool, graded
-from sdk_scripts.onboarding_steps import Desk, Step, advance, begin
+from sdk_scripts.onboarding.certificates import courses
+from sdk_scripts.onboarding.course import COURSE, PANEL, Course
+from sdk_scripts.onboarding.panel import course_config
+from sdk_scripts.onboarding.questions import Pool, graded
+from sdk_scripts.onboarding.steps import Desk, Step, advance, begin
 from sdk_scripts.quality import Onboarding, quality_of
 from sdk_scripts.satellites import ITEM, About, Satellite, fill, make_satellite
 

@@ -15,11 +15,11 @@ from defusedxml.ElementTree import fromstring
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from ml_backend.labeling.config import LabelConfig, parse
-from ml_backend.labeling.results import text_of
+from ml_backend.labeling.task_data import text_of
 from sdk_scripts.guideline_excerpt import Excerpt, excerpt
-from sdk_scripts.onboarding_certificates import is_right
-from sdk_scripts.onboarding_course import PANEL
-from sdk_scripts.onboarding_questions import Question, shown
+from sdk_scripts.onboarding.certificates import is_right
+from sdk_scripts.onboarding.course import PANEL
+from sdk_scripts.onboarding.questions import Question, shown
 from sdk_scripts.wording import short, show_key
 
 MAX_TEXT = 600

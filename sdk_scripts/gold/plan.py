@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sdk_scripts.gold_questions import Question
+from sdk_scripts.gold.questions import Question
 
 if TYPE_CHECKING:
     from ml_backend.labeling.arms import Arms

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ml_backend.cases import policy_version
 from ml_backend.labeling.config import LabelConfig, parse
-from sdk_scripts.onboarding_certificates import Certificate, certificates, courses
-from sdk_scripts.onboarding_course import Course
-from sdk_scripts.onboarding_questions import graded
+from sdk_scripts.onboarding.certificates import Certificate, certificates, courses
+from sdk_scripts.onboarding.course import Course
+from sdk_scripts.onboarding.questions import graded
 from sdk_scripts.quality import Onboarding, quality_of
 from sdk_scripts.standards import standard_of
 

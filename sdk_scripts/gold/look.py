@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.results import Annotation
-from sdk_scripts.gold_lifecycle import Retired, retired
-from sdk_scripts.gold_plan import Person, Slots, items_of, plan_slots
-from sdk_scripts.gold_questions import RETIRED, Question, kept_of, read_questions
-from sdk_scripts.gold_scores import Score, scores
-from sdk_scripts.gold_tasks import decision_regions
+from sdk_scripts.gold.lifecycle import Retired, retired
+from sdk_scripts.gold.plan import Person, Slots, items_of, plan_slots
+from sdk_scripts.gold.questions import RETIRED, Question, kept_of, read_questions
+from sdk_scripts.gold.scores import Score, scores
+from sdk_scripts.gold.tasks import decision_regions
 
 if TYPE_CHECKING:
     from ml_backend.cases import Case

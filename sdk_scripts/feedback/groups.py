@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ml_backend.labeling.errors import ModelUnavailable
 from sdk_scripts.evidence import Evidence
-from sdk_scripts.feedback_comments import Comment, Pair
+from sdk_scripts.feedback.comments import Comment, Pair
 
 if TYPE_CHECKING:
     from ml_backend.encoder import Encoder

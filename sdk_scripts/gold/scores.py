@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from sdk_scripts.gold_questions import Answered, Question
+from sdk_scripts.gold.questions import Answered, Question
 
 if TYPE_CHECKING:
     from sdk_scripts.quality import Gold

@@ -1,0 +1,1 @@
+"""What annotators say back, grouped by meaning, and what was done about it."""

@@ -1,0 +1,1 @@
+"""The course of a new annotator: practice, exam, and certificates."""
