@@ -68,11 +68,21 @@ def test_both_who_copy_are_named_and_nobody_else() -> None:
     rows = [
         Given(task, who, labels[(task * 7 // 3) % 3] if who in ("ana", "ben") else labels[task % 3])
         for task in range(1, 91)
-        for who in PEOPLE
+        for who in (*PEOPLE, "eve", "fay")
     ]
     off = [it for it in observations("collusion", example(rows)) if it.off]
-    assert {it.subject for it in off if it.subject in ("ana", "ben")} == {"ana", "ben"}
-    assert all("ben" in it.message for it in off if it.subject == "ana")
+    assert {it.subject: "ben" in it.message or "ana" in it.message for it in off} == {"ana": True, "ben": True}
+
+
+def test_one_who_clicks_at_random_does_not_make_the_others_collude() -> None:
+    labels = ("positive", "neutral", "negative")
+    slips = {"ana": 0, "ben": 3, "chi": 6}
+    rows = [
+        Given(task, who, labels[task * 5 // 7 % 3] if who == "dan" or task % 9 == slips[who] else labels[task % 3])
+        for task in range(1, 181)
+        for who in PEOPLE
+    ]
+    assert found("collusion", example(rows)) == []
 
 
 def test_people_who_are_always_right_do_not_collude() -> None:
