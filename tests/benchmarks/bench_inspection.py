@@ -57,6 +57,7 @@ CONDITIONS = {
     "no predictions, no gold": Conditions(shown=0, gold=0),
     "gold from hard cases": Conditions(hard_gold=True),
 }
+SMALL = 5
 OTHERS = [name for name in BEHAVIOURS if name != "careful"]
 MINIMUM = 10
 """Answers to gold items from which on a crowd's worker is judged alone."""
@@ -130,11 +131,16 @@ class Bench:
 
     def _tally(self, teams: Sequence[Sequence[str]], conditions: Conditions, labels: int, start: int) -> Tally:
         tally = Tally()
+        self.add(tally, teams, conditions, labels, start)
+        return tally
+
+    def add(
+        self, tally: Tally, teams: Sequence[Sequence[str]], conditions: Conditions, labels: int, start: int
+    ) -> None:
         for number, behaviours in enumerate(teams):
             team = simulated(behaviours, labels, items=self.items, conditions=conditions, seed=1000 * start + number)
             evidence = Evidence.collect(team.dataset, self.settings) if self.settings else Evidence(team.dataset)
             tally.add(team, inspect_with(Inspected(evidence)))
-        return tally
 
 
 def rate(count: int, n: int) -> str:
@@ -182,6 +188,18 @@ def found(bench: Bench) -> None:
         tally = by_size[USUAL] if name == "as usual" else bench.mixed(conditions, USUAL, bench.teams)
         counts = [tally.rate(behaviour) for behaviour in (*OTHERS, "careful")]
         say(f"  {name:<44}" + "".join(f"{k / n:12.1%}" for k, n in counts) + "\n")
+
+
+def small(bench: Bench) -> None:
+    """Teams where one bad annotator is much of what the others are measured by."""
+    tally = Tally()
+    for behaviour in OTHERS:
+        careless = [behaviour] * (2 if behaviour == "colluding" else 1)
+        made = [[*careless, *["careful"] * (SMALL - 1)]] * (bench.teams // 2)
+        bench.add(tally, made, CONDITIONS["as usual"], USUAL, 3)
+    counts = [tally.rate(behaviour) for behaviour in OTHERS]
+    say(f"teams of {SMALL} in which one does not work with care, {USUAL} labels: ")
+    say(f"{sum(k for k, _ in counts)} of {sum(n for _, n in counts)} found; of the careful {tally.suspected()}\n")
 
 
 def million(judgements: int) -> None:
@@ -312,6 +330,7 @@ def main() -> None:
         bench = Bench(items, options.teams, options.encoder)
         suspected(bench)
         found(bench)
+        small(bench)
     if options.judgements:
         million(options.judgements)
 
