@@ -84,6 +84,11 @@ class Inspected:
         )
 
     @cached_property
+    def told(self) -> pl.DataFrame:
+        """The `judgements` of which something tells whether they are right, with `known`, `truth` or else `others`."""
+        return self.judgements.with_columns(known=pl.coalesce("truth", "others")).filter(pl.col("known").is_not_null())
+
+    @cached_property
     def annotations(self) -> pl.DataFrame:
         """A row an annotation of a person, in order of annotator and time, skipped tasks too:
 
@@ -95,7 +100,7 @@ class Inspected:
             (
                 task.id,
                 it.id,
-                it.person,
+                person,
                 it.updated_at or it.created_at,
                 it.lead_time,
                 it.cancelled,
@@ -105,7 +110,7 @@ class Inspected:
             )
             for task in self.evidence.tasks.values()
             for it in task.annotations
-            if it.person and not it.decided and not it.automatic
+            if (person := it.person) and not it.decided
         ]
         table = pl.DataFrame(rows, schema=_ANNOTATIONS, orient="row").sort("annotator", "at", "annotation")
         paused = (pl.col("at").diff() > PAUSE).fill_null(False)
@@ -127,8 +132,8 @@ class Inspected:
         found: dict[tuple[int, str], tuple[Task, Annotation]] = {}
         for task in self.evidence.tasks.values():
             for it in sorted(task.annotations, key=lambda it: it.id):
-                if it.person and not (it.cancelled or it.decided or it.automatic):
-                    found[task.id, it.person] = task, it
+                if not it.cancelled and (person := it.person) and not it.decided:
+                    found[task.id, person] = task, it
         return list(found.values())
 
     @cached_property

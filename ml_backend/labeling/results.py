@@ -68,8 +68,8 @@ class Annotation:
     @property
     def machine(self) -> dict[str, str]:
         """Control -> key of the answer, where the machine wrote it by itself; people may have changed it since."""
-        marks = [(item.get("from_name"), _mark(item)) for item in self.regions]
-        return {str(name): str(mark.get("answer")) for name, mark in marks if mark.get("machine")}
+        marked = ((item, _mark(item)) for item in self.regions if item.get("meta"))
+        return {str(item.get("from_name")): str(mark.get("answer")) for item, mark in marked if mark.get("machine")}
 
     @property
     def person(self) -> str:
@@ -187,6 +187,8 @@ def is_copy(region: Region) -> bool:
 def _mark(region: Region) -> Mapping[str, Any]:
     """What Tiebreak wrote into a region."""
     meta = region.get("meta")
+    if not meta:
+        return {}
     about = meta.get("tiebreak") if isinstance(meta, Mapping) else None
     return about if isinstance(about, Mapping) else {}
 

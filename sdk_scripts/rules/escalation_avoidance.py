@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 
 import polars as pl
 from pydantic import Field
+from scipy.stats import chi2
 
-from ml_backend.labeling.annotator_agreement import wilson_interval
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
-from sdk_scripts.rules._chance import at_most
+from sdk_scripts.rules._against_others import beside_others, tails
 from sdk_scripts.standards import names_of
 
 
 class Escalations(Parameters):
-    minimum: int = Field(default=8, ge=3, description="least number of tasks that another person escalated")
+    minimum: int = Field(default=8, ge=3, description="least number of tasks that somebody else escalated")
     labels: tuple[str, ...] = Field(
         default=("escalate", "escalated", "unsure", "uncertain", "cannot decide", "needs review"),
         min_length=1,
@@ -28,9 +28,9 @@ class Escalations(Parameters):
 
 @register("escalation_avoidance")
 class EscalationAvoidance:
-    """Of the tasks that at least one other person escalated, the share that somebody escalated too, against how often
-    the others do so of tasks that yet another one escalated. Off where the upper bound of the Wilson interval (95 %;
-    JASA 22, 1927) is below `ratio` times their rate; p is the binomial probability of as few at that rate."""
+    """How often somebody escalates, against how often the others escalate the same tasks. Off where the upper bound of
+    the number (95 %, Poisson: Garwood, Biometrika 28, 1936) is below `ratio` times what the others' rates add up to; p
+    is exact (see `_against_others`). Tasks that a person alone escalated speak for that person, too."""
 
     dimension = "process"
     severity: Severity = "medium"
@@ -60,38 +60,33 @@ class EscalationAvoidance:
             raise NotEnoughLabels(
                 "Nobody has given an answer that passes a task on.", mend="Name them in rules.yaml: `labels`."
             )
-        picked = pl.DataFrame(passing, schema=["control", "answer"], orient="row").with_columns(escalated=pl.lit(True))
-        item = ["control", "task"]
-        escalated = pl.col("escalated")
-        cases = (
-            table.join(picked, on=["control", "answer"], how="left", maintain_order="left")
-            .with_columns(escalated.fill_null(False))
-            .filter(pl.col("control").is_in([control for control, _ in passing]))
-            .filter(escalated.sum().over(item).cast(pl.Int64) - escalated.cast(pl.Int64) > 0)
-        )
-        counted = cases.group_by("annotator", "control", maintain_order=True).agg(n=pl.len(), hits=escalated.sum())
-        totals = {row[0]: row[1:] for row in counted.group_by("control").agg(pl.sum("n"), pl.sum("hits")).iter_rows()}
-        for annotator, control, n, hits in counted.iter_rows():
-            all_n, all_hits = totals[control]
-            if n < parameters.minimum or all_n - n < parameters.minimum:
-                continue
-            theirs = (all_hits - hits) / (all_n - n)
-            threshold = parameters.ratio * theirs
-            _, high = wilson_interval(hits / n, n)
-            mine = (pl.col("annotator") == annotator) & (pl.col("control") == control) & ~escalated
-            decided = cases.filter(mine).sort("severity", "at", descending=True)["task"].head(MAX_EVIDENCE)
-            yield Observation(
-                subject=annotator,
-                control=control,
-                value=hits / n,
-                threshold=threshold,
-                n=n,
-                off=high < threshold,
-                p=at_most(hits, n, threshold),
-                evidence=tuple(decided.to_list()),
-                message=f"{hits} of {n} tasks that others escalated were escalated ({hits / n:.0%}, at most "
-                f"{high:.0%}); for the others it is {theirs:.0%}.",
-            )
+        escalates = {control: [key for name, key in passing if name == control] for control, _ in passing}
+        for control, keys in escalates.items():
+            cases = beside_others(table.filter(control=control), pl.col("answer").is_in(keys))
+            for (annotator,), rows in cases.group_by(["annotator"], maintain_order=True):
+                if (it := _observed(str(annotator), control, rows, parameters)) is not None:
+                    yield it
+
+
+def _observed(annotator: str, control: str, rows: pl.DataFrame, parameters: Escalations) -> Observation | None:
+    others = rows.filter(pl.col("theirs") > 0)
+    hits, usual = int(rows["does"].sum()), float(rows["theirs"].sum())
+    if len(others) < parameters.minimum:
+        return None
+    most = float(chi2.ppf(0.95, 2 * (hits + 1)) / 2)
+    p, _ = tails(hits, rows.group_by("chance").len().iter_rows())
+    decided = others.filter(does=0).sort("severity", "theirs", "at", descending=True)["task"]
+    return Observation(
+        subject=annotator,
+        control=control,
+        value=hits / usual,
+        threshold=parameters.ratio,
+        n=len(others),
+        off=most / usual < parameters.ratio,
+        p=p,
+        evidence=tuple(decided.head(MAX_EVIDENCE).to_list()),
+        message=f"{hits} tasks were escalated; the others would have escalated {usual:.0f} of the same tasks.",
+    )
 
 
 _CONFIG = """<View><Text name="text" value="$text"/><Choices name="verdict" toName="text">

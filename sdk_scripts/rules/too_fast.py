@@ -20,7 +20,7 @@ class Pace(Parameters):
     characters_a_second: float = Field(
         default=80, gt=0, description="of text that can be skimmed: 80 are about 950 words a minute"
     )
-    share_of_usual: float = Field(default=0.3, ge=0, lt=1, description="less than that of what others take is fast")
+    share_of_usual: float = Field(default=0.35, ge=0, lt=1, description="less than that of what others take is fast")
     tolerated: float = Field(
         default=0.3, gt=0, lt=1, description="share of fast answers that may be: a page opened again counts little time"
     )

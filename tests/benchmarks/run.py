@@ -2,9 +2,9 @@
 
     .venv/bin/python tests/benchmarks/run.py [NAME ...] [--data FILE ...]
 
-NAME is an encoder, serving, few_shot, cascade, active_learning, consensus, agreement or hard_cases; all of them without
-one. The figures of learning are those of the demo's reviews, and of each FILE (Parquet or CSV with the columns text and
-label).
+NAME is encoder, serving, few_shot, cascade, active_learning, consensus, agreement, hard_cases or inspection; all of
+them without one. The figures of learning are those of the demo's reviews, and of each FILE (Parquet or CSV with the
+columns text and label).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ BENCHMARKS = {
     "consensus": "Consensus",
     "agreement": "Agreement",
     "hard_cases": "Hard cases",
+    "inspection": "Inspection rules",
 }
 WITH_DATA = ("few_shot", "cascade", "active_learning", "consensus")
 WITHOUT_TOO = ("consensus",)
