@@ -29,6 +29,7 @@ CONFIG = REVIEWS.replace('<Choice value="high"/>', '<Choice value="high"/><Choic
 SEVERITY = 5.0
 HARD, ESCALATED = 0.3, 0.4
 """From which difficulty on a severity is passed on to an expert, and how often."""
+PASTED = "The customer is not happy with the product that was bought."
 STOCK = ("Negative tone.", "Clearly negative wording.", "Customer complains.")
 """Careful people repeat themselves, too."""
 
@@ -239,6 +240,7 @@ def _answered(work: _Work, it: Conditions, draw: random.Random) -> list[Given]:
     for person in work.people:
         way = person.now
         skipped = draw.random() < person.skips * (1 + 4 * work.item.difficulty)
+        skipped |= bool(way.skips) and draw.random() < way.skips
         seen = "" if work.arm == "blind" else work.shown
         if way.copies and last and draw.random() < way.copies:
             label, unread = said[last], True
@@ -289,6 +291,8 @@ def _label(person: _Person, way: Behaviour, work: _Work, seen: str, draw: random
         label = max((one for one in LABELS if one != label), key=lambda one: work.item.seen[LABELS.index(one)])
     if way.prefers and draw.random() < PREFERRED:
         label = way.prefers
+    if way.contradicts and seen == work.item.truth == label and draw.random() < way.contradicts:
+        label = draw.choice([one for one in LABELS if one != seen])
     return label, not way.sharpness
 
 
@@ -337,6 +341,8 @@ def _rationale(
         return None
     if not way.explains:
         return ("ok",)
+    if way.pastes:
+        return (PASTED,)
     if draw.random() < person.stock:
         return (draw.choice(STOCK),)
     words = work.item.text.split()

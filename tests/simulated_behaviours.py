@@ -29,6 +29,12 @@ class Behaviour:
     """Times the share of doubtful cases that are passed on."""
     explains: bool = True
     """Whether rationales are one's own words."""
+    skips: float = 0.0
+    """Share of tasks that are skipped, beside those that anybody skips."""
+    pastes: bool = False
+    """Whether the rationale is always the same."""
+    contradicts: float = 0.0
+    """Share of predictions that are changed where they are right."""
     until: float = 0.0
     """Share of their tasks before they begin to work like this."""
 
@@ -45,6 +51,11 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "colluding": Behaviour(sharpness=0.2, copies=0.95, pace=0.7, explains=False),
     "clicker": Behaviour(sharpness=0.0, pace=0.5, reads=False, explains=False),
     "escalation_avoider": Behaviour(escalates=0.0),
+    "slow": Behaviour(pace=5.0),
+    "rusher": Behaviour(pace=0.3, until=0.5),
+    "skipper": Behaviour(skips=0.45),
+    "paster": Behaviour(pastes=True),
+    "contrarian": Behaviour(contradicts=0.8),
 }
 
 

@@ -89,6 +89,10 @@ def test_each_behaviour_is_what_its_name_says() -> None:
     half = sentiments().filter(behaviour="drifter").sort("updated_at").with_row_index()
     first, then = half.filter(pl.col("index") < len(half) // 2), half.filter(pl.col("index") >= len(half) // 2)
     assert first.select(right.mean()).item() > then.select(right.mean()).item() + 0.2
+    assert share("slow", pl.col("lead_time")) > 2.5 * share("careful", pl.col("lead_time"))
+    assert share("contrarian", same) < 0.5 * share("careful", same)
+    skips = Inspected(Evidence(everybody().dataset)).annotations.group_by("annotator").agg(pl.col("skipped").mean())
+    assert dict(skips.iter_rows())[next(iter(everybody().of("skipper")))] > 0.35
 
 
 def test_those_who_collude_agree_with_each_other_and_not_with_the_truth() -> None:
@@ -125,6 +129,11 @@ FOUND_BY = {
     "colluding": {"collusion"},
     "clicker": {"low_information", "consensus_quality"},
     "escalation_avoider": {"escalation_avoidance"},
+    "slow": {"too_slow"},
+    "rusher": {"sudden_change"},
+    "skipper": {"skip_rate"},
+    "paster": {"copy_pasted_rationales"},
+    "contrarian": {"consensus_quality", "over_correction"},
 }
 HARDER = {
     "skewed labels": Conditions(positive=0.95),
