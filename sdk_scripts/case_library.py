@@ -23,7 +23,7 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import Region, kind_of
 from ml_backend.labeling.results import read_task, write_answers
 from sdk_scripts.case_panel import panel_regions
-from sdk_scripts.case_project import alone, library_project
+from sdk_scripts.case_project import library_alone, library_project
 
 if TYPE_CHECKING:
     from ml_backend.settings import Settings
@@ -102,7 +102,7 @@ def add_cases(studio: Studio, source: Mapping[str, Any], cases: Iterable[NewCase
         (task, name): _regions(config, decided[-1]) for (task, name), decided in decisions.items() if task in data
     }
     created = updated = 0
-    with alone(settings, source):
+    with library_alone(settings, source):
         project, xml = library_project(studio, source, settings)
         library = parse(xml)
         there = _by_case(studio, source)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ml_backend.cases import libraries_of, library_of, source_name
 from ml_backend.labeling.errors import InputError
 from sdk_scripts import wording
+from sdk_scripts.alone import alone
 from sdk_scripts.case_panel import library_config
 from sdk_scripts.manifest import Manifest
 from sdk_scripts.manifest_schema import Project
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from ml_backend.settings import Settings
     from ml_backend.studio import Studio
 
-WAIT_SECONDS = 600.0
-"""For another change of the same library to finish."""
 _NAME = "cases-of-"
 _SUFFIX = " – cases"
 _ABOUT = (
@@ -54,19 +53,9 @@ def library_project(studio: Studio, source: Mapping[str, Any], settings: Setting
     return id, manifest.label_config
 
 
-@contextmanager
-def alone(settings: Settings, source: Mapping[str, Any]) -> Iterator[None]:
-    """Two who add at once would both add what neither has found yet. Raises InputError where it takes too long."""
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(settings.folder("locks") / f"{_NAME}{source['id']}.lock", timeout=WAIT_SECONDS):
-            yield
-    except Timeout:
-        raise InputError(
-            f"Somebody else has been changing the cases of project {source['id']} for {WAIT_SECONDS:.0f} seconds.",
-            mend="Wait until that has ended.",
-        ) from None
+def library_alone(settings: Settings, source: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """While nobody else on this machine changes the source's library. Raises InputError where that takes too long."""
+    return alone(settings, f"{_NAME}{source['id']}")
 
 
 def _manifest(source: Mapping[str, Any]) -> Manifest:

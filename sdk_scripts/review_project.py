@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.studio.stored_predictions import NOT_BEGUN
 from ml_backend.studio.tasks import IDS_A_CALL, condition
 from sdk_scripts import wording
+from sdk_scripts.alone import alone
 from sdk_scripts.manifest import Manifest, load_manifest
 from sdk_scripts.manifest_schema import Filter, View, Webhook
 from sdk_scripts.marks import read_mark
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 MANIFEST = Path(__file__).parents[1] / "label_configs" / "hard_case_review" / "project.yaml"
 MAX_TITLE = 50
 """Label Studio's limit."""
-WAIT_SECONDS = 600.0
-"""For another push to the same project to finish."""
 
 UNDECIDED = condition("total_annotations", "equal", 0, "Number")
 """Skips do not count."""
@@ -161,19 +160,9 @@ class ReviewProject:
         self.studio.delete_tasks(project, [task["id"] for task in gone])
         return tuple(reviewer_of(task["data"]) for task in gone)
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Two pushes at once would both add what neither has found yet. This holds off those of the same machine."""
-        from filelock import FileLock, Timeout
-
-        try:
-            with FileLock(self.settings.folder("locks") / f"reviews-{self.name}.lock", timeout=WAIT_SECONDS):
-                yield
-        except Timeout:
-            raise InputError(
-                f"Another push to {self.name} has been running for {WAIT_SECONDS:.0f} seconds.",
-                mend="Wait until it has ended.",
-            ) from None
+    def alone(self) -> AbstractContextManager[None]:
+        """While nobody else on this machine pushes to it. Raises InputError where that takes too long."""
+        return alone(self.settings, self.name)
 
 
 def review_source(dataset: Dataset) -> tuple[Studio, dict[str, Any]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.results import project_key
 from ml_backend.roles import role_of
 from sdk_scripts import wording
+from sdk_scripts.alone import alone
 from sdk_scripts.calibration.blind import blind_data
 from sdk_scripts.calibration.planned import library_of, plan_round
 from sdk_scripts.calibration.rounds import Plan, Round, chance, item_key, rounds_of
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from ml_backend.studio import Studio
     from sdk_scripts.sources import Dataset
 
-WAIT_SECONDS = 600.0
-"""For another start of the same source to finish."""
 _NAME = re.compile(r"\w(?:[\w .-]{0,38}[\w.-])?")
 _SEATS = "Label Studio's Organization page has a link to invite them with; they sign up there, then run it again."
 
@@ -110,7 +109,7 @@ def start(
             mend="Give up to 40 letters, digits, spaces, dots and dashes.",
         )
     asked = _people(people, studio)
-    with _alone(settings, source, apply):
+    with alone(settings, f"calibration-of-{source['id']}") if apply else nullcontext():
         known = rounds_of(studio, source)
         current = _current(known, studio, source, asked, name, size)
         sample, notes = None, tuple[str, ...]()
@@ -246,21 +245,3 @@ def _labels(chosen: Sequence[Candidate], config: LabelConfig) -> dict[str, dict[
         for control, key in it.labels.items():
             found.setdefault(control, Counter())[wording.show_key(config[control], key)] += 1
     return {control: dict(counts.most_common()) for control, counts in sorted(found.items())}
-
-
-@contextmanager
-def _alone(settings: Settings, source: Mapping[str, Any], apply: bool) -> Iterator[None]:
-    """Two starts at once would both make what neither has found yet. This holds off those of the same machine."""
-    from contextlib import nullcontext
-
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(settings.folder("locks") / f"calibration-of-{source['id']}.lock", timeout=WAIT_SECONDS)
-    try:
-        with lock if apply else nullcontext():
-            yield
-    except Timeout:
-        raise InputError(
-            f"Another start of a round of project {source['id']} has been running for {WAIT_SECONDS:.0f} seconds.",
-            mend="Wait until it has ended.",
-        ) from None

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,12 @@ from urllib.parse import urlsplit
 
 from ml_backend.labeling.errors import InputError
 from sdk_scripts import wording
+from sdk_scripts.alone import alone
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.feedback.comments import Comment, Comments
 from sdk_scripts.feedback.groups import Group, Meaning, grouped
 from sdk_scripts.feedback.project import Kept, State, keep, read_kept, task_data
 from sdk_scripts.guideline_excerpt import excerpt
-from sdk_scripts.review_project import WAIT_SECONDS
 from sdk_scripts.same_texts import normal
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def feedback(
         )
     evidence = evidence or Evidence.collect(dataset, settings)
     comments = Comments(evidence)
-    with _alone(dataset, settings) if apply else nullcontext():
+    with alone(settings, f"feedback-of-{dataset.project_id}") if apply else nullcontext():
         kept = read_kept(dataset.studio, dataset.project) if dataset.studio and dataset.project else Kept()
         meaning = Meaning.of(evidence, comments.all)
         groups = [
@@ -169,14 +169,6 @@ def feedback(
             report(f"{len(groups)} groups are kept in {dataset.studio.data_manager(project)}")
     note = f"Grouped by words, not by meaning: {meaning.by}" if meaning.by else ""
     return Feedback(dataset, comments, groups, note, now or datetime.now(UTC), project, apply)
-
-
-def _alone(dataset: Dataset, settings: Settings) -> AbstractContextManager[object]:
-    """Two runs at once could both make a group that neither has found yet. This holds off those of the same
-    machine."""
-    from filelock import FileLock
-
-    return FileLock(settings.folder("locks") / f"feedback-of-{dataset.project_id}.lock", timeout=WAIT_SECONDS)
 
 
 def _about(group: Group, meaning: Meaning, dataset: Dataset) -> tuple[str, Sequence[Comment], dict[str, str] | None]:

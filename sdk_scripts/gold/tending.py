@@ -16,7 +16,7 @@ from ml_backend.cases import all_cases, libraries_of
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import InputError
 from sdk_scripts.case_edits import promote
-from sdk_scripts.case_project import alone
+from sdk_scripts.case_project import library_alone
 from sdk_scripts.gold.lifecycle import Retired
 from sdk_scripts.gold.look import Look, Step, closed_overlap
 from sdk_scripts.gold.plan import Slots
@@ -118,7 +118,7 @@ def tend_gold(
         from sdk_scripts.sources import read_project
 
         dataset = read_project(studio, project)
-    with alone(settings, project) if apply else nullcontext():
+    with library_alone(settings, project) if apply else nullcontext():
         first = look = Look(project, dataset, cases, gold, studio.arms, now)
         steps = list(look.library_steps())
         if apply and steps:

@@ -7,8 +7,7 @@ case library and the source's answers, and label without a certificate. A course
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import escape
@@ -18,6 +17,7 @@ from ml_backend.cases import policy_version
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError, InputError
 from ml_backend.labeling.results import project_key
+from sdk_scripts.alone import alone
 from sdk_scripts.onboarding.certificates import courses
 from sdk_scripts.onboarding.course import COURSE, PANEL, Course
 from sdk_scripts.onboarding.panel import course_config
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ml_backend.studio import Studio
 
 NAME = "onboarding"
-WAIT_SECONDS = 600.0
 _ABOUT = "What {} practises and is asked before labelling project {}. Answers of anybody else do not count."
 _HOW = (
     "<p>First some practice: when a set is done, the right answers and the reasons stand above the next one, and in "
@@ -82,7 +81,7 @@ def start_course(
             f"{who[:80]!r} is not an e-mail address.", mend="Give the one they sign in to Label Studio with."
         )
     config, onboarding = _rules(source)
-    with _alone(settings, source):
+    with alone(settings, f"courses-of-{source['id']}"):
         known = next(iter(courses(studio, source, config, address)), None)
         about = About(project_key(source), "course", NAME, address, policy_version(source))
         course = known or Course(Satellite(0, about, {}))
@@ -118,7 +117,7 @@ def advance_courses(
     """The next step of one person's course, or of all. Safe to repeat, also after it was cut short. Raises InputError
     for somebody who has none, StudioError."""
     config, onboarding = _rules(source)
-    with _alone(settings, source):
+    with alone(settings, f"courses-of-{source['id']}"):
         found = courses(studio, source, config, who.strip().lower() if who is not None else None)
         if who is not None and not found:
             raise InputError(f"{who} has no course.", mend="Begin it with `tiebreak onboard start`.")
@@ -161,18 +160,3 @@ def _rules(source: Mapping[str, Any]) -> tuple[LabelConfig, Onboarding]:
 def _taken(studio: Studio, course: Course, step: Step, *, applied: bool) -> Taken:
     id = course.satellite.id
     return Taken(course.who, step, id or None, studio.data_manager(id) if id else "", applied)
-
-
-@contextmanager
-def _alone(settings: Settings, source: Mapping[str, Any]) -> Iterator[None]:
-    """Two who begin a course at once would make it twice. Raises InputError where it takes too long."""
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(settings.folder("locks") / f"courses-of-{source['id']}.lock", timeout=WAIT_SECONDS):
-            yield
-    except Timeout:
-        raise InputError(
-            f"Somebody else has been changing the courses of project {source['id']} for {WAIT_SECONDS:.0f} seconds.",
-            mend="Wait until that has ended.",
-        ) from None

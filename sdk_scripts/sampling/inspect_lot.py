@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,12 +13,13 @@ import polars as pl
 
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.judgements import decisions, judgements, latest
+from sdk_scripts.alone import alone
 from sdk_scripts.decisions import read_reviews
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.mining import review_tasks_for
 from sdk_scripts.quality import Quality, quality_of
 from sdk_scripts.review_plan import DRAWN
-from sdk_scripts.review_project import WAIT_SECONDS, Pushed, ReviewProject, review_source
+from sdk_scripts.review_project import Pushed, ReviewProject, review_source
 from sdk_scripts.sampling.draw import apart, draw, lot_control
 from sdk_scripts.sampling.lots import Lot, Lots, checked
 from sdk_scripts.sampling.switching import Inspected, State, switched
@@ -80,7 +81,7 @@ def inspect_lot(
         judged = Judged(lot, dataset.config, labelled.standard, _right(right, lot.control), lot.labels.keys())
         return Outcome(judged, State(), recorded=False)
     read = _Decided(dataset, settings)
-    with _alone(dataset, settings) if apply else nullcontext():
+    with alone(settings, f"lots-of-{dataset.project_id}") if apply else nullcontext():
         lots = Lots.of(dataset.project, settings)
         known_lot, before = _found(lots.all(), name)
         evidence = evidence or Evidence.collect(dataset, settings)
@@ -234,10 +235,3 @@ def _reviewed(
         evidence=evidence,
         report=report,
     )
-
-
-def _alone(dataset: Dataset, settings: Settings) -> AbstractContextManager[object]:
-    """Two draws at once could both take what is in no lot yet. This holds off those of the same machine."""
-    from filelock import FileLock
-
-    return FileLock(settings.folder("locks") / f"lots-of-{dataset.project_id}.lock", timeout=WAIT_SECONDS)
