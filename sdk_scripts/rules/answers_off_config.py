@@ -49,7 +49,7 @@ class AnswersOffConfig:
         tasks: dict[str, dict[int, None]] = {}
         known: dict[object, str] = {}
         if not inspected.submitted:
-            raise NotEnoughLabels("Nobody has labelled anything.")
+            raise NotEnoughLabels("Nobody has labelled anything.", mend="Label some tasks.")
         for task, annotation in inspected.submitted:
             told: dict[str, str] = {}
             for item in annotation.regions:

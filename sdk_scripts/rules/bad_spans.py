@@ -49,7 +49,10 @@ class BadSpans:
         kinds = {it.name: kind for it in config.controls if not it.explanation and (kind := kind_of(it))}
         names = {name for name, kind in kinds.items() if kind.name == "spans"}
         if not names:
-            raise NotEnoughLabels("The label config has no spans.")
+            raise NotEnoughLabels(
+                "The label config has no spans.",
+                mend="Nothing to do; `bad_spans: false` in rules.yaml leaves the rule out.",
+            )
         seen: Counter[str] = Counter()
         why: dict[str, Counter[str]] = {}
         tasks: dict[str, dict[int, None]] = {}

@@ -63,7 +63,10 @@ class LabelShift:
         of_people = _windowed(table, who, parameters)
         of_project = _windowed(table.with_columns(kind="said", likely="said", annotator=pl.lit("")), who, parameters)
         if of_people.is_empty() and of_project.is_empty():
-            raise NotEnoughLabels("No answer has a time and anything that says what kind of item it is about.")
+            raise NotEnoughLabels(
+                "No answer has a time and anything that says what kind of item it is about.",
+                mend="Let two people label some of the tasks, or pre-label them (`tiebreak prelabel`).",
+            )
         for rows in (of_people, of_project):
             for (annotator, control), part in rows.group_by("annotator", "control", maintain_order=True):
                 yield from _observe(inspected, str(annotator), str(control), part, parameters)

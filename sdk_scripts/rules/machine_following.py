@@ -47,7 +47,10 @@ class MachineFollowing:
             (pl.col("arm") == "plain") & (pl.col("shown") != pl.col("known")) & (pl.col("annotator") != "")
         ).with_columns(kept=(pl.col("answer") == pl.col("shown")).cast(pl.Int64))
         if told.is_empty():
-            raise NotEnoughLabels("Nothing contradicts what the machine showed, or it showed nothing.")
+            raise NotEnoughLabels(
+                "Nothing contradicts what the machine showed, or it showed nothing.",
+                mend="Let two people label some of the tasks that show a prediction.",
+            )
         alike = ["control", "stratum"]
         own = [*alike, "annotator"]
         table = told.with_columns(

@@ -58,7 +58,10 @@ class PositionBias:
             raise NotEnoughLabels("Of no item it is known what is right.", mend="Have some tasks labelled twice.")
         ends = _ends(inspected)
         if ends["control"].n_unique() < 2:
-            raise NotEnoughLabels("Fewer than two controls have options, so no position can be told from a label.")
+            raise NotEnoughLabels(
+                "Fewer than two controls have options, so no position can be told from a label.",
+                mend="Nothing to do; `position_bias: false` in rules.yaml leaves the rule out.",
+            )
         asked = known.select("annotator", "control").unique().join(ends, on="control")
         told = taken_for(known, asked).with_columns(
             pl.col("expected") / pl.col("n"), share=pl.col("given") / pl.col("n")

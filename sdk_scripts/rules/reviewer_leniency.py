@@ -47,7 +47,10 @@ class ReviewerLeniency:
     def __call__(self, inspected: Inspected, parameters: Leniency) -> Iterator[Observation]:
         cases = _cases(inspected)
         if cases.is_empty() or cases["reviewer"].n_unique() < 2:
-            raise NotEnoughLabels("Fewer than two reviewers have decided anything that a majority had answered.")
+            raise NotEnoughLabels(
+                "Fewer than two reviewers have decided anything that a majority had answered.",
+                mend="Name two reviewers in `hard_cases`, and have tasks labelled by several people.",
+            )
         alike = ["control", "divided", "severe"]
         overturned = pl.col("overturned")
         cells = cases.group_by("reviewer", *alike).agg(n=pl.len(), hits=overturned.sum())

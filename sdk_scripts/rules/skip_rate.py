@@ -42,7 +42,7 @@ class SkipRate:
     def __call__(self, inspected: Inspected, parameters: Skips) -> Iterator[Observation]:
         opened = inspected.annotations.unique(["annotator", "task"], keep="last", maintain_order=True)
         if opened.is_empty():
-            raise NotEnoughLabels("Nobody has opened a task.")
+            raise NotEnoughLabels("Nobody has opened a task.", mend="Label some tasks.")
         others = pl.len().over("task") - 1
         skipped_too = pl.col("skipped").sum().over("task") - pl.col("skipped")
         alone = opened.with_columns(alone=pl.col("skipped") & ((others == 0) | (2 * skipped_too < others)))

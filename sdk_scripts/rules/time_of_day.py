@@ -55,7 +55,10 @@ class TimeOfDay:
             sessions.unique("annotation"), on="annotation", how="inner", maintain_order="left"
         )
         if known.is_empty():
-            raise NotEnoughLabels("No answer has both a time and anything to be compared with.")
+            raise NotEnoughLabels(
+                "No answer has both a time and anything to be compared with.",
+                mend="Let two people label some of the tasks.",
+            )
         known = known.with_columns(block=pl.col("at").dt.hour() // HOURS)
         worked = known.group_by(WHO).agg(
             sessions=pl.col("session").n_unique(), days=pl.col("at").dt.date().n_unique(), n=pl.len()

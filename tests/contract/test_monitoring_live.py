@@ -3,7 +3,6 @@ though their receiver was down, review tasks are made once, the labels are mende
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -30,7 +29,7 @@ from sdk_scripts.project_jobs import BUSY
 from sdk_scripts.quality import Quality
 from sdk_scripts.rules import RULES
 from tests.unit.monitoring.receiver import receiving
-from tests.unit.serving.running import eventually, free_port
+from tests.unit.serving.running import environment, eventually, free_port
 
 WORKER = "import sdk_scripts.monitoring.alerts as it; it.RETRIES = (2.0,); from sdk_scripts.cli import main; main()"
 """Which tries again soon."""
@@ -58,15 +57,6 @@ def project(studio: Studio) -> Iterator[dict[str, Any]]:
     for it in studio.projects():
         if it["id"] == made["id"] or f"hard-cases-of-{made['id']}" in (it["description"] or ""):
             studio.delete_project(it["id"])
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    outside = {key: value for key, value in os.environ.items() if not key.startswith("TIEBREAK_")}
-    inside = {
-        f"TIEBREAK_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in settings.model_dump(exclude_none=True).items()
-    }
-    return outside | inside
 
 
 def test_people_hear_once_of_bad_labels_and_of_their_mending(

@@ -24,7 +24,7 @@ from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
 from sdk_scripts.prelabel_jobs import prelabel
-from tests.unit.serving.running import SENTIMENT, eventually
+from tests.unit.serving.running import SENTIMENT, environment, eventually
 
 SMALL = "import sdk_scripts.prelabel as it; it.PREDICTIONS_A_PUSH, it.TASKS_A_PREDICTION = 20, 5"
 """Shards of twenty tasks."""
@@ -32,15 +32,6 @@ WORKER = f"{SMALL}; from sdk_scripts.cli import main; main()"
 TASKS = 60
 
 StartWorker = Callable[[], subprocess.Popen[bytes]]
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    outside = {key: value for key, value in os.environ.items() if not key.startswith("TIEBREAK_")}
-    inside = {
-        f"TIEBREAK_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in settings.model_dump(exclude_none=True).items()
-    }
-    return outside | inside
 
 
 @pytest.fixture

@@ -31,6 +31,16 @@ SENTIMENT = """<View>
 </View>"""
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """Of a command that has these settings and no others."""
+    outside = {key: value for key, value in os.environ.items() if not key.startswith("TIEBREAK_")}
+    inside = {
+        f"TIEBREAK_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in settings.model_dump(exclude_none=True).items()
+    }
+    return outside | inside
+
+
 def eventually(holds: Callable[[], object], *, seconds: float = 120.0, what: str = "") -> None:
     """Wait until `holds()` is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -68,14 +78,10 @@ class WorkerProcess:
 
     def __init__(self, settings: Settings, log: Path) -> None:
         self.log = log
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("TIEBREAK_")}
-        for name, value in settings.model_dump(exclude_none=True).items():
-            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-            environment[f"TIEBREAK_{name.upper()}"] = str(plain)
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", "from sdk_scripts.cli import main; main()", "worker"],
-                env=environment,
+                env=environment(settings),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
