@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCase, find_hard_cases
 from sdk_scripts.report.actions import actions, headline
-from sdk_scripts.report.calibration import newest_round
 from sdk_scripts.report.inspection import inspection_part
 from sdk_scripts.report.model import (
     AnnotatorRow,
@@ -34,6 +33,7 @@ from sdk_scripts.report.model import (
     Working,
     WorkingRow,
 )
+from sdk_scripts.report.sections import Given, collect_sections
 from sdk_scripts.sources import Dataset
 from sdk_scripts.tables import plain
 
@@ -50,8 +50,11 @@ _NO_PERSONS = (
 )
 
 
-def collect(dataset: Dataset, settings: Settings) -> Report:
-    """Work out the report. What cannot be said yet (no overlap, no model) becomes a note, never an error."""
+def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] | None = None) -> Report:
+    """Work out the report. What cannot be said yet (no overlap, no model) becomes a note, never an error.
+
+    `before` is the earlier report, as JSON, that this one is compared with.
+    """
     evidence = Evidence.collect(dataset, settings)
     table = of_annotators(evidence.judgements)
     agreement, consensus = evidence.agreement, evidence.consensus
@@ -62,7 +65,7 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
     overview = _overview(dataset, table)
     controls = [_control(name, found, table, dataset) for name, found in agreement.controls.items()]
     annotators = _annotators(evidence, table)
-    return Report(
+    core = Report(
         title=dataset.name,
         url=dataset.url,
         generated_at=datetime.now(UTC).replace(microsecond=0),
@@ -78,10 +81,12 @@ def collect(dataset: Dataset, settings: Settings) -> Report:
         working=_working(evidence, settings),
         inspection=inspection_part(evidence, settings, notes),
         lots=_lots(dataset, settings, notes),
-        calibration=newest_round(dataset),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
         judgements=_tidy(table, dataset),
     )
+    given = Given(evidence, settings, core, list(cases), before)
+    sections = collect_sections(given)
+    return core.model_copy(update={"sections": sections, "notes": [*core.notes, *given.notes]})
 
 
 def _lots(dataset: Dataset, settings: Settings, notes: list[str]) -> list[dict[str, Any]]:

@@ -14,13 +14,11 @@ from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from sdk_scripts.report import calibration
 from sdk_scripts.report.model import FindingRow, Report, WorkingRow
+from sdk_scripts.report.sections import Cell, in_order
 
 _MOST_ROWS = 1_000_000  # Excel's limit is 1,048,576
 _MOST_CHARACTERS = 32_000  # Excel's limit is 32,767 a cell
-
-Cell = str | float | int | bool | datetime | None
 
 
 def workbook(report: Report) -> bytes:
@@ -94,7 +92,10 @@ def workbook(report: Report) -> bytes:
                     for row in rows
                 ],
             )
-        calibration.sheets(sheets.table, report.calibration)
+        for section in in_order():
+            if (part := report.sections.get(section.name)) is not None:
+                for sheet in section.sheets(part):
+                    sheets.table(*sheet)
         sheets.table(
             "Hard cases",
             ["task", "score", "text", "why", "link"],

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from sdk_scripts.report import charts
 from sdk_scripts.report.model import Report, VersionRow
+from sdk_scripts.report.sections import in_order
 
 _HARD_CASES_SHOWN = 50
 _FINDINGS_SHOWN = 50
@@ -33,12 +34,21 @@ def page(report: Report) -> str:
     """The report as a complete HTML document."""
     from sdk_scripts.sampling.certificate import certificate_html
 
-    return template("report.html", percent=_percent, number=_number, seconds=_seconds).render(
+    filters = {"percent": _percent, "number": _number, "seconds": _seconds}
+    sections = []
+    for section in in_order():
+        if (part := report.sections.get(section.name)) is not None:
+            text = template(f"sections/{section.name}.html", **filters).render(
+                part=part, report=report, charts=section.charts(part)
+            )
+            sections.append({"name": section.name, "title": section.title, "body": Markup(text)})  # noqa: S704  # escaped
+    return template("report.html", **filters).render(
         report=report,
         charts=dict(_charts(report)),
         hard_cases=report.hard_cases[:_HARD_CASES_SHOWN],
         findings=report.inspection.findings[:_FINDINGS_SHOWN] if report.inspection else [],
         shown_versions=_shown_versions(report),
+        sections=sections,
         lots=[certificate_html(lot) for lot in report.lots],
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
 WebAddress = Annotated[str, Field(pattern="^https?://")]
 
@@ -188,11 +188,14 @@ class Report(_Part):
     """None where it could not be done; a note says why."""
     lots: list[dict[str, Any]] = []
     """The certificates of the lots on record (`sampling.certificate`), oldest first."""
-    calibration: dict[str, Any] | None = None
-    """The newest round, as `tiebreak calibrate report` gives it; None without rounds."""
     notes: list[str]
     judgements: pl.DataFrame
     """The tidy table behind the figures, one row a judgement, answers as text; only the workbook carries it."""
 
+    sections: dict[str, SerializeAsAny[BaseModel]] = {}
+    """By name, in the order of the page (`report.sections`)."""
+
     def to_json(self) -> dict[str, object]:
-        return self.model_dump(mode="json", exclude={"judgements"})
+        """The sections stand beside the rest, each under its name."""
+        document = self.model_dump(mode="json", exclude={"judgements"})
+        return {**document, **document.pop("sections")}

@@ -13,6 +13,7 @@ from unit.report.test_pages import report
 from ml_backend.labeling.results import Task
 from sdk_scripts.report.excel import workbook
 from sdk_scripts.report.html import page
+from sdk_scripts.report.sections.calibration import CalibrationPart
 
 EVIL = '=HYPERLINK("https://evil.example","<script>alert(1)</script>")'
 
@@ -21,7 +22,7 @@ def test_a_round_stands_in_the_page_and_the_workbook_as_text() -> None:
     answers = differing()
     tasks = {item: Task(item, {"text": EVIL}, it.annotations) for item, it in answers.tasks.items()}
     found = told(replace(answers, tasks=tasks))
-    whole = report("Reviews").model_copy(update={"calibration": found})
+    whole = report("Reviews").model_copy(update={"sections": {"calibration": CalibrationPart(found)}})
     html = page(whole)
     assert '<section id="calibration">' in html
     assert "<script>" not in html
