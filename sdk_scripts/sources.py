@@ -64,7 +64,7 @@ def load_source(source: str, *, label_config: Path | None, settings: Settings) -
             f"--label-config {label_config} was given, but {source} has a label config of its own.",
             mend="Leave --label-config out; it belongs to export files.",
         )
-    return read_project(*find_project(source, settings))
+    return read_project(*find_project(source, settings), settings)
 
 
 def find_project(source: str, settings: Settings) -> tuple[Studio, dict[str, Any]]:
@@ -121,9 +121,15 @@ def load_export(path: Path, label_config: Path | None, arms: Arms = NO_SECRET) -
     return Dataset(name, config, tasks, warnings=(*export.warnings, *oddities(config, tasks)))
 
 
-def read_project(studio: Studio, project: Mapping[str, Any]) -> Dataset:
-    """The dataset of a project, as its API fields name it. Raises StudioError, or ConfigError for its label config."""
-    return dataset_of(studio, project, studio.tasks(project["id"]))
+def read_project(studio: Studio, project: Mapping[str, Any], settings: Settings | None = None) -> Dataset:
+    """The dataset of a project, as its API fields name it. Raises StudioError, or ConfigError for its label config.
+
+    With `settings` only what changed is pulled (`snapshots`).
+    """
+    from sdk_scripts.snapshots import current_tasks
+
+    tasks = current_tasks(studio, project, settings) if settings else studio.tasks(project["id"])
+    return dataset_of(studio, project, tasks)
 
 
 def dataset_of(studio: Studio, project: Mapping[str, Any], json_tasks: Iterable[Mapping[str, Any]]) -> Dataset:
