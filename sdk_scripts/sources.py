@@ -14,6 +14,7 @@ from ml_backend.labeling.errors import ConfigError, InputError, StudioNotFound
 from ml_backend.labeling.results import Task
 from sdk_scripts.export_file import read_export
 from sdk_scripts.manifest import load_manifest
+from sdk_scripts.many_objects import without_collector
 from sdk_scripts.resources.project import find_project as bearing
 
 if TYPE_CHECKING:
@@ -115,9 +116,10 @@ def load_export(path: Path, label_config: Path | None, arms: Arms = NO_SECRET) -
             mend="Add --label-config FILE with the project's labeling XML (Settings > Labeling Interface > Code).",
         )
     config = read_label_config(label_config)
-    export = read_export(path)
+    with without_collector():
+        export = read_export(path)
+        tasks = [arms.opened(task) for task in export.tasks]
     name = path.name.removesuffix(".gz").removesuffix(".json")
-    tasks = [arms.opened(task) for task in export.tasks]
     return Dataset(name, config, tasks, warnings=(*export.warnings, *oddities(config, tasks)))
 
 
@@ -135,7 +137,8 @@ def read_project(studio: Studio, project: Mapping[str, Any], settings: Settings 
 def dataset_of(studio: Studio, project: Mapping[str, Any], json_tasks: Iterable[Mapping[str, Any]]) -> Dataset:
     """The dataset of some tasks of a project. Raises as `read_project`."""
     config = parse(project["label_config"])
-    tasks = studio.read(json_tasks)
+    with without_collector():
+        tasks = studio.read(json_tasks)
     return Dataset(
         name=str(project.get("title") or project["id"]),
         config=config,
