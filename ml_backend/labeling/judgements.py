@@ -42,7 +42,17 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
     """
     kinds = {control.name: kind for control in config.answerable if (kind := kind_of(control))}
     keys: dict[str, dict[Answer, str]] = {name: {} for name in kinds}
-    read = _Reader(config)
+
+    def key_of(name: str, answer: Answer) -> str:
+        known = keys[name]
+        key = known.get(answer)
+        if key is None:
+            key = kinds[name].key(answer)
+            if len(known) < _KEYS_KEPT:
+                known[answer] = key
+        return key
+
+    read = AnswerReader(config)
     frames = [pl.DataFrame(schema=SCHEMA)]
     rows: list[tuple[object, ...]] = []
     for task in tasks:
@@ -60,12 +70,7 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
             void = _void(annotation, given, shown, config)
             changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, read)
             for name, answer in given.items():
-                known = keys[name]
-                key = known.get(answer)
-                if key is None:
-                    key = kinds[name].key(answer)
-                    if len(known) < _KEYS_KEPT:
-                        known[answer] = key
+                key = key_of(name, answer)
                 before = shown.get(name)
                 by_machine = machine.get(name) == key
                 rows.append(
@@ -84,20 +89,25 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                         decided,
                         by_machine,
                         annotation.arm,
-                        None if before is None else kinds[name].key(before),
+                        None if before is None else key_of(name, before),
                         annotation.shown.score if annotation.shown else None,
                         name in annotation.seeded,
                         name in void,
                     )
                 )
         if len(rows) >= _CHUNK:
-            frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+            frames.append(_table(rows))
             rows = []
-    frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    frames.append(_table(rows))
     return pl.concat(frames, rechunk=True)
 
 
-class _Reader:
+def _table(rows: list[tuple[object, ...]]) -> pl.DataFrame:
+    """By columns, which takes half the time of rows."""
+    return pl.DataFrame(dict(zip(SCHEMA, zip(*rows, strict=True), strict=True)) if rows else None, schema=SCHEMA)
+
+
+class AnswerReader:
     """`results.answers` of one config, which remembers what it answered to single choices: there are few of those."""
 
     def __init__(self, config: LabelConfig) -> None:
@@ -128,9 +138,10 @@ def _void(
 ) -> set[str]:
     """The controls whose answer was wrong on purpose and is not known to have been changed, and those that were asked
     only because of it; all where a seal cannot be opened."""
-    if not annotation.seeded and not annotation.sealed:
+    untold = annotation.arm in ("", "unknown")
+    if not annotation.seeded and not (untold and annotation.sealed):
         return set()
-    if annotation.arm in ("", "unknown"):
+    if untold:
         return set(given)
     untouched = {it.get("from_name") for it in annotation.regions if it.get("origin") == "prediction"}
     void = {
@@ -145,7 +156,9 @@ def _void(
     return void
 
 
-def _changed(task: Task, annotation: Annotation, given: Mapping[str, Answer], read: _Reader) -> dict[str, bool | None]:
+def _changed(
+    task: Task, annotation: Annotation, given: Mapping[str, Answer], read: AnswerReader
+) -> dict[str, bool | None]:
     """By control: whether the person changed what the prediction said.
 
     A plain export leaves the prediction out; then the `origin` that Label Studio notes on each region tells.
