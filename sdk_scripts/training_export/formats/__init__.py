@@ -5,9 +5,10 @@ The same export gives the same bytes: no times, no random names, keys and rows i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ml_backend.labeling.plugins import Registry
 from sdk_scripts.training_export.model import Export
@@ -24,6 +25,10 @@ class Format:
     """The kinds of control it can hold; None: all of them."""
     what: str = ""
     """For `--help` and the data card, one line."""
+    front: Callable[[Export, str], Mapping[str, Any]] | None = None
+    """Fields of the data card's YAML front matter (`configs`, …) by which `datasets.load_dataset(DIR, control)` finds
+    the files, given where the format's folder lies in DIR ("huggingface"). A config bears the name of
+    `ControlSet.folder`. None: `datasets` does not read the format."""
 
 
 FORMATS: Registry[Format] = Registry("format of training sets", __name__)
