@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from ml_backend.labeling.config import PATH_SEPARATOR, Control, Label, LabelConfig
@@ -80,7 +81,7 @@ class ControlMapping:
         """(annotation label, training label; empty where dropped) for the config's labels and the bins."""
         if self.bins:
             edges = ["", *(f"{cut:g}" for cut in self.cuts), ""]
-            said = zip(self.bins, edges, edges[1:], strict=True)
+            said = ((name, *between) for name, between in zip(self.bins, pairwise(edges), strict=True))
             return tuple(
                 (" ".join(filter(None, (low and f"from {low}", high and f"below {high}"))) or "all", self._kept(name))
                 for name, low, high in said

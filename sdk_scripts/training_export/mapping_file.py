@@ -13,7 +13,8 @@
       bins: [bad, 3, fine, 4, good]   # below 3, from 3 to below 4, from 4 on
     policy: same                 # every label is its own training label
 
-What is neither mapped nor dropped is refused. Without a file, every label is its own.
+Labels that are neither mapped nor dropped are refused. Stars, sides of a comparison, numbers and texts may be left out
+of the file: they stay. Without a file, every label is its own.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from sdk_scripts.marked_yaml import MarkedYaml, YamlProblem, read_yaml
 from sdk_scripts.training_export.mapping import FREE, ControlMapping, Unmapped, labels_of, own_labels
 
 _NUMBERS = frozenset({"rating", "number"})
+_NOT_IN_CONFIG = frozenset({"rating", "pairwise"})
+"""Kinds whose labels are nobody's choice: not mentioned, they stay."""
 _SHOWN = 5
 
 
@@ -123,9 +126,9 @@ def refuse(wrong: list[str]) -> None:
 def _read(control: Control, config: LabelConfig, marked: MarkedYaml, path: Path) -> ControlMapping | list[str]:
     name, own = control.name, own_labels(config, control)
     if name not in marked.data:
-        if not labels_of(control, own):
+        kind, listed = kind_of(control), labels_of(control, own)
+        if not listed or (kind is not None and kind.name in _NOT_IN_CONFIG):
             return ControlMapping(control, own, same=True)
-        listed = labels_of(control, own)
         shown = ", ".join(listed[:_SHOWN]) + (f", … ({len(listed)} labels)" if len(listed) > _SHOWN else "")
         return [f"{path}:1: {name}: the control is not mapped; its labels: {shown}"]
     line = marked.line((name,))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml_backend.labeling.kinds import Answer, kind_of
-from sdk_scripts.training_export.mapping import ControlMapping
+from sdk_scripts.training_export.mapping import ControlMapping, labels_of
 
 if TYPE_CHECKING:
     from ml_backend.labeling.config import Control
@@ -89,20 +89,25 @@ def soft_labels(evidence: Evidence, control: Control, mapping: ControlMapping) -
     found: LabelProbabilities | None = evidence.consensus.probabilities.get(control.name)
     if found is None:
         return Soft(True, control.multiple)
-    targets = [mapping.training(label) for label in found.labels]
+    unseen = [] if control.multiple else [it for it in labels_of(control, mapping.own) if it not in found.labels]
+    targets = [mapping.training(label) for label in (*found.labels, *unseen)]
     names = tuple(dict.fromkeys(name for name in targets if name is not None))
     column = {name: place for place, name in enumerate(names)}
     row = {int(task): place for place, task in enumerate(found.tasks)}
     n = len(found.tasks)
+    values = found.values
+    if unseen:  # where all are of one opinion, what it may be instead has a share, too
+        rest = np.clip(1 - values.sum(axis=1, keepdims=True), 0, 1) / len(unseen)
+        values = np.hstack([values, np.repeat(rest, len(unseen), axis=1)])
     if control.multiple:
         against = np.ones((n, len(names)))
-        for name, values in zip(targets, found.values.T, strict=True):
+        for name, of_label in zip(targets, values.T, strict=True):
             if name is not None:
-                against[:, column[name]] *= 1 - np.clip(values, 0, 1)
+                against[:, column[name]] *= 1 - np.clip(of_label, 0, 1)
         return Soft(True, True, names, 1 - against, row)
     total = np.zeros((n, len(names) + 1))
-    for name, values in zip(targets, found.values.T, strict=True):
-        total[:, len(names) if name is None else column[name]] += values
+    for name, of_label in zip(targets, values.T, strict=True):
+        total[:, len(names) if name is None else column[name]] += of_label
     return Soft(True, False, names, total / np.maximum(total.sum(axis=1, keepdims=True), _EQUAL), row)
 
 
