@@ -10,13 +10,13 @@ what becomes of spans that are not made of whole tokens, or overlap.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sdk_scripts.training_export.formats import FORMATS, Format, Written
 from sdk_scripts.training_export.formats._labels import Labels
+from sdk_scripts.training_export.formats._lines import write_lines, write_text
 from sdk_scripts.training_export.formats._losses import Losses, check_kinds, nothing_left
 from sdk_scripts.training_export.formats._spans import Placed, apart, check_characters, in_tokens
 from sdk_scripts.training_export.model import SPLITS, ControlSet, Export
@@ -54,14 +54,14 @@ def _write(controls: ControlSet, folder: Path, losses: Losses) -> Iterator[Path]
             lines = zip(words, _bio(spans, len(words), tags), strict=True)
             tagged.append("".join(f"{word}\t{tag}\n" for word, tag in lines) + "\n")
             starts, ends = zip(*text.tokens, strict=True)
-            places.append(_line({"task": row.task, "text": text.text, "starts": starts, "ends": ends}))
-        for name, content in ((f"{split}.conll", tagged), (f"{split}.jsonl", places)):
-            if content:
-                written = True
-                yield _text(folder / name, "".join(content))
+            places.append({"task": row.task, "text": text.text, "starts": starts, "ends": ends})
+        if tagged:
+            written = True
+            yield write_text(folder / f"{split}.conll", "".join(tagged))
+            yield write_lines(folder / f"{split}.jsonl", places)
     if not written:
         raise nothing_left(controls, "bio", "no text of it has a token")
-    yield _text(folder / "tags.json", _line({tag: label for label, tag in tags.items()}))
+    yield write_lines(folder / "tags.json", [{tag: label for label, tag in tags.items()}])
 
 
 def tags_of(labels: Sequence[str]) -> dict[str, str]:
@@ -85,12 +85,3 @@ def _bio(spans: Sequence[Placed], n: int, tags: Mapping[str, str]) -> list[str]:
         tag = tags[span.label]
         found[span.first : span.end] = [f"B-{tag}"] + [f"I-{tag}"] * (span.end - span.first - 1)
     return found
-
-
-def _line(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) + "\n"
-
-
-def _text(path: Path, content: str) -> Path:
-    path.write_bytes(content.encode("utf-8", "replace"))
-    return path

@@ -7,15 +7,15 @@ is cut there. `area` is that of the segmentation. `file_name` is the image's add
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from ml_backend.labeling.kinds.boxes import SLACK, Box, Point, clipped
+from ml_backend.labeling.kinds.boxes import Box, Point, clipped
 from sdk_scripts.training_export.formats import FORMATS, Format, Written
 from sdk_scripts.training_export.formats._labels import Labels
+from sdk_scripts.training_export.formats._lines import write_lines
 from sdk_scripts.training_export.formats._losses import Losses, check_kinds, nothing_left
 from sdk_scripts.training_export.model import SPLITS, ControlSet, Export, Row
 
@@ -23,6 +23,7 @@ KINDS = frozenset({"boxes"})
 PAGE = 10**12
 """An image's id is its task's, and this much more for each page before it: it stays when others come and go."""
 DECIMALS = 6  # of a pixel: no box of the smallest image vanishes
+KEPT = 0.99  # of a box's area: less is lost to rounded percents
 
 
 def write(export: Export, folder: Path) -> Written:
@@ -59,9 +60,7 @@ def _write(export: Export, controls: ControlSet, folder: Path, losses: Losses) -
                     {"id": id, "name": name, "supercategory": ""} for id, name in enumerate(labels.names, 1)
                 ],
             }
-            path = folder / controls.folder / f"{split}.json"
-            path.write_bytes((json.dumps(content, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
-            yield path
+            yield write_lines(folder / controls.folder / f"{split}.json", [content])
     if not written:
         raise nothing_left(controls, "coco", "no annotation tells the size of any of its images")
 
@@ -109,10 +108,9 @@ def _in_image(box: Box, width: int, height: int, task: int, losses: Losses) -> l
     inside = corners
     for start, end in zip(edges, edges[1:] + edges[:1], strict=True):
         inside = clipped(inside, start, end)
-    if _area(inside) <= 0:
+    if round(_area(inside), DECIMALS) <= 0:
         return []
-    over = max(max(-x, x - width) / width for x, _ in corners), max(max(-y, y - height) / height for _, y in corners)
-    if max(over) > SLACK / 100:
+    if _area(inside) < KEPT * _area(corners):
         losses.add("a box over the edge of its image: cut there", task)
     return inside
 

@@ -1,19 +1,23 @@
-"""spaCy's DocBin files, for `spacy train` and `spacy.training.Corpus`: <control>/train.spacy, …
+"""spaCy's DocBin files, for `spacy train` and `spacy.training.Corpus`.
+
+    <control>/train.spacy
+    <control>/train.jsonl     {"task": 7, "soft": {"a": 0.75, …}}, a line a doc of that file; soft where votes tell
 
 Spans are in `doc.spans["sc"]`, and in `doc.ents` where no two overlap; choices are `doc.cats`, 1 or 0 for each label.
-`doc.user_data` has the task, and the soft labels where there are some. Texts come back as they were; their tokens are
-those of `_tokens`, so the files fit a blank pipeline of any language, which aligns its own tokens with them.
+Texts come back as they were; their tokens are those of `_tokens`, so the files fit a blank pipeline of any language,
+which aligns its own tokens with them. The tasks stand beside the docs, as spaCy packs a doc's own data slowly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError
 from sdk_scripts.training_export.formats import FORMATS, Format, Written
 from sdk_scripts.training_export.formats._labels import Labels
+from sdk_scripts.training_export.formats._lines import write_lines
 from sdk_scripts.training_export.formats._losses import Losses, check_kinds, nothing_left
 from sdk_scripts.training_export.formats._spans import Text, apart, check_characters, in_tokens, text_of
 from sdk_scripts.training_export.formats._tokens import Place, tokens
@@ -62,17 +66,21 @@ def _write(controls: ControlSet, folder: Path, vocab: Vocab, losses: Losses) -> 
     folder.mkdir()
     written = False
     for split in SPLITS:
-        docs = DocBin(attrs=["ENT_IOB", "ENT_TYPE"], store_user_data=True)
+        docs = DocBin(attrs=["ENT_IOB", "ENT_TYPE"])
+        about: list[Mapping[str, Any]] = []
         for row in controls.of(split):
             if not text_of(row).strip():
                 losses.add("a row without a text: left out", row.task)
             else:
                 docs.add(_doc(controls, row, labels, vocab, losses))
-        if len(docs):
+                soft = {label: row.soft[label] for label in labels.names if label in row.soft}
+                about.append({"task": row.task, "soft": soft} if soft else {"task": row.task})
+        if about:
             written = True
             path = folder / f"{split}.spacy"
             path.write_bytes(docs.to_bytes())
             yield path
+            yield write_lines(folder / f"{split}.jsonl", about)
     if not written:
         raise nothing_left(controls, "spacy", "none of its rows has a text")
 
@@ -86,9 +94,6 @@ def _doc(controls: ControlSet, row: Row, labels: Labels, vocab: Vocab, losses: L
         picked = set(labels.places(row.labels, row.task))
         doc, _ = _in_words(text_of(row), tokens(text_of(row)), vocab)
         doc.cats = {label: float(place in picked) for place, label in enumerate(labels.names)}
-    doc.user_data["task"] = row.task
-    if row.soft:
-        doc.user_data["soft"] = {label: float(row.soft[label]) for label in labels.names if label in row.soft}
     return doc
 
 
