@@ -78,6 +78,13 @@ def _about(evidence: Evidence, found: Rows, wanted: Wanted, asked: Asked) -> dic
     used = {row.task: row for it in found.controls for row in it.rows}
     agreement = evidence.agreement.controls
     consensus = evidence.consensus
+    split_of, group_of = ({task: getattr(row, name) for task, row in used.items()} for name in ("split", "group"))
+    balanced = balance(split_of, group_of, wanted.shares)
+    unplaced = [
+        f"{n:,} marks of {name} are left out: where they lie, the text has other words than people marked."
+        for name, n in found.unplaced.items()
+        if n
+    ]
     return {
         "tasks": len(evidence.tasks),
         "judged": found.judged,
@@ -100,16 +107,10 @@ def _about(evidence: Evidence, found: Rows, wanted: Wanted, asked: Asked) -> dic
         else {},
         "mapping_file": asked.mapping.name if asked.mapping else "",
         "dropped": {name: dict(why) for name, why in found.by_control.items()},
-        "balance": asdict(
-            balance(
-                {task: row.split for task, row in used.items()},
-                {task: row.group for task, row in used.items()},
-                wanted.shares,
-            )
-        ),
+        "balance": {**asdict(balanced), "off": round(balanced.off, DIGITS)},
         "licence": asked.licence,
         "file": evidence.dataset.project is None,
-        "notes": [*evidence.dataset.warnings, *filter(None, [consensus.note])],
+        "notes": [*evidence.dataset.warnings, *filter(None, [consensus.note]), *unplaced],
     }
 
 

@@ -66,6 +66,8 @@ class Rows:
     judged: int
     """Pairs that anybody or the machine answered."""
     mappings: Mapping[str, ControlMapping]
+    unplaced: Mapping[str, int]
+    """Control -> spans of rows that have no place in the row's text (`Screen.placed`)."""
 
 
 def controls_of(evidence: Evidence, names: Sequence[str] = ()) -> list[Control]:
@@ -99,7 +101,7 @@ def rows(
     columns = Columns.of(evidence.config, evidence.tasks.values(), wanted.columns)
     groups = groups_of(evidence)
     split_of = _splits(evidence, groups, wanted)
-    sets, dropped, wrong = [], {}, []
+    sets, dropped, unplaced, wrong = [], {}, {}, []
     for control in controls:
         mapping, kind = mappings[control.name], cast("Kind", kind_of(control))
         reader = _Reader(pairs, control, kind, mapping, wanted, columns, groups, split_of)
@@ -110,13 +112,13 @@ def rows(
             continue
         names = dict.fromkeys((*mapping.names, *sorted({it for row in made for it in (*row.labels, *row.soft)})))
         sets.append(ControlSet(control, kind.name, tuple(names), tuple(made)))
-        dropped[control.name] = dict(sorted(reader.dropped.items()))
+        dropped[control.name], unplaced[control.name] = dict(sorted(reader.dropped.items())), reader.unplaced
     refuse(wrong)
     total: Counter[str] = Counter()
     for found in dropped.values():
         total.update(found)
     judged = answered.select(PAIR).unique().height
-    return Rows(tuple(sets), dict(sorted(total.items())), dropped, judged, mappings)
+    return Rows(tuple(sets), dict(sorted(total.items())), dropped, judged, mappings, unplaced)
 
 
 @dataclass
@@ -132,6 +134,7 @@ class _Reader:
     groups: Mapping[int, int]
     split_of: Mapping[int, str]
     dropped: Counter[str] = field(default_factory=Counter)
+    unplaced: int = 0
 
     def rows(self) -> Iterator[Row]:
         """Raises Unmapped."""
@@ -243,7 +246,8 @@ class _Reader:
             return ()
         found = cast("tuple[Any, ...]", answer)
         if self.kind.name == "spans":
-            found = screen.placed(task, found, text)
+            marks, found = found, screen.placed(task, found, text)
+            self.unplaced += len(marks) - len(found)
         mapped = ((it, self.mapping.of(it.labels)) for it in found)
         return tuple(replace(it, labels=labels) for it, labels in mapped if labels or not it.labels)
 
