@@ -42,7 +42,8 @@ class Row:
     answer: Answer
     """The consensus, as its kind has it, in annotation labels."""
     labels: tuple[str, ...]
-    """Its training labels (`mapping`), one for controls that take one."""
+    """Its training labels (`mapping`), one for controls that take one. Another than the answer's where merging labels
+    made it the more probable."""
     soft: Mapping[str, float]
     """Training label -> probability; empty where votes do not tell."""
     confidence: float

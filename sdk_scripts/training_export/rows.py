@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -105,8 +105,8 @@ def rows(
         reader = _Reader(pairs, control, kind, mapping, wanted, columns, groups, split_of)
         try:
             made = list(reader.rows())
-        except Unmapped:
-            wrong += unmapped(mapping_file, mapping, reader.unmapped())
+        except Unmapped as missing:
+            wrong += unmapped(mapping_file, mapping, {missing.label, *reader.unmapped()})
             continue
         names = dict.fromkeys((*mapping.names, *sorted({it for row in made for it in (*row.labels, *row.soft)})))
         sets.append(ControlSet(control, kind.name, tuple(names), tuple(made)))
@@ -241,8 +241,6 @@ class _Reader:
     def _regions(self, answer: Answer, task: Any, text: str, screen: Screen) -> tuple[Any, ...]:
         if self.kind.name not in ("spans", "boxes"):
             return ()
-        from dataclasses import replace
-
         found = cast("tuple[Any, ...]", answer)
         if self.kind.name == "spans":
             found = screen.placed(task, found, text)

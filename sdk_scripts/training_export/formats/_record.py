@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from sdk_scripts.training_export.model import SPLITS, ControlSet, Export, Row
-
-REGIONS = ("spans", "boxes")
 
 
 def record(row: Row, of: ControlSet) -> dict[str, Any]:
@@ -17,7 +16,7 @@ def record(row: Row, of: ControlSet) -> dict[str, Any]:
     found: dict[str, Any] = {
         "task": row.task,
         "text": row.text,
-        "data": dict(row.data),
+        "data": _finite(dict(row.data)),
         "confidence": row.confidence,
         "judgements": row.judgements,
         "agreement": row.agreement,
@@ -90,3 +89,12 @@ def _span(row: Row, span: Any) -> dict[str, Any]:
     start, end = span.start, span.end
     words = row.text[start:end] if isinstance(start, int) and isinstance(end, int) else ""  # an Audio's are seconds
     return {"start": start, "end": end, "labels": list(span.labels), "text": words}
+
+
+def _finite(value: Any) -> Any:
+    """Without NaN and infinity, which are no JSON."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(it) for key, it in value.items()}
+    return [_finite(it) for it in value] if isinstance(value, list) else value

@@ -78,7 +78,7 @@ def _types(of: ControlSet) -> dict[str, Any]:
         case "text":
             found["texts"] = pl.List(text)
     for name in sorted({name for row in of.rows for name in row.data}):
-        found[f"data.{name}"] = _type([row.data[name] for row in of.rows if name in row.data])
+        found[f"data.{name}"] = _type([it for row in of.rows if (it := row.data.get(name)) is not None])
     return dict(sorted(found.items()))
 
 
@@ -90,7 +90,7 @@ def _type(values: Sequence[Any]) -> Any:
         return pl.Boolean()
     if kinds == {int} and all(-(2**63) <= value < 2**63 for value in values):
         return pl.Int64()
-    if kinds <= {int, float} and all(abs(value) < 2**53 for value in values):
+    if kinds <= {int, float} and all(abs(value) < 2**53 or value != value for value in values):
         return pl.Float64()
     return pl.String()
 
@@ -102,7 +102,7 @@ def _flat(found: dict[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
         found["soft"] = [{"label": label, "probability": value} for label, value in soft.items()]
     for name, value in data.items():
         kind = str(types[f"data.{name}"])
-        plain = isinstance(value, str) or kind != "String"
+        plain = isinstance(value, str | None) or kind != "String"
         found[f"data.{name}"] = value if plain else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     return {name: _clean(found.get(name)) for name in types}
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ import pytest
 from unit.analysis import exports
 from unit.training_export import labelled
 
+from ml_backend.guideline_history import GuidelineHistory
 from ml_backend.labeling.errors import ConfigError, InputError, NotEnoughLabels, TiebreakError, UnknownName
+from ml_backend.labeling.results import project_key
 from ml_backend.settings import Settings
 from sdk_scripts.training_export.collect import collect
 from sdk_scripts.training_export.formats import FORMATS, Format, Written
 from sdk_scripts.training_export.model import Export
+from sdk_scripts.training_export.rows import Wanted
 from sdk_scripts.training_export.write import INDEX, write
 
 TIEBREAK = Path(sys.executable).with_name("tiebreak")
@@ -195,6 +199,53 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(
     said = str(refused(InputError, some, *config, *out, "--format", "coco"))
     assert "holds boxes; the controls exported are sentiment (choices)" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_the_help_names_every_format() -> None:
+    from typer.testing import CliRunner
+
+    from sdk_scripts.cli import app
+
+    said = CliRunner().invoke(app, ["export", "--help"]).output
+    assert [name for name in FORMATS if name not in said] == []
+
+
+def test_nobody_s_address_is_in_an_export(settings: Settings, tmp_path: Path) -> None:
+    json_tasks = labelled.tasks(VOTES)
+    for task in json_tasks:
+        task["data"]["buyer"] = "buyer@nobody.test"
+        for annotation in task["annotations"]:
+            annotation["completed_by"] = {
+                "id": annotation["id"] % 100,
+                "email": f"p{annotation['id'] % 100}@nobody.test",
+            }
+    export = collect(exports.dataset(json_tasks), settings)
+    write(export, tmp_path / "out", ["jsonl", "parquet", "huggingface"], settings)
+    assert [name for name, content in contents(tmp_path / "out").items() if b"nobody.test" in content] == []
+
+
+def test_a_project_s_rows_bear_the_guidelines_of_their_time(settings: Settings) -> None:
+    project = {"id": 4, "created_at": "2026-01-01T00:00:00Z"}
+    history = GuidelineHistory(settings.models)
+    history.note(project_key(project), "v1", datetime(2025, 1, 1, tzinfo=UTC))
+    history.note(project_key(project), "v2", datetime(2027, 1, 1, tzinfo=UTC))
+    export = collect(exports.dataset(labelled.tasks(VOTES), project=project), settings)
+    assert {row.policy for row in export.controls[0].rows} == {"v1"}
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 2.5, float("nan"), 2**70, "é\ud800", [1, {"a": None}], {"b": [2.0]}])
+def test_any_task_data_is_held(value: object, settings: Settings, tmp_path: Path) -> None:
+    import polars as pl
+
+    json_tasks = labelled.tasks([["positive"], ["negative"], ["negative"]])
+    json_tasks[0]["data"]["more"] = value
+    json_tasks[1]["data"]["more"] = 1.5
+    export = collect(exports.dataset(json_tasks), settings, Wanted((), (1.0, 0.0, 0.0), columns=("more",)))
+    write(export, tmp_path / "out", ["jsonl", "parquet", "huggingface"], settings)
+    lines = (tmp_path / "out/jsonl/sentiment/train.jsonl").read_text().splitlines()
+    refuse = pytest.fail
+    assert [json.loads(line, parse_constant=refuse)["task"] for line in lines] == [1, 2, 3]
+    assert pl.read_parquet(tmp_path / "out/parquet/sentiment/train.parquet")["task"].to_list() == [1, 2, 3]
 
 
 def test_a_format_gets_the_controls_it_can_hold(settings: Settings, tmp_path: Path) -> None:
