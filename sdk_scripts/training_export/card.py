@@ -160,6 +160,7 @@ def _left_out(export: Export, lost: Mapping[str, Mapping[str, int]]) -> Iterator
             ["format", "did not come through", "number"],
             [[name, why, n] for name, found in lost.items() for why, n in found.items()],
         )
+        yield "\nexport.json has the task of each."
 
 
 def _limits(about: Mapping[str, Any]) -> Iterator[str]:

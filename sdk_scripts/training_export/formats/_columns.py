@@ -12,6 +12,7 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import string
 from ml_backend.labeling.kinds.spans import TIMED
 from sdk_scripts.training_export.formats._labels import Labels
+from sdk_scripts.training_export.formats._record import finite
 from sdk_scripts.training_export.model import ControlSet, Row
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _soft(labels: Labels, row: Row) -> list[float] | None:
 
 
 def _json(row: Row) -> str:
-    return string(json.dumps(dict(row.data), ensure_ascii=False, sort_keys=True, separators=(",", ":"))) or ""
+    return string(json.dumps(finite(dict(row.data)), ensure_ascii=False, sort_keys=True, separators=(",", ":"))) or ""
 
 
 def _column(dtype: str, read: Read) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,28 @@ def test_spans_come_through_as_bio_under_training_labels(out: Path) -> None:
     said = (out / "bio/said/train.conll").read_text()
     assert said.startswith("Hello\tO\nthere\tO\nit\tO\nwill\tB-promise\ncome\tO\n\n")
     assert "| bio | a span that overlaps a longer one: left out | 2 |" in (out / "README.md").read_text()
+
+
+def test_the_tasks_of_what_did_not_come_through_are_listed(out: Path) -> None:
+    lost = json.loads((out / "export.json").read_text())["lost"]
+    assert lost["bio"] == {"a span that overlaps a longer one: left out": [1, 2]}
+
+
+def test_a_span_of_html_whose_place_is_not_known_is_counted(settings: Settings, tmp_path: Path) -> None:
+    xml = """<View><HyperText name="page" value="$page"/>
+      <HyperTextLabels name="marks" toName="page"><Label value="brand"/></HyperTextLabels></View>"""
+    marks = [
+        {"globalOffsets": {"start": start, "end": end}, "text": "Acme", "hypertextlabels": ["brand"]}
+        | {"start": "/p[1]/text()[1]", "end": "/p[1]/text()[1]", "startOffset": start, "endOffset": end}
+        for start, end in ((0, 4), (7, 11))
+    ]
+    given = annotation(1, 1, *(region("marks", "page", "hypertextlabels", value=it) for it in marks))
+    export = collect(dataset([{"id": 5, "data": {"page": "<p>Acme bags</p>"}, "annotations": [given]}], xml), settings)
+    found = write(export, tmp_path / "out", ["jsonl", "bio"], settings)
+    counted = {"a span whose place in the text is not known: left out": 1}
+    assert found.lost == {"jsonl": counted, "bio": counted}
+    (tagged,) = (tmp_path / "out/bio/marks").glob("*.conll")
+    assert tagged.read_text() == "Acme\tB-brand\nbags\tO\n\n"
 
 
 def test_spans_come_through_to_spacy(out: Path) -> None:
