@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sdk_scripts.training_export.formats import FORMATS
+from sdk_scripts.training_export.front_matter import front_matter
 from sdk_scripts.training_export.markdown import table, words
 from sdk_scripts.training_export.model import SPLITS, ControlSet, Export
 
@@ -44,15 +45,11 @@ def card(
 
 
 def _front(export: Export, front: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    import yaml
-
     said: dict[str, Any] = {"pretty_name": export.name}
     if export.about["licence"]:
         said["license"] = export.about["licence"]
     said |= next((front[name] for name in (*_FRONT, *sorted(front)) if name in front), {})
-    yield "---"
-    yield yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=1000).rstrip()
-    yield "---"
+    yield front_matter(said).rstrip()
 
 
 def _what(export: Export, formats: Sequence[str], front: Mapping[str, Any]) -> Iterator[str]:
@@ -163,6 +160,7 @@ def _left_out(export: Export, lost: Mapping[str, Mapping[str, int]]) -> Iterator
             ["format", "did not come through", "number"],
             [[name, why, n] for name, found in lost.items() for why, n in found.items()],
         )
+        yield "\nexport.json has the task of each."
 
 
 def _limits(about: Mapping[str, Any]) -> Iterator[str]:

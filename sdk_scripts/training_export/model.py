@@ -67,6 +67,8 @@ class Row:
     regions: tuple[Span, ...] | tuple[Box, ...] = ()
     """Of spans and boxes: those of the answer that have a training label, under it. Spans of characters count in
     `text`, those of a dialogue's paragraphs, too (`start_in` and `end_in` are empty)."""
+    unplaced: int = 0
+    """Spans of the answer that are not among the regions because their place in `text` is not known."""
 
 
 @dataclass(frozen=True)

@@ -203,6 +203,7 @@ class _Reader:
         task = self.pairs.evidence.tasks[pair["task"]]
         said = self._said(task.id)
         text = screen.text(task)
+        regions, unplaced = self._regions(settled.answer, task, text, screen)
         provenance, at = self._provenance(pair)
         reviewed = pair["reviewed"]
         policy = (
@@ -226,7 +227,8 @@ class _Reader:
             group=self.groups[task.id],
             split=self.split_of[task.id],
             marks=marks,
-            regions=self._regions(settled.answer, task, text, screen),
+            regions=regions,
+            unplaced=unplaced,
         )
 
     def _provenance(self, pair: Mapping[str, Any]) -> tuple[str, datetime | None]:
@@ -243,15 +245,17 @@ class _Reader:
             same = sum(key == settled.key for key in said)
         return same / len(said)
 
-    def _regions(self, answer: Answer, task: Any, text: str, screen: Screen) -> tuple[Any, ...]:
+    def _regions(self, answer: Answer, task: Any, text: str, screen: Screen) -> tuple[tuple[Any, ...], int]:
+        """Under training labels; and how many spans have no place in the text."""
         if self.kind.name not in ("spans", "boxes"):
-            return ()
-        found = cast("tuple[Any, ...]", answer)
+            return (), 0
+        all_of_it = found = cast("tuple[Any, ...]", answer)
         if self.kind.name == "spans":
             marks, found = found, screen.placed(task, found, text)
             self.unplaced += len(marks) - len(found)
         mapped = ((it, self.mapping.of(it.labels)) for it in found)
-        return tuple(replace(it, labels=labels) for it, labels in mapped if labels or not it.labels)
+        regions = tuple(replace(it, labels=labels) for it, labels in mapped if labels or not it.labels)
+        return regions, len(all_of_it) - len(found)
 
     def _said(self, task: int) -> list[str]:
         return self.pairs.said.get(self.control.name, {}).get(task, [])

@@ -1,7 +1,7 @@
 """An export as a folder, whole or not at all:
 
     README.md                  the data card
-    export.json                the figures, and the SHA-256 of every other file
+    export.json                the figures, the tasks of what did not come through, the SHA-256 of every other file
     <format>/<control>/…       the data
 
 It is written beside its place and then moved there. A folder that holds anything but an earlier export, as it was
@@ -95,18 +95,19 @@ def write(export: Export, out: Path, formats: Sequence[str], settings: Settings)
 
 
 def _fill(export: Export, folder: Path, formats: Sequence[str]) -> Files:
-    lost: dict[str, dict[str, int]] = {}
+    lost: dict[str, Mapping[str, Sequence[int]]] = {}
     front: dict[str, Mapping[str, Any]] = {}
     for name in formats:
         form = FORMATS[name]
         part = held(export, name)
         (folder / name).mkdir()
         written = form.write(part, folder / name)
-        if written.lost:
-            lost[name] = {why: len(tasks) for why, tasks in sorted(written.lost.items())}
+        if found := {**written.lost, **_unplaced(part)}:
+            lost[name] = dict(sorted(found.items()))
         if form.front is not None:
             front[name] = form.front(part, name)
-    (folder / CARD).write_text(card(export, formats, lost, front), encoding="utf-8", newline="\n")
+    counts = {name: {why: len(tasks) for why, tasks in found.items()} for name, found in lost.items()}
+    (folder / CARD).write_text(card(export, formats, counts, front), encoding="utf-8", newline="\n")
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     index = {
         "what": _MARK,
@@ -119,7 +120,13 @@ def _fill(export: Export, folder: Path, formats: Sequence[str]) -> Files:
     }
     text = json.dumps(index, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False, default=str)
     (folder / INDEX).write_bytes(f"{text}\n".encode(errors="replace"))
-    return Files(folder, (*names, INDEX), lost)
+    return Files(folder, (*names, INDEX), counts)
+
+
+def _unplaced(export: Export) -> dict[str, list[int]]:
+    """The tasks whose spans no format has, as rows do not know where in the text they are."""
+    tasks = [row.task for it in export.controls for row in it.rows for _ in range(row.unplaced)]
+    return {"a span whose place in the text is not known: left out": tasks} if tasks else {}
 
 
 def held(export: Export, name: str) -> Export:

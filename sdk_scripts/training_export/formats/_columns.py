@@ -12,6 +12,7 @@ from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import string
 from ml_backend.labeling.kinds.spans import TIMED
 from sdk_scripts.training_export.formats._labels import Labels
+from sdk_scripts.training_export.formats._record import finite
 from sdk_scripts.training_export.model import ControlSet, Row
 
 if TYPE_CHECKING:
@@ -70,23 +71,21 @@ def _image_columns(controls: ControlSet) -> dict[str, Column]:
 
 
 def _answer_columns(controls: ControlSet) -> dict[str, Column]:
-    labels = Labels(controls)
-    match controls.kind:
+    labels, kind = Labels(controls), controls.kind
+    match kind:
         case "spans":
             return {"spans": _spans(controls, labels)}
         case "boxes":
             return {"boxes": _boxes(labels)}
-        case "number":
-            return {"value": _column("float64", attrgetter("answer"))}
         case "text":
             return {"value": _list(_column("string", lambda row: [string(it) for it in row.answer]))}
     columns = {}
-    if controls.kind == "taxonomy" or (controls.kind == "choices" and controls.control.multiple):
+    if kind == "taxonomy" or (kind == "choices" and controls.control.multiple):
         columns["labels"] = _list(_label(labels, lambda row: labels.places(row.labels, row.task)))
-    else:
+    elif kind != "number" or labels.names:  # numbers have labels where the mapping has bins
         columns["label"] = _label(labels, lambda row: _one(controls, labels, row))
-    if controls.kind == "rating":
-        columns["value"] = _column("int64", attrgetter("answer"))
+    if kind in ("number", "rating"):
+        columns["value"] = _column("float64" if kind == "number" else "int64", attrgetter("answer"))
     if any(row.soft for row in controls.rows):
         columns["soft"] = _list(_column("float64", lambda row: _soft(labels, row)))
     return columns
@@ -140,7 +139,7 @@ def _soft(labels: Labels, row: Row) -> list[float] | None:
 
 
 def _json(row: Row) -> str:
-    return string(json.dumps(dict(row.data), ensure_ascii=False, sort_keys=True, separators=(",", ":"))) or ""
+    return string(json.dumps(finite(dict(row.data)), ensure_ascii=False, sort_keys=True, separators=(",", ":"))) or ""
 
 
 def _column(dtype: str, read: Read) -> Column:

@@ -16,7 +16,7 @@ def record(row: Row, of: ControlSet) -> dict[str, Any]:
     found: dict[str, Any] = {
         "task": row.task,
         "text": row.text,
-        "data": _finite(dict(row.data)),
+        "data": finite(dict(row.data)),
         "confidence": row.confidence,
         "judgements": row.judgements,
         "agreement": row.agreement,
@@ -91,10 +91,10 @@ def _span(row: Row, span: Any) -> dict[str, Any]:
     return {"start": start, "end": end, "labels": list(span.labels), "text": words}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Without NaN and infinity, which are no JSON."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(it) for key, it in value.items()}
-    return [_finite(it) for it in value] if isinstance(value, list) else value
+        return {key: finite(it) for key, it in value.items()}
+    return [finite(it) for it in value] if isinstance(value, list) else value

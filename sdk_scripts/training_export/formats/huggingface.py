@@ -14,10 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sdk_scripts.training_export.formats import FORMATS, Format, Written
 from sdk_scripts.training_export.formats._columns import Column, columns_of
+from sdk_scripts.training_export.front_matter import front_matter
 from sdk_scripts.training_export.model import SPLITS, ControlSet, Export
 
 SHARD = 100_000
@@ -31,8 +30,7 @@ def write(export: Export, folder: Path) -> Written:
     labels than one where the control takes one."""
     files = [path for controls in export.controls for path in _write(controls, folder)]
     readme = folder / "README.md"
-    front_matter = yaml.safe_dump(dict(front(export, "")), sort_keys=False, allow_unicode=True, width=10**9)
-    readme.write_bytes(f"---\n{front_matter}---\n".encode())
+    readme.write_bytes(front_matter(front(export, "")).encode())
     return Written((readme, *files))
 
 
