@@ -88,11 +88,6 @@ def _about(evidence: Evidence, found: Rows, wanted: Wanted, asked: Asked) -> dic
     consensus = evidence.consensus
     split_of, group_of = ({task: getattr(row, name) for task, row in used.items()} for name in ("split", "group"))
     balanced = balance(split_of, group_of, wanted.shares)
-    unplaced = [
-        f"{n:,} marks of {name} are left out: where they lie, the text has other words than people marked."
-        for name, n in found.unplaced.items()
-        if n
-    ]
     return {
         "tasks": len(evidence.tasks),
         "judged": found.judged,
@@ -118,7 +113,7 @@ def _about(evidence: Evidence, found: Rows, wanted: Wanted, asked: Asked) -> dic
         "balance": {**asdict(balanced), "off": round(balanced.off, DIGITS)},
         "licence": asked.licence,
         "file": evidence.dataset.project is None,
-        "notes": [*evidence.dataset.warnings, *filter(None, [consensus.note]), *unplaced],
+        "notes": [*evidence.dataset.warnings, *filter(None, [consensus.note])],
     }
 
 

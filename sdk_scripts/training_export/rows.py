@@ -66,8 +66,6 @@ class Rows:
     judged: int
     """Pairs that anybody or the machine answered."""
     mappings: Mapping[str, ControlMapping]
-    unplaced: Mapping[str, int]
-    """Control -> spans of rows that have no place in the row's text (`Screen.placed`)."""
 
 
 def controls_of(evidence: Evidence, names: Sequence[str] = ()) -> list[Control]:
@@ -101,7 +99,7 @@ def rows(
     columns = Columns.of(evidence.config, evidence.tasks.values(), wanted.columns)
     groups = groups_of(evidence)
     split_of = _splits(evidence, groups, wanted)
-    sets, dropped, unplaced, wrong = [], {}, {}, []
+    sets, dropped, wrong = [], {}, []
     for control in controls:
         mapping, kind = mappings[control.name], cast("Kind", kind_of(control))
         reader = _Reader(pairs, control, kind, mapping, wanted, columns, groups, split_of)
@@ -114,13 +112,13 @@ def rows(
             continue
         names = dict.fromkeys((*mapping.names, *sorted({it for row in made for it in (*row.labels, *row.soft)})))
         sets.append(ControlSet(control, kind.name, tuple(names), tuple(made)))
-        dropped[control.name], unplaced[control.name] = dict(sorted(reader.dropped.items())), reader.unplaced
+        dropped[control.name] = dict(sorted(reader.dropped.items()))
     refuse(wrong)
     total: Counter[str] = Counter()
     for found in dropped.values():
         total.update(found)
     judged = answered.select(PAIR).unique().height
-    return Rows(tuple(sets), dict(sorted(total.items())), dropped, judged, mappings, unplaced)
+    return Rows(tuple(sets), dict(sorted(total.items())), dropped, judged, mappings)
 
 
 @dataclass
@@ -136,7 +134,6 @@ class _Reader:
     groups: Mapping[int, int]
     split_of: Mapping[int, str]
     dropped: Counter[str] = field(default_factory=Counter)
-    unplaced: int = 0
 
     def rows(self) -> Iterator[Row]:
         """Raises Unmapped."""
@@ -249,13 +246,11 @@ class _Reader:
         """Under training labels; and how many spans have no place in the text."""
         if self.kind.name not in ("spans", "boxes"):
             return (), 0
-        all_of_it = found = cast("tuple[Any, ...]", answer)
-        if self.kind.name == "spans":
-            marks, found = found, screen.placed(task, found, text)
-            self.unplaced += len(marks) - len(found)
-        mapped = ((it, self.mapping.of(it.labels)) for it in found)
+        marks = cast("tuple[Any, ...]", answer)
+        placed = screen.placed(task, marks, text) if self.kind.name == "spans" else marks
+        mapped = ((it, self.mapping.of(it.labels)) for it in placed)
         regions = tuple(replace(it, labels=labels) for it, labels in mapped if labels or not it.labels)
-        return regions, len(all_of_it) - len(found)
+        return regions, len(marks) - len(placed)
 
     def _said(self, task: int) -> list[str]:
         return self.pairs.said.get(self.control.name, {}).get(task, [])
