@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import ConfigError, StudioRefused
 from ml_backend.settings import Settings, named_secret
+from sdk_scripts.backup import back_up
 from sdk_scripts.manifest import Manifest, find_manifests, load_manifest
 from sdk_scripts.marks import read_mark
 from sdk_scripts.plan import ORDER, Change, Draft, Plan, Refusal
@@ -88,8 +89,10 @@ def sync_manifests(
         if apply:
             if stopping := [refusal.reason for refusal in plan.refusals if not (force and refusal.forcible)]:
                 raise ConfigError("Nothing was changed, because labels would be lost:", stopping)
+            run.back_up(plan.refusals)
             if plan.changes:
                 run.apply(plan, manifests)
+                run.note_guidelines(plan)
                 run.verify(manifests)
     return SyncOutcome(
         changes=plan.changes,
@@ -153,6 +156,12 @@ class _Run:
         plan_backend(draft, studio.backends(id) if id else ())
         return draft
 
+    def back_up(self, refusals: Sequence[Refusal]) -> None:
+        """The projects that will lose labels, as they are. Raises StudioError, ConfigError."""
+        for name, id in self.ids.items():
+            if any(refusal.reason.startswith(f"{name}: ") for refusal in refusals):
+                self.report(f"{name}: backed up to {back_up(self.studio, id, self.settings.folder('backups'))}")
+
     def apply(self, plan: Plan, manifests: Sequence[Manifest]) -> None:
         """All changes, kind by kind."""
         by_name = {manifest.name: manifest for manifest in manifests}
@@ -165,6 +174,14 @@ class _Run:
                     f"{error.mend} {done} of {len(plan.changes)} changes are made; sync again for the rest.".strip()
                 )
                 raise
+
+    def note_guidelines(self, plan: Plan) -> None:
+        """Which version of them holds from now on, so that labels can be told apart by it."""
+        from ml_backend.briefs import refresh_policy
+        from ml_backend.model_registry import ModelRegistry
+
+        for name in dict.fromkeys(change.project for change in plan.changes if change.kind == "project"):
+            refresh_policy(ModelRegistry(self.settings.models), self.studio.project(self.ids[name]))
 
     def _apply(self, change: Change, manifest: Manifest) -> None:
         studio = self.studio

@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from ml_backend.cases import policy_version
+from ml_backend.guideline_history import GuidelineHistory
 from ml_backend.labeling.errors import ConfigError, StudioRefused, StudioUnreachable
+from ml_backend.labeling.results import project_key
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from sdk_scripts.resources import tasks as importing
+from sdk_scripts.sources import load_export
 from sdk_scripts.sync import sync
 from tests.contract.synced import CONFIG, EVERYTHING, ROWS, Project
 
@@ -84,6 +88,10 @@ def test_changes_of_every_kind_are_planned_applied_and_gone(project: Project) ->
         "rows.jsonl": {"tasks"},
     }
     assert project.studio.task_count(project.id) == 3
+    stored = project.studio.project(project.id)
+    known = GuidelineHistory(project.settings.models).of(project_key(stored))
+    assert len(known) == 2
+    assert known[-1][1] == policy_version(stored)
 
 
 def test_views_that_the_manifest_dropped_go_with_prune_and_those_of_people_stay(project: Project) -> None:
@@ -131,6 +139,10 @@ def test_a_label_in_use_is_dropped_only_by_force(project: Project) -> None:
     assert "spam" in project.studio.project(project.id)["label_config"]
     project.apply(force=True)
     assert "spam" not in project.studio.project(project.id)["label_config"]
+    [backup] = project.settings.folder("backups").iterdir()
+    kept = load_export(backup / "tasks.json.gz", backup / "config.xml")
+    assert "spam" in kept.config["verdict"].keys
+    assert [len(task.annotations) for task in kept.tasks] == [2, 2, 2]
 
 
 def test_a_control_in_use_cannot_be_dropped_and_one_that_is_not_can(project: Project) -> None:
