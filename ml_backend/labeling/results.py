@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from sys import intern
-from typing import Any
+from typing import Any, TypeGuard
 
 from ml_backend.labeling.config import PATH_SEPARATOR, Condition, Control, Label, LabelConfig, unambiguous
 from ml_backend.labeling.errors import InputError
@@ -21,7 +21,9 @@ from ml_backend.labeling.task_data import MAX_DEPTH, lookup, plain
 _SAVING = timedelta(seconds=1)  # between the two times of an annotation that nobody changed since
 _COMMON = frozenset(("from_name", "to_name", "type", "origin"))
 """Keys of a region whose words are the same in many."""
-_SAME = {key: key for key in (*_COMMON, "id", "value", "score", "meta", "choices", "original_width", "original_height")}
+_SAME: dict[Any, str] = {
+    key: key for key in (*_COMMON, "id", "value", "score", "meta", "choices", "original_width", "original_height")
+}
 SEAL = "seal"
 """Key in a region's `meta.tiebreak` that says, to holders of the secret, in which arm the task is (`arms`)."""
 
@@ -398,9 +400,9 @@ def _lean(item: Region) -> Region:
     """The same; what most regions of a project have in common is one object in memory."""
     if type(item) is not dict:
         return item
-    lean = {}
+    lean: dict[str, Any] = {}
     for key, word in item.items():
-        lean[_SAME.get(key, key)] = intern(word) if key in _COMMON and type(word) is str else word
+        lean[_SAME.get(key) or key] = intern(word) if key in _COMMON and type(word) is str else word
     value = lean["value"]
     picked = value.get("choices") if len(value) == 1 else None
     if type(picked) is list and len(picked) == 1 and type(picked[0]) is str:
@@ -417,7 +419,7 @@ def _objects(items: Any) -> list[Mapping[str, Any]]:
     return [item for item in items if _is_object(item)] if isinstance(items, list | tuple) else []
 
 
-def _is_object(value: Any) -> bool:
+def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
     return type(value) is dict or isinstance(value, Mapping)  # asking for the type alone is ten times as fast
 
 

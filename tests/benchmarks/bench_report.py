@@ -129,11 +129,13 @@ def measured(folder: Path, judgements: int, profiled: bool, with_encoder: bool, 
     export = folder / f"{judgements}.json"
     stages: dict[str, float] = {}
     peaks: dict[str, float] = {}
+    cpu: dict[str, float] = {}
 
     def stage(name: str, work: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         result = work()
         stages[name], peaks[name] = time.perf_counter() - start, peak()
+        cpu[name] = time.process_time() - used
         return result
 
     profile = cProfile.Profile()
@@ -147,7 +149,15 @@ def measured(folder: Path, judgements: int, profiled: bool, with_encoder: bool, 
     profile.disable()
     if profiled:
         pstats.Stats(profile).sort_stats("cumulative").print_stats(100)
-    answer.put({"stages": stages, "peaks": peaks, "html": len(html) / 1e6, "judgements": report.overview.judgements})
+    answer.put(
+        {
+            "stages": stages,
+            "cpu": cpu,
+            "peaks": peaks,
+            "html": len(html) / 1e6,
+            "judgements": report.overview.judgements,
+        }
+    )
 
 
 def main() -> None:
@@ -181,6 +191,8 @@ def main() -> None:
             say(f"{total:.1f} s, {memory:.2f} GB at most ({told}; page {found['html']:.1f} MB); ")
             say(f"{linear:.2f} of linear\n")
             gbs = ", ".join(f"{name} {gb:.2f}" for name, gb in found["peaks"].items())
+            used = ", ".join(f"{name} {seconds:.1f}" for name, seconds in found["cpu"].items())
+            say(f"    seconds of CPU: {sum(found['cpu'].values()):.1f} ({used})\n")
             say(f"    GB after each stage: {gbs}\n")
             sys.stdout.flush()
         within = total <= GOAL_SECONDS and memory <= GOAL_GB
