@@ -17,6 +17,7 @@ from ml_backend.settings import Settings
 from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCase, find_hard_cases
+from sdk_scripts.many_objects import without_collector
 from sdk_scripts.report.actions import actions, headline
 from sdk_scripts.report.inspection import inspection_part
 from sdk_scripts.report.model import (
@@ -50,6 +51,7 @@ _NO_PERSONS = (
 )
 
 
+@without_collector()
 def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] | None = None) -> Report:
     """Work out the report. What cannot be said yet (no overlap, no model) becomes a note, never an error.
 
