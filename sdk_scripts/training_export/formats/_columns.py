@@ -93,10 +93,10 @@ def _answer_columns(controls: ControlSet) -> dict[str, Column]:
 
 def _spans(controls: ControlSet, labels: Labels) -> Column:
     timed = not TIMED.isdisjoint(controls.control.to_tags)
-    offset = "float64" if timed else "int64"
+    offset, number = ("float64", float) if timed else ("int64", int)
     parts = {
-        "start": _column(offset, lambda part: part[1].start),
-        "end": _column(offset, lambda part: part[1].end),
+        "start": _column(offset, lambda part: number(part[1].start)),
+        "end": _column(offset, lambda part: number(part[1].end)),
         "label": _label(labels, itemgetter(2)),
     }
     if not timed:
@@ -106,9 +106,9 @@ def _spans(controls: ControlSet, labels: Labels) -> Column:
 
 def _boxes(labels: Labels) -> Column:
     places = ("x", "y", "width", "height", "rotation")
-    parts = {name: _column("float64", _of_region(name)) for name in places}
+    parts = {name: _column("float64", _number_of(name)) for name in places}
     parts["label"] = _label(labels, itemgetter(2))
-    parts["page"] = _column("int64", _of_region("page"))
+    parts["page"] = _column("int64", lambda part: part[1].page)
     return _list(_struct(parts, lambda row: _labelled(labels, row)))
 
 
@@ -120,8 +120,8 @@ def _labelled(labels: Labels, row: Row) -> list[tuple[Row, Any, int | None]]:
     return found
 
 
-def _of_region(name: str) -> Read:
-    return lambda part: getattr(part[1], name)
+def _number_of(name: str) -> Read:
+    return lambda part: float(getattr(part[1], name))  # a box that is not rotated says 0
 
 
 def _one(controls: ControlSet, labels: Labels, row: Row) -> int:

@@ -38,8 +38,8 @@ def record(row: Row, of: ControlSet) -> dict[str, Any]:
             found["spans"] = [_span(row, it) for it in row.regions]
         case "boxes":
             found["boxes"] = [
-                {name: getattr(it, name) for name in ("x", "y", "width", "height", "rotation", "page")}
-                | {"labels": list(it.labels)}
+                {name: float(getattr(it, name)) for name in ("x", "y", "width", "height", "rotation")}
+                | {"page": it.page, "labels": list(it.labels)}
                 for it in row.regions
             ]
         case "number" | "rating":
