@@ -27,7 +27,7 @@ def export(
     formats: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", metavar="NAME", help="jsonl, parquet, huggingface, bio, spacy or coco; may be given again."
+            "--format", metavar="NAME", help="jsonl where none is given, parquet, huggingface, bio, spacy or coco"
         ),
     ] = None,
     mapping: Annotated[

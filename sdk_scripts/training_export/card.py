@@ -123,9 +123,9 @@ def _agreed(found: Mapping[str, Any] | None) -> Iterator[str]:
         return
     low, high = (_number(found[name]) for name in ("alpha_low", "alpha_high"))
     yield (
-        f"\nAgreement: Krippendorff's alpha {_number(found['alpha'])} (95 % interval {low} to {high}), "
-        f"{_number(found['percent'])} of pairs the same, on {found['items']:,} tasks with several of the "
-        f"{found['judgements']:,} judgements by {found['annotators']:,} annotators."
+        f"\nAgreement, of annotation labels: Krippendorff's alpha {_number(found['alpha'])} "
+        f"(95 % interval {low} to {high}), {_number(found['percent'])} of pairs the same, on {found['items']:,} tasks "
+        f"with several of the {found['judgements']:,} judgements by {found['annotators']:,} annotators."
     )
 
 

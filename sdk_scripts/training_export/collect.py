@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ml_backend.labeling.errors import NotEnoughLabels
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.training_export.mapping_file import read_mapping
-from sdk_scripts.training_export.model import Export
+from sdk_scripts.training_export.model import ControlSet, Export
 from sdk_scripts.training_export.pairs import Pair, Policies
 from sdk_scripts.training_export.rows import Rows, Wanted, controls_of, rows
 from sdk_scripts.training_export.split import balance
@@ -37,7 +39,8 @@ class Asked:
 
 
 def collect(dataset: Dataset, settings: Settings, wanted: Wanted | None = None, asked: Asked | None = None) -> Export:
-    """Raises what `rows` and `read_mapping` raise, StudioError and ModelUnavailable."""
+    """Raises what `rows` and `read_mapping` raise, NotEnoughLabels where none is left, StudioError and
+    ModelUnavailable."""
     wanted, asked = wanted or Wanted(), asked or Asked()
     evidence = Evidence.collect(dataset, settings) if asked.texts else Evidence(dataset, given_opinions={})
     controls = controls_of(evidence, wanted.controls)
@@ -50,6 +53,11 @@ def collect(dataset: Dataset, settings: Settings, wanted: Wanted | None = None, 
         gold=_gold(evidence),
         policies=_policies(dataset, settings),
     )
+    if not any(it.rows for it in found.controls):
+        why = ", ".join(f"{n:,} {why}" for why, n in found.dropped.items())
+        raise NotEnoughLabels(
+            f"No label is left to export: {why}.", mend="Mark instead of leaving out, lower --sure, or map more labels."
+        )
     return Export(dataset.name, found.controls, found.dropped, _about(evidence, found, wanted, asked))
 
 
@@ -78,6 +86,8 @@ def _about(evidence: Evidence, found: Rows, wanted: Wanted, asked: Asked) -> dic
     used = {row.task: row for it in found.controls for row in it.rows}
     agreement = evidence.agreement.controls
     consensus = evidence.consensus
+    split_of, group_of = ({task: getattr(row, name) for task, row in used.items()} for name in ("split", "group"))
+    balanced = balance(split_of, group_of, wanted.shares)
     return {
         "tasks": len(evidence.tasks),
         "judged": found.judged,
@@ -100,13 +110,7 @@ def _about(evidence: Evidence, found: Rows, wanted: Wanted, asked: Asked) -> dic
         else {},
         "mapping_file": asked.mapping.name if asked.mapping else "",
         "dropped": {name: dict(why) for name, why in found.by_control.items()},
-        "balance": asdict(
-            balance(
-                {task: row.split for task, row in used.items()},
-                {task: row.group for task, row in used.items()},
-                wanted.shares,
-            )
-        ),
+        "balance": {**asdict(balanced), "off": round(balanced.off, DIGITS)},
         "licence": asked.licence,
         "file": evidence.dataset.project is None,
         "notes": [*evidence.dataset.warnings, *filter(None, [consensus.note])],
@@ -131,14 +135,14 @@ def _annotators(evidence: Evidence, controls: list[str], names: bool) -> list[di
     known = {who: who if names else f"annotator {number}" for number, who in enumerate(order["annotator"], start=1)}
     place = {who: number for number, who in enumerate(known)}
     found = [
-        {**{name: _rounded(row[name]) for name in ("judgements", "quality", "low", "high")}, "who": row["annotator"],
-         "control": row["control"]}
+        row
         for row in evidence.consensus.annotators.iter_rows(named=True)
         if row["control"] in controls and row["annotator"] in known
-    ]  # fmt: skip
-    found.sort(key=lambda row: (controls.index(row["control"]), place[row["who"]]))
+    ]
+    found.sort(key=lambda row: (controls.index(row["control"]), place[row["annotator"]]))
     return [
-        {"control": row["control"], "annotator": known[row.pop("who")], **{k: row[k] for k in row if k != "control"}}
+        {"control": row["control"], "annotator": known[row["annotator"]]}
+        | {name: _rounded(row[name]) for name in ("judgements", "quality", "low", "high")}
         for row in found
     ]
 
@@ -163,9 +167,7 @@ def document(export: Export) -> dict[str, Any]:
     }
 
 
-def _control(of: Any, about: Mapping[str, Any]) -> dict[str, Any]:
-    from collections import Counter
-
+def _control(of: ControlSet, about: Mapping[str, Any]) -> dict[str, Any]:
     splits = {name: of.of(name) for name in about["balance"]["rows"]}
     labels = {name: Counter(label for row in rows for label in row.labels) for name, rows in splits.items()}
     return {

@@ -74,8 +74,10 @@ def read_mapping(path: Path, config: LabelConfig, controls: Iterable[Control]) -
         marked = read_yaml(path.read_text("utf-8-sig"))
     except YamlProblem as problem:
         raise _unusable([f"{path}:{problem.line}: {problem.reason}"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The mapping {path} cannot be read: {error}.", mend="Check the path.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"The mapping {path} is not UTF-8 text.", mend="Save it as UTF-8.") from None
+    except OSError as error:
+        raise ConfigError(f"The mapping {path} cannot be read: {error.strerror}.", mend="Check the path.") from None
     if not isinstance(marked.data, dict):
         raise _unusable([f"{path}:1: must be a mapping (`control: …`)"])
     names = [control.name for control in config.answerable]

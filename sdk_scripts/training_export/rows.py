@@ -45,7 +45,7 @@ class Wanted:
     """What is exported, and how."""
 
     controls: tuple[str, ...] = ()
-    """Empty: all that have labels to learn from."""
+    """Empty: all."""
     shares: tuple[float, ...] = SHARES
     seed: int = 0
     columns: tuple[str, ...] = ()
@@ -88,8 +88,8 @@ def rows(
     gold: frozenset[Pair] = frozenset(),
     policies: Policies | None = None,
 ) -> Rows:
-    """The rows of each control, in order of task. Raises NotEnoughLabels without any label, UnknownName for a control,
-    ConfigError for a label of the data that the mapping leaves out."""
+    """The rows of each control that was answered, in order of task. Raises NotEnoughLabels without any label,
+    UnknownName for a control, ConfigError for a label of the data that the mapping leaves out."""
     controls = controls_of(evidence, wanted.controls)
     mappings = mappings or {it.name: same(evidence.config, it) for it in controls}
     answered = evidence.all_judgements.filter(pl.col("control").is_in([it.name for it in controls]))
@@ -107,6 +107,8 @@ def rows(
             made = list(reader.rows())
         except Unmapped as missing:
             wrong += unmapped(mapping_file, mapping, {missing.label, *reader.unmapped()})
+            continue
+        if not made and not reader.dropped:
             continue
         names = dict.fromkeys((*mapping.names, *sorted({it for row in made for it in (*row.labels, *row.soft)})))
         sets.append(ControlSet(control, kind.name, tuple(names), tuple(made)))
@@ -244,12 +246,11 @@ class _Reader:
         """Under training labels; and how many spans have no place in the text."""
         if self.kind.name not in ("spans", "boxes"):
             return (), 0
-        all_of_it = found = cast("tuple[Any, ...]", answer)
-        if self.kind.name == "spans":
-            found = screen.placed(task, found, text)
-        mapped = ((it, self.mapping.of(it.labels)) for it in found)
+        marks = cast("tuple[Any, ...]", answer)
+        placed = screen.placed(task, marks, text) if self.kind.name == "spans" else marks
+        mapped = ((it, self.mapping.of(it.labels)) for it in placed)
         regions = tuple(replace(it, labels=labels) for it, labels in mapped if labels or not it.labels)
-        return regions, len(all_of_it) - len(found)
+        return regions, len(marks) - len(placed)
 
     def _said(self, task: int) -> list[str]:
         return self.pairs.said.get(self.control.name, {}).get(task, [])

@@ -235,6 +235,7 @@ def test_marks_in_html_are_kept_where_the_words_there_are_those_that_were_marked
     json = exports.task(1, "", [exports.annotation(1, 1, region)])
     json["data"] = {"html": "a <b>bold</b> word"}
     row = labelled.by_task(rows(labelled.evidence([json], xml), MARKED), "c")[1]
+    assert row.unplaced == (0 if kept else 1)
     assert row.text == "a bold word"
     assert [row.text[it.start : it.end] for it in row.regions] == (["bold"] if kept else [])
 
