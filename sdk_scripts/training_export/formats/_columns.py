@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import string
-from ml_backend.labeling.kinds.spans import TIMED
 from sdk_scripts.training_export.formats._labels import Labels
-from sdk_scripts.training_export.formats._record import finite
+from sdk_scripts.training_export.formats._record import finite, in_seconds
 from sdk_scripts.training_export.model import ControlSet, Row
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def _answer_columns(controls: ControlSet) -> dict[str, Column]:
 
 
 def _spans(controls: ControlSet, labels: Labels) -> Column:
-    timed = not TIMED.isdisjoint(controls.control.to_tags)
+    timed = in_seconds(controls)
     offset, number = ("float64", float) if timed else ("int64", int)
     parts = {
         "start": _column(offset, lambda part: number(part[1].start)),
