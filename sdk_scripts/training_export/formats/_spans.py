@@ -48,12 +48,11 @@ def text_of(row: Row) -> str:
 
 
 def check_characters(controls: ControlSet, format: str) -> None:
-    """Raises InputError for spans of seconds."""
+    """Raises InputError for spans of seconds. The control has rows."""
     if in_seconds(controls):
-        task = f" (task {controls.rows[0].task})" if controls.rows else ""
         raise InputError(
-            f"{format} cannot hold control {controls.control.name!r}{task}: its spans are seconds of a recording, and "
-            f"{format} holds stretches of text.",
+            f"{format} cannot hold control {controls.control.name!r} (task {controls.rows[0].task}): its spans are "
+            f"seconds of a recording, and {format} holds stretches of text.",
             mend="Export that control as jsonl or parquet.",
         )
 

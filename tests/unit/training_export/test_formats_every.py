@@ -148,6 +148,16 @@ def test_each_split_has_files_of_its_own(name: str, tmp_path: Path) -> None:
         assert any(controls.folder in path for path in files), controls.folder
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_control_that_nobody_answered_costs_the_others_nothing(name: str, tmp_path: Path) -> None:
+    made = held(name)
+    first, *others = made.controls
+    empty = replace(first, control=replace(first.control, name="empty"), rows=())
+    FORMATS[name].write(export(empty, first, *others), tmp_path)
+    assert not [path for path in contents(tmp_path) if "empty" in path]
+    assert any(first.folder in path for path in contents(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("name", "of"),
     [
