@@ -3,6 +3,7 @@
     GET  /health    is it up; always at once            POST /predict   tasks -> predictions, one a task
     POST /setup     Label Studio connects a project     POST /webhook   hints that labels changed
     POST /train     train a project in the background   GET  /versions, /metrics, /version
+    GET  /console/  what goes on, for people            (see `console`)
 
 Who may ask: with TIEBREAK_BACKEND_USER and _PASSWORD everything but /health wants them (Basic). With
 TIEBREAK_WEBHOOK_SECRET, /webhook wants it in `X-Tiebreak-Secret`, or those credentials, which Label Studio sends with
@@ -34,6 +35,10 @@ from pydantic import AfterValidator, BaseModel, Field, StrictStr, ValidationErro
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ml_backend.allocator import return_large_blocks
+from ml_backend.console.gauges import Gauges
+from ml_backend.console.routes import PATHS as CONSOLE_PATHS
+from ml_backend.console.routes import console_routes
+from ml_backend.console.state import State
 from ml_backend.encoder import Encoder, load_encoder
 from ml_backend.guards import BodyLimit, Doorkeeper, Watch
 from ml_backend.hints import Hints, changed_labels
@@ -54,7 +59,7 @@ SETUP_SECONDS = 1.5  # Label Studio gives up after 3
 AT_ONCE_TASKS = 8  # of known texts in one request are answered by the event loop itself
 AT_ONCE_BYTES = 100_000  # of a body: longer ones are read by a thread
 MOST_VALUES = 2_000_000  # in a body: 64 MB of empty lists are 5 GB once they are read
-PATHS = ("/health", "/setup", "/predict", "/webhook", "/train", "/versions", "/metrics", "/version")
+PATHS = ("/health", "/setup", "/predict", "/webhook", "/train", "/versions", "/metrics", "/version", *CONSOLE_PATHS)
 
 
 def _checked(key: str) -> str:
@@ -126,6 +131,7 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     app.post("/setup")(face.setup)
     app.post("/webhook")(face.webhook)
     app.post("/train", status_code=201)(face.train)
+    app.router.routes += console_routes(settings, face.state, face.waiting)
     app.exception_handler(RequestValidationError)(_malformed)
     app.exception_handler(StarletteHTTPException)(_refused)
     app.exception_handler(TiebreakError)(_foreseen)
@@ -158,6 +164,8 @@ class _Face:
         self.predicted = Counter(
             "tiebreak_predictions", "Tasks asked for, by outcome.", ["outcome"], registry=self.metrics_registry
         )
+        self.state = State(settings, self.registry, self.hints, self.waiting)
+        self.metrics_registry.register(Gauges(self.state))
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -178,6 +186,7 @@ class _Face:
         return StrictJSON({"version": package_version("tiebreak")})
 
     async def metrics(self) -> Response:
+        await self.state.refreshed()
         return Response(generate_latest(self.metrics_registry), media_type=CONTENT_TYPE_LATEST)
 
     async def setup(self, body: SetupRequest) -> Response:

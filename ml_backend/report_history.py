@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -76,10 +77,10 @@ class ReportHistory:
         self._files.write(self._path(id, "about.json"), json.dumps(asdict(kept), ensure_ascii=False).encode())
         return kept
 
-    def kept(self) -> list[Kept]:
-        """The newest first; unfinished and damaged ones are left out."""
+    def kept(self, most: int | None = None) -> list[Kept]:
+        """The newest first, `most` of them; unfinished and damaged ones are left out."""
         found = (self._about(id) for id in reversed(self._files.folders(self.project_key)) if _ID.fullmatch(id))
-        return [it for it in found if it is not None]
+        return list(islice((it for it in found if it is not None), most))
 
     def read(self, id: str, name: str) -> bytes | None:
         """A file of a report; None where it is not there. Raises InputError for names that no report has."""
