@@ -31,7 +31,7 @@ class Workers(Panel):
         rows = []
         for key, values in zip(sorted(keys), found, strict=False):
             host, pid, state, birth, beat, done, failed = ((it or b"").decode(errors="replace") for it in values)
-            if not state:  # its entry has expired
+            if not birth:  # its entry has expired
                 continue
             name = key.decode().rpartition(":")[2]
             at = busy.get(name)
@@ -40,7 +40,7 @@ class Workers(Panel):
                     "name": text(name, 80),
                     "host": text(host, 80),
                     "pid": int(pid or 0),
-                    "state": text(state, 20),
+                    "state": text(state, 20) or "starting",
                     "job": {"what": at.what, "project": at.project} if at else None,
                     "heartbeat": beat or None,
                     "since": birth or None,

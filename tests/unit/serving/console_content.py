@@ -41,6 +41,8 @@ ROUND = listed(10, "A round", description='tiebreak satellite: {"source": "7.1",
 LIBRARY = listed(11, "Precedents", description="tiebreak cases: product_reviews")
 STRANGER = listed(12, "Nobody connected this")
 PROJECTS = (REVIEWS, OTHER, QUEUE, ROUND, LIBRARY, STRANGER)
+LABELED = 80
+"""Tasks that the reviews' live version learned from: enough for it to promise a coverage."""
 KEY, OTHER_KEY = project_key(REVIEWS), project_key(OTHER)
 
 
@@ -90,7 +92,7 @@ def add_findings(settings: Settings, *, message: str = "16 of 40 gold questions 
 def fill(settings: Settings, jobs: Jobs, encoder: Encoder) -> Kept:
     """All of it; the newest report of the reviews."""
     list_projects(jobs, *PROJECTS)
-    train(KEY, SENTIMENT, labelled(40), encoder, ModelRegistry(settings.models))
+    train(KEY, SENTIMENT, labelled(LABELED), encoder, ModelRegistry(settings.models))
     run_jobs(jobs, (KEY, 0), (OTHER_KEY, 1), (OTHER_KEY, 2))
     jobs.queue(WORK_QUEUE).enqueue("ml_backend.jobs.reconcile_job", job_id="reconcile")
     jobs.labels_changed(KEY, 7, 3)

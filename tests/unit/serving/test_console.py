@@ -22,7 +22,7 @@ from ml_backend.settings import Settings, load_settings
 from ml_backend.valkey import Valkey
 from sdk_scripts.monitoring.findings_state import Acknowledgement
 from sdk_scripts.monitoring.findings_store import FindingsStore
-from tests.unit.serving.console_content import HOSTILE, KEY, OTHER_KEY, REPORT, add_findings, add_report, fill
+from tests.unit.serving.console_content import HOSTILE, KEY, LABELED, OTHER_KEY, REPORT, add_findings, add_report, fill
 from tests.unit.serving.running import eventually, serving
 
 AUTH = ("ana", "pass")
@@ -151,7 +151,7 @@ def test_it_shows_projects_with_their_queues_and_leaves_out_what_is_none(shown: 
 def test_it_shows_the_live_version_with_its_metrics_and_why(shown: httpx.Client, filled: tuple[Settings, Kept]) -> None:
     [row] = panel(shown, "versions")["data"]["rows"]
     [info] = ModelRegistry(filled[0].models).versions(KEY)
-    assert (row["version"], row["live"], row["labels"], row["reason"]) == (info.version, True, 40, info.reason)
+    assert (row["version"], row["live"], row["labels"], row["reason"]) == (info.version, True, LABELED, info.reason)
     assert row["controls"]["sentiment"]["accuracy"] == info.metrics["sentiment"]["accuracy"]
     assert row["controls"]["sentiment"]["ece"] == info.metrics["sentiment"]["ece"]
 
