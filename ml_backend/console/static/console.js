@@ -18,7 +18,9 @@ function element(tag, text, kind) {
 }
 
 function nodes(value) {
-  if (value === null || value === undefined || value === "") return [element("span", "–", "none")];
+  if (value === null || value === undefined || value === "" || value.text === "" || value.length === 0) {
+    return [element("span", "–", "none")];
+  }
   if (Array.isArray(value)) return value.flatMap((it, i) => (i ? [document.createTextNode(" "), ...nodes(it)] : nodes(it)));
   if (typeof value !== "object") return [document.createTextNode(String(value))];
   if ("href" in value) return [link(value)];

@@ -76,7 +76,7 @@ export const TABLES = [
     id: (it) => it.id, rows: (d) => d.rows, empty: () => "No job runs, waits or ended within a day.",
     note: (d) => (d.more ? `${whole(d.more)} more are not shown.` : ""),
     columns: [
-      ["Job", (it) => it.what],
+      ["Job", (it) => ({ text: it.what, kind: "word" })],
       ["State", (it) => ({ badge: it.state, kind: STATES[it.state] })],
       ["Project", (it, known) => known.get(it.project)],
       ["When", (it) => it.at && { time: it.at }],
@@ -136,7 +136,7 @@ export const TABLES = [
       ["State", (it) => it.state],
       ["Whose", (it) => it.subject],
       ["Project", (it, known) => known.get(it.key)],
-      ["Rule", (it) => it.rule],
+      ["Rule", (it) => ({ text: it.rule.replaceAll("_", " "), kind: "word" })],
       ["Since", (it) => it.since && { time: it.since }],
       ["Tasks", (it) => it.links.map(({ task, url }) => ({ href: url, text: String(task), outside: true, label: `Task ${task}` }))],
     ],
