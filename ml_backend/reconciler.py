@@ -46,6 +46,8 @@ def reconcile(jobs: Jobs, studio: Studio) -> dict[str, int]:
     jobs.request_alerts()
     known = set(known_projects(jobs.redis))
     if not known:
+        with reaching():
+            keep_list(jobs.redis, {}, known)
         return {}
     found = {project_key(project): project for project in studio.projects()}
     for key in known - found.keys():

@@ -29,6 +29,8 @@ from ml_backend.settings import Settings
 log = structlog.stdlib.get_logger()
 
 FRESH_SECONDS: dict[Where, float] = {"redis": 2.0, "storage": 5.0}
+REST = 20.0
+"""Times as long as looking took: a source is read a twentieth of the time at the most, so that predictions go on."""
 WAIT_SECONDS = 1.5
 """That an answer waits for a source."""
 
@@ -56,7 +58,9 @@ class _Source:
     where: Where
     collect: Callable[[], dict[str, Shown]]
     shown: dict[str, Shown] = field(default_factory=dict)
-    done_at: float = float("-inf")
+    began: float = 0.0
+    again: float = float("-inf")
+    """When it is read anew, by the monotonic clock."""
     running: asyncio.Future[dict[str, Shown]] | None = None
     late: bool = False
 
@@ -89,8 +93,9 @@ class State:
 
     async def _refresh(self, source: _Source) -> None:
         if source.running is None:
-            if time.monotonic() - source.done_at < FRESH_SECONDS[source.where]:
+            if time.monotonic() < source.again:
                 return
+            source.began = time.monotonic()
             source.running = asyncio.get_running_loop().run_in_executor(self._pool, source.collect)
             source.running.add_done_callback(lambda done: _ended(source, done))
         await asyncio.wait([source.running], timeout=WAIT_SECONDS)
@@ -120,7 +125,7 @@ class State:
 
     def _keys(self) -> tuple[str, ...]:
         """Of the projects: those that the reconciler listed, else those that the storage knows."""
-        if self._listed is not None and self._listed.at:
+        if self._listed is not None and self._listed.projects:
             return newest(it.key for it in self._listed.projects if it.reviews_of is None)
         return newest(key for folder in ("", "reports", "inspections") for key in self._files.folders(folder))
 
@@ -148,7 +153,9 @@ class State:
 
 
 def _ended(source: _Source, done: asyncio.Future[dict[str, Shown]]) -> None:
-    source.running, source.done_at, source.late = None, time.monotonic(), False
+    now = time.monotonic()
+    source.running, source.late = None, False
+    source.again = now + max(FRESH_SECONDS[source.where], REST * (now - source.began))
     if not done.cancelled() and done.exception() is None:
         source.shown = done.result()
 

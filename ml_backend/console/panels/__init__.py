@@ -5,6 +5,7 @@ Text in it comes from annotators and titles: the page shows it as text, never as
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,16 +33,20 @@ MOST_TEXT = 400
 MOST_REMEMBERED = 5_000
 
 
+FORGET_SECONDS = 60.0
+"""What could not be read is tried again after that long."""
+
+
 class Memory:
     """What was read of files, as long as their mark is the same; the oldest goes first. For one thread."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, tuple[Hashable, Any]] = {}
+        self._known: dict[Hashable, tuple[Hashable, Any, float]] = {}
 
     def get(self, name: Hashable, mark: Hashable, read: Callable[[], T]) -> T:
-        known = self._known.get(name)
-        if known is None or known[0] != mark:
-            known = self._known[name] = mark, read()
+        known, now = self._known.get(name), time.monotonic()
+        if known is None or known[0] != mark or (known[1] is None and now - known[2] > FORGET_SECONDS):
+            known = self._known[name] = mark, read(), now
             while len(self._known) > MOST_REMEMBERED:
                 del self._known[next(iter(self._known))]
         result: T = known[1]

@@ -44,6 +44,8 @@ def _row(it: Seen) -> dict[str, Any]:
     elif state in ("failed", "finished"):
         at = it.job.ended_at or at
         state, came_to = _end(state, it)
+    elif it.job.started_at is not None:  # RQ does not keep why
+        came_to = "It ran before, and is tried again; the worker's log says why."
     return {
         "id": text(it.job.id, 120),
         "what": it.what,

@@ -46,7 +46,7 @@ function open(row, state) {
 export const TILES = [
   ["Jobs waiting", "#jobs", (s) => whole(data(s, "queues") && sum(data(s, "queues").rows, "waiting") + sum(data(s, "queues").rows, "scheduled"))],
   ["Jobs running", "#jobs", (s) => whole(data(s, "queues") && sum(data(s, "queues").rows, "running"))],
-  ["Jobs failed today", "#jobs", (s) => whole(data(s, "queues") && sum(data(s, "queues").rows, "failed"))],
+  ["Failed in 24 h", "#jobs", (s) => whole(data(s, "queues") && sum(data(s, "queues").rows, "failed"))],
   ["Workers busy", "#workers", (s) => data(s, "workers") && `${data(s, "workers").busy} of ${data(s, "workers").total}`],
   ["New labels", "#projects", (s) => whole(data(s, "projects") && sum(data(s, "projects").rows, "new_labels"))],
   ["Severe findings", "#findings", (s) => whole(data(s, "findings") && Object.values(data(s, "findings").projects).reduce((n, it) => n + it.open.high, 0))],

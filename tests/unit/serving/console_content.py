@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rq import SimpleWorker
+from rq import SimpleWorker, get_current_job
 from rq.serializers import JSONSerializer
 
 from ml_backend.encoder import Encoder
@@ -53,6 +53,12 @@ def train_job(key: str, project_id: int, generation: int) -> dict[str, Any]:
     if generation == 2:
         return {"error": "5 labels are too few; 10 are needed.", "mend": "Label 5 more.", "status": 409}
     return {"version": "few-shot-40-0", "labels": 40, "metrics": {}, "promoted": True, "reason": "It is the first."}
+
+
+def wait_job(key: str, project_id: int, generation: int) -> None:
+    """Runs until somebody pushes to the list `go`; then fails."""
+    get_current_job().connection.blpop(["go"], timeout=30)
+    raise ValueError("The storage was away.")
 
 
 def run_jobs(jobs: Jobs, *ends: tuple[str, int]) -> None:

@@ -68,6 +68,7 @@ def guarded(queue_settings: Settings) -> Settings:
 def console(guarded: Settings, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """The console of an empty home, which looks at the storage each time."""
     monkeypatch.setitem(FRESH_SECONDS, "storage", 0.0)
+    monkeypatch.setattr("ml_backend.console.state.REST", 0.0)
     with signed_in(guarded, encoder) as client:
         yield client
 
@@ -81,9 +82,17 @@ def signed_in(settings: Settings, encoder: Encoder) -> Iterator[httpx.Client]:
 
 
 def panel(client: httpx.Client, name: str) -> dict[str, Any]:
-    answer = client.get("/console/state.json")
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json()["panels"][name])
+    """As it is once it is not late, which on a busy machine happens."""
+    found: dict[str, Any] = {}
+
+    def is_there() -> bool:
+        answer = client.get("/console/state.json")
+        assert answer.status_code == 200, answer.text
+        found.update(answer.json()["panels"][name])
+        return "has not answered" not in (found["problem"] or {}).get("what", "")
+
+    eventually(is_there, what="an answer of the source")
+    return found
 
 
 @pytest.mark.parametrize("path", PLACES)
