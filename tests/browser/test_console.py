@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pydantic import SecretStr
 
+from ml_backend.console.state import FRESH_SECONDS
 from ml_backend.encoder import Encoder
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.queues import WORK_QUEUE, Jobs
@@ -38,6 +39,10 @@ class Shown:
 def shown(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Iterator[Shown]:
     guarded = {"backend_user": "ana", "backend_password": SecretStr("pass")}
     server = Valkey(tmp_path_factory.mktemp("console-valkey"))
+    patch = pytest.MonkeyPatch()
+    patch.setattr("ml_backend.console.routes.POLL_SECONDS", 0.5)  # nobody has to wait for a browser test
+    for where in FRESH_SECONDS:
+        patch.setitem(FRESH_SECONDS, where, 0.2)
     try:
         url = SecretStr(server.start().url)
         settings = load_settings(home=tmp_path_factory.mktemp("console"), redis_url=url, **guarded)
@@ -46,6 +51,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Iterato
             with serving(settings, encoder) as client:
                 yield Shown(str(client.base_url).rstrip("/"), settings, jobs, server, report)
     finally:
+        patch.undo()
         server.stop()
 
 
