@@ -104,14 +104,18 @@ class State:
     # ------------------------------------------------------------------------------------------------------------------
 
     def _from_redis(self) -> dict[str, Shown]:
-        def given(jobs: Jobs) -> FromRedis:
-            self._listed = read_list(jobs.redis)
-            return FromRedis(self._settings, jobs, self._listed)
+        given: FromRedis | None = None
 
         def ask(panel: Panel) -> dict[str, Any]:
-            return self._hints.ask(lambda jobs: panel.collect(given(jobs)))
+            nonlocal given
+            given = given or self._hints.ask(self._given)
+            return self._hints.ask(lambda _: panel.collect(given))
 
         return self._collected("redis", ask)
+
+    def _given(self, jobs: Jobs) -> FromRedis:
+        self._listed = read_list(jobs.redis)
+        return FromRedis(self._settings, jobs, self._listed)
 
     def _from_storage(self) -> dict[str, Shown]:
         given: FromStorage | None = None

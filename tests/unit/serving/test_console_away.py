@@ -205,6 +205,15 @@ def test_before_a_worker_has_looked_it_says_what_is_missing(console: httpx.Clien
     assert "tiebreak worker" in panels(console)["projects"]["data"]["studio"]["mend"]
 
 
+def test_a_project_that_is_being_trained_says_so(console: httpx.Client, guarded: Settings) -> None:
+    with Jobs(guarded) as jobs:
+        list_projects(jobs, REVIEWS)
+        assert [row["training"] for row in panels(console)["projects"]["data"]["rows"]] == [False]
+        with jobs.state(KEY).working() as ours:
+            assert ours
+            assert [row["training"] for row in panels(console)["projects"]["data"]["rows"]] == [True]
+
+
 def test_workers_are_shown_with_what_they_do(console: httpx.Client, guarded: Settings) -> None:
     with Jobs(guarded) as jobs:
         worker = Worker([jobs.queue(TRAIN_QUEUE)], connection=jobs.redis, name="worker-of-a-test")
