@@ -8,7 +8,8 @@ const whole = (n) => (n === null || n === undefined ? null : WHOLE.format(n));
 const share = (n) => (n === null || n === undefined ? null : `${(100 * n).toFixed(1)} %`);
 const three = (n) => (n === null || n === undefined ? null : n.toFixed(3));
 const data = (state, panel) => state.panels[panel]?.data ?? null;
-const sum = (rows, field) => rows.reduce((total, row) => total + row[field], 0);
+const total = (rows, of) => (rows?.length ? rows.reduce((n, row) => n + of(row), 0) : null); // of nothing: unknown
+const jobs = (state, ...which) => total(data(state, "queues")?.rows, (it) => which.reduce((n, name) => n + it[name], 0));
 
 function span(seconds) {
   if (seconds === null || seconds === undefined) return null;
@@ -44,13 +45,13 @@ function open(row, state) {
 }
 
 export const TILES = [
-  ["Jobs waiting", "#jobs", (s) => whole(data(s, "queues") && sum(data(s, "queues").rows, "waiting") + sum(data(s, "queues").rows, "scheduled"))],
-  ["Jobs running", "#jobs", (s) => whole(data(s, "queues") && sum(data(s, "queues").rows, "running"))],
-  ["Failed in 24 h", "#jobs", (s) => whole(data(s, "queues") && sum(data(s, "queues").rows, "failed"))],
+  ["Jobs waiting", "#jobs", (s) => whole(jobs(s, "waiting", "scheduled"))],
+  ["Jobs running", "#jobs", (s) => whole(jobs(s, "running"))],
+  ["Failed in 24 h", "#jobs", (s) => whole(jobs(s, "failed"))],
   ["Workers busy", "#workers", (s) => data(s, "workers") && `${data(s, "workers").busy} of ${data(s, "workers").total}`],
-  ["New labels", "#projects", (s) => whole(data(s, "projects") && sum(data(s, "projects").rows, "new_labels"))],
-  ["Severe findings", "#findings", (s) => whole(data(s, "findings") && Object.values(data(s, "findings").projects).reduce((n, it) => n + it.open.high, 0))],
-  ["Hard cases", "#hard-cases", (s) => whole(data(s, "hard_cases") && sum(data(s, "hard_cases").rows, "total"))],
+  ["New labels", "#projects", (s) => whole(total(data(s, "projects")?.rows, (it) => it.new_labels))],
+  ["Severe findings", "#findings", (s) => whole(total(Object.values(data(s, "findings")?.projects ?? {}), (it) => it.open.high))],
+  ["Hard cases", "#hard-cases", (s) => whole(total(data(s, "hard_cases")?.rows, (it) => it.total))],
   ["Alerts waiting", "#alerts", (s) => whole(data(s, "alerts")?.total)],
 ];
 
@@ -134,7 +135,7 @@ export const TABLES = [
       ["Finding", (it) => ({ text: it.message, kind: "long" })],
       ["Severity", (it) => ({ badge: it.severity, kind: SEVERITIES[it.severity] })],
       ["State", (it) => it.state],
-      ["Whose", (it) => it.subject],
+      ["Whose", (it) => ({ text: it.subject, kind: "long" })],
       ["Project", (it, known) => known.get(it.key)],
       ["Rule", (it) => ({ text: it.rule.replaceAll("_", " "), kind: "word" })],
       ["Since", (it) => it.since && { time: it.since }],
