@@ -2,8 +2,8 @@
 
     GET  /health    is it up; always at once            POST /predict   tasks -> predictions, one a task
     POST /setup     Label Studio connects a project     POST /webhook   hints that labels changed
+    GET  /console/  what goes on, for people
     POST /train     train a project in the background   GET  /versions, /metrics, /version
-    GET  /console/  what goes on, for people            (see `console`)
 
 Who may ask: with TIEBREAK_BACKEND_USER and _PASSWORD everything but /health wants them (Basic). With
 TIEBREAK_WEBHOOK_SECRET, /webhook wants it in `X-Tiebreak-Secret`, or those credentials, which Label Studio sends with
@@ -59,7 +59,7 @@ SETUP_SECONDS = 1.5  # Label Studio gives up after 3
 AT_ONCE_TASKS = 8  # of known texts in one request are answered by the event loop itself
 AT_ONCE_BYTES = 100_000  # of a body: longer ones are read by a thread
 MOST_VALUES = 2_000_000  # in a body: 64 MB of empty lists are 5 GB once they are read
-PATHS = ("/health", "/setup", "/predict", "/webhook", "/train", "/versions", "/metrics", "/version", *CONSOLE_PATHS)
+PATHS = ("/health", "/setup", "/predict", "/webhook", "/train", "/versions", "/metrics", "/version")
 
 
 def _checked(key: str) -> str:
@@ -128,17 +128,17 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     app.get("/version")(face.version)
     app.get("/versions")(face.versions)
     app.get("/metrics")(face.metrics)
+    app.router.routes += console_routes(settings, face.state, face.waiting)
     app.post("/setup")(face.setup)
     app.post("/webhook")(face.webhook)
     app.post("/train", status_code=201)(face.train)
-    app.router.routes += console_routes(settings, face.state, face.waiting)
     app.exception_handler(RequestValidationError)(_malformed)
     app.exception_handler(StarletteHTTPException)(_refused)
     app.exception_handler(TiebreakError)(_foreseen)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else None
     app.add_middleware(Doorkeeper, credentials=_credentials(settings), secret=secret)
-    app.add_middleware(Watch, registry=face.metrics_registry, paths=PATHS)
+    app.add_middleware(Watch, registry=face.metrics_registry, paths=(*PATHS, *CONSOLE_PATHS))
     return app
 
 

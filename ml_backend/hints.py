@@ -88,10 +88,6 @@ class Hints:
             return False
         return True
 
-    async def train(self, project_key: str, project_id: int) -> str:
-        """The id of the job. Raises QueueUnavailable."""
-        return await self._tell(TRAIN_SECONDS, lambda: self._jobs.request_training(project_key, project_id).id)
-
     def ask(self, question: Callable[[Jobs], T]) -> T:
         """What the queues answer, in the caller's thread; a call to Redis fails after CALL_SECONDS. Raises
         QueueUnavailable."""
@@ -101,6 +97,10 @@ class Hints:
                 return question(self._jobs)
 
         return self._try_or_mend(asked)
+
+    async def train(self, project_key: str, project_id: int) -> str:
+        """The id of the job. Raises QueueUnavailable."""
+        return await self._tell(TRAIN_SECONDS, lambda: self._jobs.request_training(project_key, project_id).id)
 
     async def _tell(self, seconds: float, call: Callable[[], T]) -> T:
         told = asyncio.get_running_loop().run_in_executor(self._pool, self._try_or_mend, call)
