@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from sdk_scripts.bottlenecks.model import Bottlenecks
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from ml_backend.settings import Settings
     from sdk_scripts.bottlenecks.accept_risks import Accepting
     from sdk_scripts.bottlenecks.work import Work
@@ -36,8 +38,18 @@ class Asked:
     """Days within which the backlog is to be gone."""
 
 
-def bottlenecks(work: Work, accepting: Accepting | None = None, asked: Asked = Asked()) -> Bottlenecks:  # frozen
-    """`work` -> what is slow, what it costs, and what would help."""
+_AS_IT_IS = Asked()
+
+
+def bottlenecks(
+    work: Work,
+    accepting: Accepting | None = None,
+    asked: Asked = _AS_IT_IS,
+    *,
+    standing: pl.DataFrame | None = None,
+) -> Bottlenecks:
+    """`work` -> what is slow, what it costs, and what would help. `standing` saves working out each annotator's last
+    judgements (`judgements.latest`) again."""
     from sdk_scripts.bottlenecks.accept_risks import Accepting as Nothing
     from sdk_scripts.bottlenecks.capacity import capacity
     from sdk_scripts.bottlenecks.costs import costs, steps
@@ -51,7 +63,7 @@ def bottlenecks(work: Work, accepting: Accepting | None = None, asked: Asked = A
     from sdk_scripts.collaboration import of_people
     from sdk_scripts.time_saved import time_saved
 
-    process = Process(work)
+    process = Process(work, standing)
     waiting = queues(process)
     review_hours, basis = review_time(process)
     shown = of_people(work.answers).unique(["task", "annotation"], keep="first", maintain_order=True)
@@ -75,11 +87,7 @@ def bottlenecks(work: Work, accepting: Accepting | None = None, asked: Asked = A
 
 
 def bottlenecks_of(
-    evidence: Evidence,
-    settings: Settings,
-    asked: Asked = Asked(),
-    *,
-    at: datetime | None = None,  # frozen
+    evidence: Evidence, settings: Settings, asked: Asked = _AS_IT_IS, *, at: datetime | None = None
 ) -> Bottlenecks:
     """Of a source. What Label Studio or the registry does not give becomes a note, never an error."""
     from ml_backend.labeling.errors import TiebreakError
@@ -99,5 +107,5 @@ def bottlenecks_of(
     except TiebreakError as error:
         notes.append(f"What the model could accept could not be read: {error}")
     work = work_of(dataset, evidence.all_judgements, reviews=reviews, labels_per_task=asked.labels_per_task, at=at)
-    found = bottlenecks(work, accepting, asked)
+    found = bottlenecks(work, accepting, asked, standing=evidence.judgements)
     return found.model_copy(update={"notes": [*found.notes, *notes]})

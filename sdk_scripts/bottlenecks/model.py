@@ -49,9 +49,9 @@ def duration(seconds: float | None) -> str:
     """As people say it."""
     if seconds is None:
         return "–"
-    for size, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if abs(seconds) >= 2 * size:
-            return f"{seconds / size:,.1f} {name}"
+    for size, name, least in ((86_400, "days", 2.0), (3_600, "h", 1.0), (60, "min", 1.5)):
+        if seconds >= least * size:
+            return f"{seconds / size:,.1f}".removesuffix(".0") + f" {name}"
     return f"{seconds:.0f} s"
 
 
@@ -185,6 +185,17 @@ class Rework(_Part):
     """Share of annotations beyond those the task needed."""
 
 
+_REWORK = {
+    "again": "labelled again by the same person",
+    "again_otherwise": "of these, with another answer",
+    "changed": "changed after it was submitted",
+    "skips": "skipped",
+    "beyond_overlap": "more labels than the task needed",
+    "overturned": "decided against most annotators",
+    "reviewed_again": "decided more than once",
+}
+
+
 class Capacity(_Part):
     """Tasks that come against tasks that get done, of the last `days` days."""
 
@@ -299,6 +310,6 @@ class Bottlenecks(_Part):
 
     @property
     def repeated(self) -> list[tuple[str, Estimate]]:
-        """The kinds of rework that occur in the data, for people."""
-        found = [(name.replace("_", " "), getattr(self.rework, name)) for name in Rework.model_fields]
-        return [(name, it) for name, it in found if it.n]
+        """The kinds of rework that the data tell of, for people."""
+        found = [(words, getattr(self.rework, name)) for name, words in _REWORK.items()]
+        return [(words, it) for words, it in found if it.n]

@@ -27,7 +27,7 @@ def first_waits(process: Process) -> tuple[pl.DataFrame, int]:
     """
     tasks = process.tasks.drop_nulls("created_at")
     waits = tasks.filter((pl.col("n") > 0) | ~(pl.col("decided") | pl.col("machine")))
-    begun = pl.col("first_at") - pl.duration(milliseconds=1000 * pl.col("first_lead").fill_null(0.0))
+    begun = pl.col("first_at") - pl.duration(milliseconds=1000 * pl.col("first_told").fill_null(0.0))
     waits = waits.filter(pl.col("n").eq(0) | pl.col("first_at").is_not_null())
     came = waits.filter(begun < pl.col("created_at"))
     labelled = waits.filter(pl.col("n") > 0).height

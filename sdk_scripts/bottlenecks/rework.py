@@ -46,15 +46,7 @@ def _otherwise(process: Process, again: pl.DataFrame) -> int:
 
 def most_said(process: Process) -> pl.DataFrame:
     """[task, control, most, n]: the answer that most annotators gave; ties left out."""
-    counts = process.standing.group_by("task", "control", "answer").len()
-    best = pl.col("len") == pl.col("len").max().over("task", "control")
-    n = pl.col("len").sum().over("task", "control")
-    return (
-        counts.with_columns(n=n)
-        .filter(best)
-        .filter(pl.len().over("task", "control") == 1)
-        .select("task", "control", "n", most="answer")
-    )
+    return process.tally.filter(pl.col("votes") > pl.col("other_votes")).select("task", "control", "n", most="one")
 
 
 def _overturned(process: Process) -> tuple[int, int]:

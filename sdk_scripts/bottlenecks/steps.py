@@ -26,6 +26,8 @@ class Process:
     """Tables that several figures read, each made once."""
 
     work: Work
+    given_standing: pl.DataFrame | None = None
+    """`standing`, where somebody has worked it out."""
 
     @cached_property
     def done(self) -> pl.DataFrame:
@@ -62,7 +64,7 @@ class Process:
 
         n             people who labelled it
         first_at, second_at, nth_at, last_at   when it had its first, second, last needed and last label
-        first_lead    seconds of the first
+        first_told    seconds of the first, where they are told
         split         no answer of some control has more than half of the judgements
         decided_at, machine_at   a review's decision, the machine's annotation
         accepted_at   when its label could be accepted; null: not yet
@@ -77,7 +79,7 @@ class Process:
             .agg(
                 n=pl.len(),
                 first_at=at.first(),
-                first_lead=pl.col("lead_time").first(),
+                first_told=pl.col("told").first(),
                 second_at=at.get(1, null_on_oob=True),
                 nth_at=at.get(pl.col("needed").first() - 1, null_on_oob=True),
                 last_at=at.max(),
@@ -107,30 +109,38 @@ class Process:
 
     @cached_property
     def split(self) -> pl.DataFrame:
-        """[task, control, one, other]: where no answer has more than half of the judgements, and the two commonest.
+        """Those rows of `tally` where no answer has more than half of the judgements.
 
         Answers that are seldom quite the same (marks, free text, numbers) do not tell.
         """
-        rows = self.standing.filter(pl.col("control").is_in(comparable(self.work.config)))
-        counts = rows.group_by("task", "control", "answer").len()
-        return (
-            counts.filter(pl.len().over("task", "control") > 1)
-            .sort("task", "control", "len", "answer", descending=[False, False, True, False])
-            .group_by("task", "control", maintain_order=True)
-            .agg(
-                most=pl.col("len").first(),
-                of=pl.col("len").sum(),
-                one=pl.col("answer").first(),
-                other=pl.col("answer").get(1),
-            )
-            .filter(2 * pl.col("most") <= pl.col("of"))
-            .select("task", "control", "one", "other")
-        )
+        alike = pl.col("control").is_in(comparable(self.work.config))
+        return self.tally.filter(alike, pl.col("answers") > 1, 2 * pl.col("votes") <= pl.col("n"))
 
     @cached_property
     def standing(self) -> pl.DataFrame:
         """Each annotator's last judgement (`labeling.judgements.SCHEMA`)."""
+        if self.given_standing is not None:
+            return self.given_standing
         return latest(of_annotators(self.work.answers))
+
+    @cached_property
+    def tally(self) -> pl.DataFrame:
+        """[task, control, n, answers, one, votes, other, other_votes]: how many judged, how many different answers they
+        gave, and the two commonest; of equally common ones the first in the order of their keys."""
+        counts = self.standing.group_by("task", "control", "answer").agg(votes=pl.len().cast(pl.Int64))
+        return (
+            counts.sort("task", "control", "votes", "answer", descending=[False, False, True, False])
+            .group_by("task", "control", maintain_order=True)
+            .agg(
+                n=pl.col("votes").sum(),
+                answers=pl.len(),
+                one=pl.col("answer").first(),
+                votes_=pl.col("votes").first(),
+                other=pl.col("answer").get(1, null_on_oob=True),
+                other_votes=pl.col("votes").get(1, null_on_oob=True).fill_null(0),
+            )
+            .rename({"votes_": "votes"})
+        )
 
     @cached_property
     def decisions(self) -> pl.DataFrame:
@@ -156,14 +166,17 @@ def _step() -> pl.Expr:
 
 
 def _numbered(people: pl.DataFrame, needed: pl.DataFrame, machine: pl.Series) -> pl.Series:
-    """The step of each, in the order of the table, which is that of time within a task."""
+    """The step of each, in the order of the table, which is by task and within it by time."""
     label = pl.col("step").is_null()
     nobody = pl.when(pl.col("annotator") == "").then(pl.int_range(pl.len()))
     rows = people.select("task", "annotator", "step").join(needed, on="task", how="left", maintain_order="left")
-    rows = rows.with_columns(nobody=nobody)
-    again = label & (label.cum_sum().over("task", "annotator", "nobody") > 1)
+    again = label & ~pl.struct("task", "annotator", label, nobody.alias("nobody")).is_first_distinct()
     rows = rows.with_columns(again=again)
-    place = (label & ~pl.col("again")).cum_sum().over("task")
+    counts = label & ~pl.col("again")
+    before = counts.cum_sum() - counts  # of all rows above; less those above the task's first, it is the place in it
+    place = (
+        counts.cum_sum() - pl.when(pl.col("task") != pl.col("task").shift(1, fill_value=-1)).then(before).forward_fill()
+    )
     return rows.select(
         pl.when(~label)
         .then("step")

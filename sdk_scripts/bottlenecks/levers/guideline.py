@@ -43,10 +43,9 @@ def guideline(given: Levers) -> Iterator[Lever]:
 
 def worst_pair(process: Process) -> tuple[str, str, str, pl.Series] | None:
     """Control, the two answers' keys, and the tasks: the pair that most tasks with differing answers have."""
-    rows = process.standing.filter(pl.col("control").is_in(comparable(process.work.config)))
-    sides = rows.group_by("task", "control").agg(pl.col("answer").unique().sort().alias("answers"))
-    two = sides.filter(pl.col("answers").list.len() == 2).with_columns(
-        one=pl.col("answers").list.first(), other=pl.col("answers").list.last()
+    alike = pl.col("control").is_in(comparable(process.work.config))
+    two = process.tally.filter(alike, pl.col("answers") == 2).with_columns(
+        one=pl.min_horizontal("one", "other"), other=pl.max_horizontal("one", "other")
     )
     if not two.height:
         return None

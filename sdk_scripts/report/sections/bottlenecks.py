@@ -9,6 +9,8 @@ from markupsafe import Markup
 from sdk_scripts.bottlenecks.model import Bottlenecks, Estimate
 from sdk_scripts.report.sections import Cell, Given, Section, Sheet, register
 
+_IN_DAYS = 96
+
 
 @register("bottlenecks")
 class Process(Section):
@@ -25,19 +27,17 @@ class Process(Section):
     def charts(self, part: Bottlenecks) -> Mapping[str, Markup]:
         from sdk_scripts.report import charts
 
-        found = {
-            name: charts.bars(
-                [it.step for it in steps],
-                [it.hours or 0.0 for it in steps],
-                label="hours",
-                alt=f"Hours of each step, {what}",
-            )
-            for name, what, steps in (
-                ("work", "working", [it for it in part.steps if it.work and it.hours]),
-                ("waiting", "waiting", [it for it in part.steps if not it.work and it.hours]),
-            )
-            if steps
-        }
+        found = {}
+        for name, what, work in (("work", "working", True), ("waiting", "waiting", False)):
+            steps = [(it.step, it.hours) for it in part.steps if it.work == work and it.hours]
+            if steps:
+                unit, hours = ("days", 24) if max(hours for _, hours in steps) >= _IN_DAYS else ("hours", 1)
+                found[name] = charts.bars(
+                    [step for step, _ in steps],
+                    [time / hours for _, time in steps],
+                    label=unit,
+                    alt=f"Time of each step, {what}, in {unit}",
+                )
         filled = [it for it in part.lead_times.histogram if it.count]
         if filled:
             first, last = filled[0].low, filled[-1].low
