@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ml_backend.labeling.units import Floats
-from sdk_scripts.bottlenecks.estimates import LEAST, UNKNOWN, counts_per_day, mean, ratio, times
+from sdk_scripts.bottlenecks.estimates import LEAST, UNKNOWN, counts_per_day, mean, product, ratio, times, total
 from sdk_scripts.bottlenecks.model import Capacity, Estimate
 from sdk_scripts.bottlenecks.queues import first_waits
 from sdk_scripts.bottlenecks.steps import Process
@@ -98,8 +98,8 @@ def _hours_needed(
     for day, seconds in recent.group_by(back.alias("day")).agg(pl.col("seconds").sum()).iter_rows():
         if 0 <= day < days:
             spent[days - 1 - day] = seconds / 3600
-    each = ratio(spent, accepted)
-    return times(each, backlog / clear_in + float(arrived.mean()))
+    old = backlog / clear_in
+    return product(ratio(spent, accepted), total(Estimate(value=old, low=old, high=old, n=days), mean(arrived)))
 
 
 def _littles_law(process: Process, days: int) -> tuple[float | None, float | None]:

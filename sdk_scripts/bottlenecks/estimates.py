@@ -86,27 +86,29 @@ def shares(columns: Floats, *, seed: int = 0) -> list[Estimate]:
 
 
 def product(*factors: Estimate) -> Estimate:
-    """Of independent factors that are not below 0, each end in quadrature on its own side (MOVER: Zou & Donner, 2008).
-    A factor of which only bounds are known makes bounds of the product; its middle is not made up."""
+    """Of independent factors that are not below 0, each end in quadrature on its own side of the logarithms (MOVER:
+    Zou & Donner, 2008). A factor of which only bounds are known makes bounds of the product; its middle is not made up.
+    """
     if any(not it.known for it in factors):
         return UNKNOWN
     n = min(it.n for it in factors)
+    lows = [it.low if it.low is not None else (0.0 if it.high is not None else it.value or 0.0) for it in factors]
+    highs = [it.high if it.high is not None else (None if it.low is not None else it.value) for it in factors]
+    most = None if None in highs else math.prod(_floats(highs))
     if any(it.value is None for it in factors):
-        lows = [it.low if it.low is not None else (it.value or 0.0) for it in factors]
-        highs = [it.high if it.high is not None else it.value for it in factors]
-        return Estimate(low=math.prod(lows), high=None if None in highs else math.prod(_floats(highs)), n=n)
-    value = math.prod(_floats([it.value for it in factors]))
-    if any(it.low is None and it.high is None for it in factors):
+        return Estimate(low=math.prod(lows), high=most, n=n)
+    values = _floats([it.value for it in factors])
+    value = math.prod(values)
+    if all(it.low is None and it.high is None for it in factors):
         return Estimate(value=value, n=n)
-    lows = [it.low if it.low is not None else 0.0 for it in factors]
-    below = [1 - low / it.value if it.value else 0.0 for low, it in zip(lows, factors, strict=True)]
-    low = value * max(0.0, 1 - math.sqrt(sum(it**2 for it in below)))
     if not value:
-        return Estimate(value=0.0, low=0.0, high=math.prod(_floats([it.high for it in factors])), n=n)
-    if any(it.high is None for it in factors):
+        return Estimate(value=0.0, low=0.0, high=most, n=n)
+    below = [math.log(middle / low) if low > 0 else math.inf for low, middle in zip(lows, values, strict=True)]
+    low = value * math.exp(-math.hypot(*below))
+    if most is None:
         return Estimate(value=value, low=low, n=n)
-    above = [(it.high or 0.0) / it.value - 1 if it.value else 0.0 for it in factors]
-    return Estimate(value=value, low=low, high=value * (1 + math.sqrt(sum(it**2 for it in above))), n=n)
+    above = [math.log(high / middle) for high, middle in zip(_floats(highs), values, strict=True)]
+    return Estimate(value=value, low=low, high=value * math.exp(math.hypot(*above)), n=n)
 
 
 def total(*parts: Estimate) -> Estimate:

@@ -8,10 +8,10 @@ from sdk_scripts.bottlenecks.model import Bottlenecks, Estimate, Lever, Queue, d
 from sdk_scripts.tables import plain
 
 _WAITING = {
-    "first label": "wait for their first label",
-    "second label": "wait for another label",
-    "review": "reviews wait for a decision",
-    "decision": "wait for somebody to decide between their annotators",
+    "first label": ("task waits for its first label", "tasks wait for their first label"),
+    "second label": ("task waits for another label", "tasks wait for another label"),
+    "review": ("review waits for a decision", "reviews wait for a decision"),
+    "decision": ("task waits for a decision between its annotators", "tasks wait for a decision between annotators"),
 }
 _LEVERS_SAID = 3
 
@@ -74,9 +74,11 @@ def _queues(found: Bottlenecks) -> Iterator[str]:
 
 
 def _queue(it: Queue) -> str:
-    what = f"{it.waiting:,} {'' if it.stage == 'review' else 'tasks '}{_WAITING[it.stage]}"
+    what = f"{it.waiting:,} {_WAITING[it.stage][it.waiting > 1]}"
     if it.age_hours_median is None or it.age_hours_oldest is None:
         return f"{what}; nothing says since when."
+    if it.waiting == 1:
+        return f"{what}, for {duration(3600 * it.age_hours_oldest)} now (task {it.oldest_task})."
     return (
         f"{what}: half of them for {duration(3600 * it.age_hours_median)} or more, the oldest for "
         f"{duration(3600 * it.age_hours_oldest)} (task {it.oldest_task})."

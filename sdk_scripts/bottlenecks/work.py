@@ -30,7 +30,7 @@ ANNOTATIONS: dict[str, pl.DataType] = {
     "cancelled": pl.Boolean(),
     "decided": pl.Boolean(),
     "machine": pl.Boolean(),
-    "prelabeled": pl.Boolean(),  # a prediction was on the screen
+    "prelabeled": pl.Boolean(),  # a prediction with an answer was on the screen
     "score": pl.Float64(),  # of that prediction
 }
 REVIEWS: dict[str, pl.DataType] = {
@@ -43,8 +43,9 @@ REVIEWS: dict[str, pl.DataType] = {
     "lead_time": pl.Float64(),
 }
 NO_REVIEWS = pl.DataFrame(schema=REVIEWS)
+_SHOWN = pl.col("prediction").is_not_null() | pl.col("shown").is_not_null()
 _CLOCKS_DIFFER = timedelta(minutes=5)
-_SKIPS = {name: ANNOTATIONS[name] for name in list(ANNOTATIONS)[:6]}
+_READ = {name: ANNOTATIONS[name] for name in list(ANNOTATIONS)[:7]}
 
 
 @dataclass(frozen=True)
@@ -110,20 +111,10 @@ def _read(dataset: Dataset, labels_per_task: int | None) -> tuple[pl.DataFrame, 
         needed = labels_per_task or (task.overlap if task.overlap and task.overlap > 0 else usual)
         tasks.append((task.id, task.created_at, needed))
         done += [
-            (
-                task.id,
-                it.id,
-                it.annotator,
-                it.created_at,
-                it.updated_at,
-                it.lead_time,
-                it.cancelled,
-                it.shown is not None,
-            )
+            (task.id, it.id, it.annotator, it.created_at, it.updated_at, it.lead_time, it.cancelled)
             for it in task.annotations
         ]
-    schema = {**_SKIPS, "cancelled": pl.Boolean(), "seen": pl.Boolean()}
-    return pl.DataFrame(tasks, schema=TASKS, orient="row"), pl.DataFrame(done, schema=schema, orient="row")
+    return pl.DataFrame(tasks, schema=TASKS, orient="row"), pl.DataFrame(done, schema=_READ, orient="row")
 
 
 def _with_answers(done: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
@@ -131,7 +122,7 @@ def _with_answers(done: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     told = answers.group_by("task", "annotation").agg(
         pl.col("decided").any(),
         pl.col("machine").all(),
-        (pl.col("prediction").is_not_null() | pl.col("shown").is_not_null()).any().alias("prelabeled"),
+        (_SHOWN & (pl.col("arm") != "blind")).any().alias("prelabeled"),
         pl.col("score").first(),
         pl.col("annotator").filter(~pl.col("machine")).first().alias("person"),
     )
@@ -140,7 +131,7 @@ def _with_answers(done: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             annotator=pl.coalesce("person", "annotator"),
             lead_time=pl.when(pl.col("lead_time") > 0).then("lead_time"),
-            prelabeled=pl.col("prelabeled").fill_null(False) | pl.col("seen"),
+            prelabeled=pl.col("prelabeled").fill_null(False),
             decided=pl.col("decided").fill_null(False),
             machine=pl.col("machine").fill_null(False) & ~pl.col("cancelled"),
         )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polars as pl
-
 from sdk_scripts.bottlenecks.estimates import UNKNOWN, product, share_of, times
 from sdk_scripts.bottlenecks.levers import Levers
 from sdk_scripts.bottlenecks.model import Estimate, Lever
@@ -17,28 +15,30 @@ _RECORD = (
 
 
 def prelabeling(given: Levers) -> Iterator[Lever]:
-    """(1 − seconds with a prediction / seconds without) × the median seconds of a task's labels, for the share of
-    labels given without one. Where all have one, what it saves already is said."""
+    """By the seconds with a prediction for each second without: on the labels that had none, (1 − ratio) of their time
+    is saved; on those that had one, (1 / ratio − 1) is lost without. Time is the median of a task's labels."""
     rows = given.process.judged
     if not rows.height:
         return
-    bare = rows.filter(~pl.col("prelabeled")).height
     time = given.time or {}
-    saved, low, high = (time.get(name) for name in ("saved", "saved_low", "saved_high"))
-    setting = "on every task" if bare else "as it is, against none"
-    if saved is None or low is None or high is None:
+    ratio, low, high = (time.get(name) for name in ("ratio", "low", "high"))
+    if ratio is None or low is None or high is None:
         why = time.get("note") or "Nobody labelled blind beside others who saw a prediction."
-        yield given.lever("pre-labeling", setting, UNKNOWN, basis=str(why), record=_RECORD)
+        yield given.lever("pre-labeling", "on every task", UNKNOWN, basis=str(why), record=_RECORD)
         return
-    share = share_of(bare, rows.height) if bare else Estimate(value=1.0, low=1.0, high=1.0, n=rows.height)
-    of = product(share, given.task_seconds)
-    yield given.lever(
-        "pre-labeling",
-        setting,
-        _signed(Estimate(value=saved, low=low, high=high, n=int(time["blind"]["n"])), of),
-        basis=f"Blind against shown, person by person: {100 * saved:.0f} % of the time ({100 * low:.0f} to "
-        f"{100 * high:.0f} %); {bare:,} of {rows.height:,} labels have none. {time['note']}".strip(),
+    shown = rows.filter("prelabeled").height
+    n = int(time["blind"]["n"])
+    basis = (
+        f"Blind against shown, person by person: {100 * (1 - ratio):.0f} % of the time saved "
+        f"({100 * (1 - high):.0f} to "
+        f"{100 * (1 - low):.0f} %); {shown:,} of {rows.height:,} labels had a prediction. {time['note']}".strip()
     )
+    on = Estimate(value=1 - ratio, low=1 - high, high=1 - low, n=n)
+    without = product(share_of(rows.height - shown, rows.height), given.task_seconds)
+    yield given.lever("pre-labeling", "on every task", _signed(on, without), basis=basis)
+    off = Estimate(value=1 / ratio - 1, low=1 / high - 1, high=1 / low - 1, n=n)
+    with_one = product(share_of(shown, rows.height), given.task_seconds)
+    yield given.lever("pre-labeling", "off", times(_signed(off, with_one), -1), basis=basis)
 
 
 def _signed(saved: Estimate, of: Estimate) -> Estimate:
