@@ -85,6 +85,8 @@ class Throughput(_Part):
     """What people got done within the last `days` days, skips left out."""
 
     days: int
+    imported: bool
+    """Most labels came with their tasks: days, weeks and waits are those of the import, not of people."""
     per_day: Estimate
     per_week: Estimate
     per_hour: Estimate

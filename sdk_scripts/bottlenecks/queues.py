@@ -12,6 +12,7 @@ from sdk_scripts.bottlenecks.waiting import wait_quantiles
 
 FIRST_LABEL, SECOND_LABEL, FOR_REVIEW, FOR_DECISION = "first label", "second label", "review", "decision"
 _NO_TIME = "Nothing says since when."
+_BEGUN = pl.col("first_at") - pl.duration(milliseconds=1000 * pl.col("first_told").fill_null(0.0))
 
 
 def queues(process: Process) -> list[Queue]:
@@ -21,28 +22,36 @@ def queues(process: Process) -> list[Queue]:
 
 def first_waits(process: Process) -> tuple[pl.DataFrame, int]:
     """[task, since, until] of tasks that wait for their first label, or did; `until` is null where they still do. And
-    how many came with their labels, or by a clock that differs, and so say nothing.
+    how many say nothing, as they came with their labels (`came_labelled`).
 
-    Where most did, none of them says anything: imported labels bear the time of the import.
+    Where most did, no wait that is over says anything.
     """
     tasks = process.tasks.drop_nulls("created_at")
+    came = came_labelled(process)
     waits = tasks.filter((pl.col("n") > 0) | ~(pl.col("decided") | pl.col("machine")))
-    begun = pl.col("first_at") - pl.duration(milliseconds=1000 * pl.col("first_told").fill_null(0.0))
     waits = waits.filter(pl.col("n").eq(0) | pl.col("first_at").is_not_null())
-    came = waits.filter(begun < pl.col("created_at"))
-    labelled = waits.filter(pl.col("n") > 0).height
-    waits = waits.filter(~(begun < pl.col("created_at")).fill_null(False))
-    if 2 * came.height > labelled:
+    if mostly_imported(process):
         waits = waits.filter(pl.col("n") == 0)
-    return waits.select("task", since="created_at", until=pl.max_horizontal(begun, "created_at")).with_columns(
-        until=pl.when(pl.col("task").is_in(process.judged["task"].unique().implode())).then("until")
-    ), came.height
+    waits = waits.filter(~pl.col("task").is_in(came.implode()))
+    until = pl.when(pl.col("n") > 0).then(pl.max_horizontal(_BEGUN, "created_at"))
+    return waits.select("task", since="created_at", until=until), len(came)
+
+
+def came_labelled(process: Process) -> pl.Series:
+    """Tasks whose first label was begun before they came, or has no time at all: imported, or clocks differ."""
+    labelled = process.tasks.filter(pl.col("n") > 0).drop_nulls(["created_at", "first_at"])
+    return labelled.filter((pl.col("created_at") > _BEGUN) | pl.col("first_lead").is_null())["task"]
+
+
+def mostly_imported(process: Process) -> bool:
+    """Whether the times of most labels are those of an import."""
+    return 2 * len(came_labelled(process)) > process.tasks.filter(pl.col("n") > 0).height
 
 
 def _first(process: Process) -> Queue:
     waits, came = first_waits(process)
     open_tasks = process.tasks.filter(pl.col("n") == 0, ~pl.col("decided"), ~pl.col("machine"))
-    note = f"{came:,} tasks were labelled before they came: imported, or clocks differ; they are left out." * bool(came)
+    note = f"{came:,} tasks came with their labels, or clocks differ: they are left out." * bool(came)
     return _queue(process, FIRST_LABEL, waits, open_tasks.height, note)
 
 

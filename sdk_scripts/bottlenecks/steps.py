@@ -64,7 +64,7 @@ class Process:
 
         n             people who labelled it
         first_at, second_at, nth_at, last_at   when it had its first, second, last needed and last label
-        first_told    seconds of the first, where they are told
+        first_lead, first_told   seconds of the first, and where they tell anything
         split         no answer of some control has more than half of the judgements
         decided_at, machine_at   a review's decision, the machine's annotation
         accepted_at   when its label could be accepted; null: not yet
@@ -79,6 +79,7 @@ class Process:
             .agg(
                 n=pl.len(),
                 first_at=at.first(),
+                first_lead=pl.col("lead_time").first(),
                 first_told=pl.col("told").first(),
                 second_at=at.get(1, null_on_oob=True),
                 nth_at=at.get(pl.col("needed").first() - 1, null_on_oob=True),

@@ -10,6 +10,7 @@ import polars as pl
 
 from sdk_scripts.bottlenecks.estimates import LEAST, Z, counts_per_day, mean, ratio, times
 from sdk_scripts.bottlenecks.model import Estimate, Pace, Throughput, Week
+from sdk_scripts.bottlenecks.queues import mostly_imported
 from sdk_scripts.bottlenecks.steps import Process
 
 MOST_WEEKS = 26
@@ -35,6 +36,7 @@ def throughput(process: Process, days: int) -> Throughput:
     )
     return Throughput(
         days=days,
+        imported=mostly_imported(process),
         per_day=per_day,
         per_week=times(per_day, 7),
         per_hour=ratio(hours["len"].to_numpy().astype(np.float64), hours["hours"].to_numpy()),

@@ -47,7 +47,9 @@ def _slowest(found: Bottlenecks) -> Iterator[str]:
 
 def _pace(found: Bottlenecks) -> Iterator[str]:
     pace, times = found.throughput, found.lead_times
-    if pace.per_day.value is not None:
+    if pace.imported:
+        yield "Most labels came with their tasks: when they were given is not known, so neither pace nor waits are."
+    elif pace.per_day.value is not None:
         hour = f", {pace.per_hour.number()} an hour of working time" if pace.per_hour.value is not None else ""
         yield f"People give {pace.per_day.number()} labels a day{hour} (last {pace.days} days)."
     middle = times.overall.median
@@ -87,7 +89,7 @@ def _queue(it: Queue) -> str:
 
 def _capacity(found: Bottlenecks) -> Iterator[str]:
     it = found.capacity
-    if it.accepted_per_day.value is None:
+    if it.accepted_per_day.value is None or found.throughput.imported:
         return
     if it.arrivals_per_day.value is not None and it.utilisation.value is not None and not it.note:
         yield (

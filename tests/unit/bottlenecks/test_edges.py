@@ -98,9 +98,17 @@ def test_times_in_the_future_are_left_out_and_counted() -> None:
 
 def test_labels_that_are_older_than_their_task_say_nothing_about_waiting() -> None:
     imported = [exports.task(id, "text", [said(id, 1, hours=50)], created_at=came(2)) for id in range(1, 9)]
-    first = found_in(*imported).queues[0]
+    found = found_in(*imported)
+    first = found.queues[0]
     assert (first.over, first.wait_hours_median.value) == (0, None)
-    assert "8 tasks were labelled before they came" in first.note
+    assert "8 tasks came with their labels" in first.note
+    assert found.throughput.imported
+    assert not any("a day" in sentence for sentence in found.said)
+
+
+def test_labels_without_a_lead_time_say_nothing_about_waiting_either() -> None:
+    imported = [exports.task(id, "text", [said(id, 1, seconds=None)], created_at=came(2)) for id in range(1, 9)]
+    assert found_in(*imported).queues[0].over == 0
 
 
 def test_one_clock_that_is_off_does_not_spoil_the_others() -> None:
