@@ -184,7 +184,7 @@ class Rework(_Part):
     reviewed_again: Estimate
     """Share of decided answers that were decided more than once, or by another round."""
     beyond_overlap: Estimate
-    """Share of annotations beyond those the task needed."""
+    """Share of annotations beyond those the task needed; gold questions, which are asked again, are among them."""
 
 
 _REWORK = {

@@ -51,7 +51,7 @@ def mostly_imported(process: Process) -> bool:
 def _first(process: Process) -> Queue:
     waits, came = first_waits(process)
     open_tasks = process.tasks.filter(pl.col("n") == 0, ~pl.col("decided"), ~pl.col("machine"))
-    note = f"{came:,} tasks came with their labels, or clocks differ: they are left out." * bool(came)
+    note = f"{came:,} came with their labels, or clocks differ: these are left out." * bool(came)
     return _queue(process, FIRST_LABEL, waits, open_tasks.height, note)
 
 

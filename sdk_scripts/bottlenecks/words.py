@@ -97,7 +97,7 @@ def _capacity(found: Bottlenecks) -> Iterator[str]:
             f"{it.utilisation.number(digits=2)} come for each done."
         )
     if it.backlog:
-        if it.days_to_clear.value is not None and not it.note:
+        if it.days_to_clear.value is not None and it.days_to_clear.high is not None and not it.note:
             yield f"{it.backlog:,} tasks are open; at this pace they are done in {_days(it.days_to_clear)}."
         else:
             growing = _trend(found)
@@ -129,7 +129,16 @@ def _days(it: Estimate) -> str:
 def _levers(found: Bottlenecks) -> Iterator[str]:
     useful = [it for it in found.levers if _saves(it)]
     for it in useful[:_LEVERS_SAID]:
-        yield f"{it.lever.capitalize()}, {it.setting}: saves {it.hours_per_1000_tasks.number('h')} a thousand tasks."
+        yield (
+            f"{it.lever.capitalize()}, {it.setting}: saves {it.hours_per_1000_tasks.number('h')} a thousand tasks"
+            f"{_price(it)}."
+        )
+
+
+def _price(it: Lever) -> str:
+    """In wrong labels."""
+    wrong = it.errors_per_1000_tasks
+    return f", at {wrong.number(digits=0)} wrong labels more" if (wrong.high or 0.0) > 0 else ""
 
 
 def _saves(it: Lever) -> bool:

@@ -101,7 +101,7 @@ def test_labels_that_are_older_than_their_task_say_nothing_about_waiting() -> No
     found = found_in(*imported)
     first = found.queues[0]
     assert (first.over, first.wait_hours_median.value) == (0, None)
-    assert "8 tasks came with their labels" in first.note
+    assert "8 came with their labels" in first.note
     assert found.throughput.imported
     assert not any("a day" in sentence for sentence in found.said)
 
