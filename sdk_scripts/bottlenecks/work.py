@@ -45,7 +45,8 @@ REVIEWS: dict[str, pl.DataType] = {
 NO_REVIEWS = pl.DataFrame(schema=REVIEWS)
 _SHOWN = pl.col("prediction").is_not_null() | pl.col("shown").is_not_null()
 _CLOCKS_DIFFER = timedelta(minutes=5)
-_READ = {name: ANNOTATIONS[name] for name in list(ANNOTATIONS)[:7]}
+_OWN = list(ANNOTATIONS)[:6]
+_READ = {name: ANNOTATIONS[name] for name in [*_OWN, "cancelled"]}
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def work_of(
     clock that is wrong writes, are no times.
     """
     now = at or datetime.now(UTC)
-    tasks, done = _read(dataset, labels_per_task)
+    tasks, done = _read(dataset, answers, labels_per_task)
     latest = now + _CLOCKS_DIFFER
     times = [frame[name] for frame, name in ((tasks, "created_at"), (done, "created_at"), (done, "updated_at"))]
     future = sum(int((it > latest).sum()) for it in times)
@@ -102,19 +103,31 @@ def work_of(
     return Work(tasks, _with_answers(done, answers), answers, dataset.config, now, reviews, tuple(notes))
 
 
-def _read(dataset: Dataset, labels_per_task: int | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read(dataset: Dataset, answers: pl.DataFrame, labels_per_task: int | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Tasks; and annotations: those that answer something as the table has them, the others as the tasks do."""
     project: Mapping[str, object] = dataset.project or {}
     usual = project.get("maximum_annotations")
     usual = usual if isinstance(usual, int) and not isinstance(usual, bool) and usual > 0 else None
-    tasks, done = [], []
+    tasks, others = [], []
+    answered = set(answers["annotation"].to_list())
     for task in dataset.tasks:
         needed = labels_per_task or (task.overlap if task.overlap and task.overlap > 0 else usual)
         tasks.append((task.id, task.created_at, needed))
-        done += [
+        others += [
             (task.id, it.id, it.annotator, it.created_at, it.updated_at, it.lead_time, it.cancelled)
             for it in task.annotations
+            if it.cancelled or it.id not in answered
         ]
-    return pl.DataFrame(tasks, schema=TASKS, orient="row"), pl.DataFrame(done, schema=_READ, orient="row")
+    unnumbered = pl.when(pl.col("annotation") == 0).then("annotator").alias("who")
+    done = (
+        answers.select(*_OWN, unnumbered, cancelled=pl.lit(False))
+        .unique(["task", "annotation", "who"], keep="first", maintain_order=True)
+        .select(list(_READ))
+    )
+    return (
+        pl.DataFrame(tasks, schema=TASKS, orient="row"),
+        pl.concat([done, pl.DataFrame(others, schema=_READ, orient="row")]),
+    )
 
 
 def _with_answers(done: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:

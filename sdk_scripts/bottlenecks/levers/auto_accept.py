@@ -61,7 +61,7 @@ def coverage(risks: list[AcceptRisk]) -> Estimate:
 
 
 def errors_of(covered: Estimate, error: float) -> Estimate:
-    """Between none and as many as the budget allows."""
+    """Between none and as many as the budget allows; what people would have got wrong there is not set against it."""
     most = covered.high if covered.high is not None else covered.value
     return Estimate(low=0.0, high=None if most is None else 1000 * most * error, n=covered.n)
 

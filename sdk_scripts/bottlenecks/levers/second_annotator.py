@@ -38,7 +38,9 @@ def second_annotator(given: Levers) -> Iterator[Lever]:
         said += " What deciding between them takes is not known, and not counted."
     if once:
         cost = total(given.second_seconds, reviewed) if reviewed.known else given.second_seconds
-        yield given.lever("second annotator", "on every task", times(cost, -1), errors=times(wrong, -1000), basis=said)
+        yield given.lever(
+            "second annotator", "on every task that has one", times(cost, -1), errors=times(wrong, -1000), basis=said
+        )
     spent = columns(given.spent, [MORE, BEYOND])
     saved = ratio(spent, np.ones(len(spent)))
     share = share_of(tasks.filter(pl.col("n") > 1).height, tasks.filter(pl.col("n") > 0).height)
