@@ -13,12 +13,11 @@ from unit.bottlenecks.simulated import Simulation
 
 from ml_backend.labeling.judgements import judgements
 from sdk_scripts.bottlenecks import bottlenecks
-from sdk_scripts.bottlenecks.model import Bottlenecks
+from sdk_scripts.bottlenecks.model import Bottlenecks, TimeBin
 from sdk_scripts.bottlenecks.work import work_of
 from sdk_scripts.cli import app
-from sdk_scripts.report.html import page
+from sdk_scripts.report.html import _number, _percent, _seconds, template
 from sdk_scripts.report.sections.bottlenecks import Process
-from tests.unit.report.test_pages import report
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 
@@ -73,22 +72,27 @@ def test_without_a_cost_no_money_is_said(source: list[str]) -> None:
     assert "money" not in tiebreak(*source)
 
 
+def section(part: Bottlenecks) -> str:
+    filters = {"percent": _percent, "number": _number, "seconds": _seconds}
+    made = template("sections/bottlenecks.html", **filters)
+    return made.render(part=part, report=None, charts=Process().charts(part))
+
+
 def test_the_section_shows_names_and_labels_as_text(part: Bottlenecks) -> None:
-    html = page(report("safe").model_copy(update={"sections": {"bottlenecks": part}}))
-    assert 'id="bottlenecks"' in html
-    assert "The process" in html
+    html = section(part)
     assert "onerror=alert" in html
     assert "<img" not in html
 
 
 def test_each_chart_of_the_section_stands_beside_a_table_with_its_numbers(part: Bottlenecks) -> None:
-    charts = Process().charts(part)
-    assert set(charts) == {"work", "waiting", "times", "weeks"}
-    html = page(report("safe").model_copy(update={"sections": {"bottlenecks": part}}))
+    assert set(Process().charts(part)) == {"work", "waiting", "times", "weeks"}
+    html = section(part)
     for week in part.throughput.weeks:
         assert f"{week.since:%Y-%m-%d}" in html
-    for bin in part.lead_times.histogram:
-        assert bin.seconds in html
+    for it in (*part.lead_times.histogram, *part.throughput.weeks):
+        assert (it.seconds if isinstance(it, TimeBin) else f"{it.annotations:,}") in html
+    for step in part.steps:
+        assert step.time in html
 
 
 def test_sheets_have_a_column_for_every_cell(part: Bottlenecks) -> None:
