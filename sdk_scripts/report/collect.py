@@ -18,7 +18,6 @@ from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCase, find_hard_cases
 from sdk_scripts.report.actions import actions, headline
-from sdk_scripts.report.inspection import inspection_part
 from sdk_scripts.report.model import (
     AnnotatorRow,
     Bin,
@@ -30,8 +29,6 @@ from sdk_scripts.report.model import (
     Report,
     ThresholdRow,
     VersionRow,
-    Working,
-    WorkingRow,
 )
 from sdk_scripts.report.sections import Given, collect_sections
 from sdk_scripts.sources import Dataset
@@ -78,26 +75,12 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
         hard_cases=_hard_cases(dataset, hard),
         versions=versions,
         days=_days(table),
-        working=_working(evidence, settings),
-        inspection=inspection_part(evidence, settings, notes),
-        lots=_lots(dataset, settings, notes),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
         judgements=_tidy(table, dataset),
     )
     given = Given(evidence, settings, core, list(cases), before)
     sections = collect_sections(given)
     return core.model_copy(update={"sections": sections, "notes": [*core.notes, *given.notes]})
-
-
-def _lots(dataset: Dataset, settings: Settings, notes: list[str]) -> list[dict[str, Any]]:
-    from sdk_scripts.sampling.certificate import certificate
-    from sdk_scripts.sampling.inspect_lot import outcomes
-
-    try:
-        return [certificate(outcome, dataset) for outcome in outcomes(dataset, settings)]
-    except TiebreakError as error:
-        notes.append(f"Lots: {error}")
-        return []
 
 
 def _overview(dataset: Dataset, table: pl.DataFrame) -> Overview:
@@ -182,17 +165,6 @@ def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
         )
         for row in rows.iter_rows(named=True)
     ]
-
-
-def _working(evidence: Evidence, settings: Settings) -> Working | None:
-    from sdk_scripts.collaboration import of_dataset, says_anything
-    from sdk_scripts.collaboration_words import people, sentences
-
-    found = of_dataset(evidence.dataset, settings, evidence.all_judgements)
-    if not says_anything(found):
-        return None
-    rows = [WorkingRow.model_validate({**row, "annotator": plain(row["annotator"])}) for row in people(found)]
-    return Working(said=[plain(it) for it in sentences(found)], people=rows, figures=found)
 
 
 def _hard_cases(dataset: Dataset, cases: Iterable[HardCase]) -> list[HardCaseRow]:

@@ -14,8 +14,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from sdk_scripts.report.model import FindingRow, Report, WorkingRow
-from sdk_scripts.report.sections import Cell, in_order
+from sdk_scripts.report.model import Report
+from sdk_scripts.report.sections import Cell, shown
 
 _MOST_ROWS = 1_000_000  # Excel's limit is 1,048,576
 _MOST_CHARACTERS = 32_000  # Excel's limit is 32,767 a cell
@@ -37,105 +37,12 @@ def workbook(report: Report) -> bytes:
         book.set_calc_mode("auto")
         sheets = _Sheets(book)
         summary = book.add_worksheet("Summary")
-        controls = sheets.table(
-            "Agreement",
-            ["control", "kind", "tasks with overlap", "judgements", "pairs that agree", "alpha", "low", "high", "note"],
-            [
-                [r.control, r.kind, r.items, r.judgements, r.percent, r.alpha, r.alpha_low, r.alpha_high, r.note]
-                for r in report.controls
-            ],
-            shares=["pairs that agree"],
-        )
-        labels = sheets.table(
-            "Labels",
-            ["control", "label", "judgements", "share", "alpha"],
-            [[r.control, x.label, x.count, x.share, x.alpha] for r in report.controls for x in r.labels],
-            shares=["share"],
-        )
-        sheets.table(
-            "Annotators",
-            [
-                "annotator",
-                "judgements",
-                "quality",
-                "agrees with others",
-                "median seconds",
-                "from a prediction",
-                "changed",
-            ],
-            [
-                [r.annotator, r.judgements, r.quality, r.agreement, r.median_lead_time, r.prelabeled, r.changed]
-                for r in report.annotators
-            ],
-            shares=["agrees with others", "changed"],
-        )
-        if report.working is not None:
-            columns = list(WorkingRow.model_fields)
-            sheets.table(
-                "Working with the machine",
-                [name.replace("_", " ") for name in columns],
-                [[getattr(row, name) for name in columns] for row in report.working.people],
-                shares=["accepted", "stamped", "stamped low", "stamped high", "time ratio"],
-            )
-        if report.inspection is not None:
-            columns = [name for name in FindingRow.model_fields if name not in ("links", "evidence")]
-            rows = (*report.inspection.findings, *report.inspection.cleared)
-            sheets.table(
-                "Inspection",
-                [*(name.replace("_", " ") for name in columns), "tasks", "link"],
-                [
-                    [
-                        *(getattr(row, name) for name in columns),
-                        ", ".join(map(str, row.evidence)),
-                        row.links[0] if row.links else "",
-                    ]
-                    for row in rows
-                ],
-            )
-        for section in in_order():
-            if (part := report.sections.get(section.name)) is not None:
-                for sheet in section.sheets(part):
-                    sheets.table(*sheet)
-        sheets.table(
-            "Hard cases",
-            ["task", "score", "text", "why", "link"],
-            [[r.task, r.score, r.text, "\n".join(r.reasons), r.url or ""] for r in report.hard_cases],
-        )
-        sheets.table(
-            "Models",
-            [
-                "version",
-                "live",
-                "trained",
-                "labels",
-                "control",
-                "accuracy",
-                "macro F1",
-                "calibration error",
-                "acceptable at 95 %",
-                "why live or not",
-            ],
-            [
-                [
-                    v.version,
-                    v.live,
-                    v.created_at,
-                    v.labels,
-                    c,
-                    m.get("accuracy"),
-                    m.get("macro_f1"),
-                    m.get("ece"),
-                    m.get("coverage_95"),
-                    v.reason,
-                ]
-                for v in report.versions
-                for c, m in v.metrics.items()
-            ],
-            shares=["accuracy", "acceptable at 95 %"],
-        )
+        for section, part in shown(report):
+            for sheet in section.sheets(part):
+                sheets.table(*sheet)
         sheets.table("Judgements", report.judgements.columns, report.judgements.rows()[:_MOST_ROWS])
         _summary(summary, sheets, report)
-        _charts(book, summary, report, controls, labels)
+        _charts(book, summary, report)
     return file.getvalue()
 
 
@@ -228,7 +135,7 @@ def _summary(sheet: Worksheet, sheets: _Sheets, report: Report) -> None:
         sheet.write_string(16 + len(report.actions), 0, _printable(report.annotators_note))
 
 
-def _charts(book: Workbook, summary: Worksheet, report: Report, controls: Worksheet, labels: Worksheet) -> None:
+def _charts(book: Workbook, summary: Worksheet, report: Report) -> None:
     if report.controls:
         chart = book.add_chart({"type": "bar"})
         last = len(report.controls)

@@ -1,17 +1,16 @@
 """The sections of the report, one file each: what it says (a part), its sheets, and `templates/sections/<name>.html`.
 
 A section that has nothing to say gives None and is left out. One that cannot be worked out raises a TiebreakError,
-which becomes a note: never an error of the report.
+which becomes a note: never an error of the report. Some only show what the core holds, and add nothing to report.json.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from markupsafe import Markup
 from pydantic import BaseModel
 
 from ml_backend.labeling.errors import TiebreakError
@@ -63,10 +62,14 @@ class Section:
     """Sections follow one another by it."""
 
     def collect(self, given: Given) -> BaseModel | None:
-        """What it says; None: nothing. May raise TiebreakError."""
-        raise NotImplementedError
+        """What it adds to report.json; None: nothing. May raise TiebreakError."""
+        return None
 
-    def charts(self, part: Any) -> Mapping[str, Markup]:
+    def part(self, report: Report) -> Any:
+        """What its template and sheets show; None: it is left out. Those that show the core pick it here."""
+        return report.sections.get(self.name)
+
+    def charts(self, part: Any) -> Mapping[str, Any]:
         """SVGs that its template names as `charts.<name>`; a table with the numbers stands beside each."""
         return {}
 
@@ -80,6 +83,13 @@ register = SECTIONS.register_class
 
 def in_order() -> list[Section]:
     return sorted((section for _, section in SECTIONS.items()), key=lambda section: (section.place, section.name))
+
+
+def shown(report: Report) -> Iterator[tuple[Section, Any]]:
+    """The sections that have something to show, in order of place, with their parts."""
+    for section in in_order():
+        if (part := section.part(report)) is not None:
+            yield section, part
 
 
 def collect_sections(given: Given) -> dict[str, BaseModel]:

@@ -21,17 +21,15 @@ from sdk_scripts.report.model import (
     Bin,
     ControlRow,
     Day,
-    FindingRow,
     HardCaseRow,
-    InspectionPart,
     LabelRow,
     Overview,
     Report,
     ThresholdRow,
     VersionRow,
-    Working,
-    WorkingRow,
 )
+from sdk_scripts.report.sections.inspection import FindingRow, InspectionPart
+from sdk_scripts.report.sections.working import WorkingPart, WorkingRow
 
 HOSTILE = [
     '=HYPERLINK("https://evil.example","click")',
@@ -97,32 +95,34 @@ def report(text: str) -> Report:
             for live in (False, True)
         ],
         days=[Day(day="2026-11-21", judgements=1), Day(day="2026-11-22", judgements=2)],
-        working=Working(
-            said=[text],
-            people=[
-                WorkingRow(
-                    annotator=text,
-                    shown=9,
-                    accepted=0.8,
-                    seeded=9,
-                    stamped=1.0,
-                    stamped_low=0.7,
-                    stamped_high=1.0,
-                    blind=3,
-                    time_ratio=None,
-                )
-            ],
-            figures={text: text},
-        ),
-        inspection=InspectionPart(
-            findings=[finding(text, state) for state in ("new", "continuing", "acknowledged")],
-            cleared=[finding(text, "cleared")],
-            measured={"gold_failures": 3},
-            dropped={"speed": text},
-            tests=7,
-            compared_with="2026-11-22T12:00:00+00:00",
-        ),
         notes=[text],
+        sections={
+            "working": WorkingPart(
+                said=[text],
+                people=[
+                    WorkingRow(
+                        annotator=text,
+                        shown=9,
+                        accepted=0.8,
+                        seeded=9,
+                        stamped=1.0,
+                        stamped_low=0.7,
+                        stamped_high=1.0,
+                        blind=3,
+                        time_ratio=None,
+                    )
+                ],
+                figures={text: text},
+            ),
+            "inspection": InspectionPart(
+                findings=[finding(text, state) for state in ("new", "continuing", "acknowledged")],
+                cleared=[finding(text, "cleared")],
+                measured={"gold_failures": 3},
+                dropped={"speed": text},
+                tests=7,
+                compared_with="2026-11-22T12:00:00+00:00",
+            ),
+        },
         judgements=pl.DataFrame({"task": [1, 2, 3], "answer": [text, None, "plain"], "seconds": [1.5, None, 2.0]}),
     )
 
