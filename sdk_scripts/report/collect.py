@@ -25,6 +25,7 @@ from sdk_scripts.report.model import (
     Day,
     HardCaseRow,
     LabelRow,
+    OverlapRow,
     Overview,
     Report,
     ThresholdRow,
@@ -69,6 +70,7 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
         headline=headline(overview, controls, len(hard), versions),
         actions=actions(overview, controls, annotators, len(hard), versions),
         overview=overview,
+        overlap=_overlap(dataset, table),
         controls=controls,
         annotators=annotators,
         annotators_note=_NO_PERSONS if any(row.annotator.endswith(SLOT_DOMAIN) for row in annotators) else "",
@@ -94,6 +96,17 @@ def _overview(dataset: Dataset, table: pl.DataFrame) -> Overview:
         skipped=sum(annotation.cancelled for task in dataset.tasks for annotation in task.annotations),
         predicted=sum(bool(task.predictions) for task in dataset.tasks),
     )
+
+
+def _overlap(dataset: Dataset, table: pl.DataFrame) -> list[OverlapRow]:
+    people = dict(table.group_by("task").agg(pl.col("annotator").n_unique()).iter_rows())
+    counts: dict[int, list[int]] = {}
+    for task in dataset.tasks:
+        row = counts.setdefault(people.get(task.id, 0), [0, 0, 0])
+        row[0] += 1
+        row[1] += bool(task.predictions)
+        row[2] += sum(annotation.cancelled for annotation in task.annotations)
+    return [OverlapRow(annotators=n, tasks=t, predicted=p, skipped=s) for n, (t, p, s) in sorted(counts.items())]
 
 
 def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: Dataset) -> ControlRow:
@@ -248,7 +261,7 @@ def _tidy(table: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
             "annotator",
             pl.col("shown").alias("answer"),
             pl.col("created_at").alias("judged at"),
-            pl.col("lead_time").alias("seconds on the task"),
+            pl.col("lead_time").round(3).alias("seconds on the task"),
             pl.col("prediction").is_not_null().alias("from a prediction"),
             pl.col("changed").alias("prediction changed"),
             pl.col("ground_truth").alias("ground truth"),

@@ -26,6 +26,17 @@ class Overview(Part):
     predicted: int
 
 
+class OverlapRow(Part):
+    """The tasks that so many people judged."""
+
+    annotators: int
+    tasks: int
+    predicted: int
+    """Of them, those with a prediction."""
+    skipped: int
+    """Annotations of them that were skipped."""
+
+
 class LabelRow(Part):
     label: str
     count: int
@@ -112,6 +123,8 @@ class Report(Part):
     headline: list[str]
     actions: list[Action]
     overview: Overview
+    overlap: list[OverlapRow]
+    """From 0 annotators on; numbers of annotators that no task has are left out."""
     controls: list[ControlRow]
     annotators: list[AnnotatorRow]
     annotators_note: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
@@ -17,6 +17,8 @@ from ml_backend.labeling.errors import TiebreakError
 from ml_backend.labeling.plugins import Registry
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from ml_backend.settings import Settings
     from sdk_scripts.evidence import Evidence
     from sdk_scripts.hard_cases import HardCase
@@ -41,14 +43,33 @@ class Given:
     """A section adds what could not be said."""
 
 
+class Chart(NamedTuple):
+    """A native chart of the workbook, over columns of its sheet."""
+
+    title: str
+    kind: Literal["bar", "column", "line", "scatter"]
+    across: str
+    """The column of categories, or of x."""
+    up: Sequence[str]
+    """The columns of values, a series each."""
+    interval: tuple[str, str] | None = None
+    """Columns with the lower and upper bound of the first series."""
+    most: int = 25
+    """Only so many rows are drawn, from the top."""
+
+
 class Sheet(NamedTuple):
-    """A table of the workbook."""
+    """A table of the workbook. Its texts are shown as they are, never run as formulas."""
 
     name: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    """Different from one another."""
+    rows: Sequence[Sequence[Cell]] | pl.DataFrame
     shares: Sequence[str] = ()
     """Columns in [0, 1], shown as per cent."""
+    links: Sequence[str] = ()
+    """Columns of web addresses that can be clicked."""
+    charts: Sequence[Chart] = ()
 
 
 class Section:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from sdk_scripts.report import charts
 from sdk_scripts.report.model import ControlRow, Report
-from sdk_scripts.report.sections import Section, Sheet, register
+from sdk_scripts.report.sections import Chart, Section, Sheet, register
 
 _MOST_BARS = 25  # a taxonomy may have hundreds of labels; the table below the chart lists them all
 
@@ -44,12 +44,14 @@ class Agreement(Section):
                 for r in part
             ],
             shares=["pairs that agree"],
+            charts=[Chart("Agreement beyond chance, with its interval", "bar", "control", ["alpha"], ("low", "high"))],
         )
         yield Sheet(
             "Labels",
             ["control", "label", "judgements", "share", "alpha"],
             [[row.control, x.label, x.count, x.share, x.alpha] for row in part for x in row.labels],
             shares=["share"],
+            charts=[Chart("Judgements per label", "column", "label", ["judgements"])],
         )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from markupsafe import Markup
 
 from sdk_scripts.report import charts
 from sdk_scripts.report.model import Report
-from sdk_scripts.report.sections import Section, Sheet, register
+from sdk_scripts.report.sections import Cell, Chart, Section, Sheet, register
 
 
 @register("annotators")
@@ -42,4 +43,8 @@ class Annotators(Section):
                 for r in part.annotators
             ],
             shares=["agrees with others", "changed"],
+            charts=[Chart("Quality of annotators, the busiest first", "bar", "annotator", ["quality"])],
         )
+        days: list[list[Cell]] = [[datetime.fromisoformat(it.day), it.judgements] for it in part.days]
+        chart = Chart("Judgements a day", "column", "day", ["judgements"], most=400)
+        yield Sheet("Days", ["day", "judgements"], days, charts=[chart])

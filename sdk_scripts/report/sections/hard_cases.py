@@ -18,4 +18,4 @@ class HardCases(Section):
 
     def sheets(self, part: Sequence[HardCaseRow]) -> Iterable[Sheet]:
         rows: list[list[Cell]] = [[r.task, r.score, r.text, "\n".join(r.reasons), r.url or ""] for r in part]
-        yield Sheet("Hard cases", ["task", "score", "text", "why", "link"], rows)
+        yield Sheet("Hard cases", ["task", "score", "text", "why", "link"], rows, links=["link"])

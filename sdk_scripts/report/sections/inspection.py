@@ -84,6 +84,7 @@ class Inspection(Section):
                 ]
                 for row in (*part.findings, *part.cleared)
             ],
+            links=["link"],
         )
 
 

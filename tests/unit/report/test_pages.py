@@ -23,6 +23,7 @@ from sdk_scripts.report.model import (
     Day,
     HardCaseRow,
     LabelRow,
+    OverlapRow,
     Overview,
     Report,
     ThresholdRow,
@@ -123,6 +124,11 @@ def report(text: str) -> Report:
                 compared_with="2026-11-22T12:00:00+00:00",
             ),
         },
+        overlap=[
+            OverlapRow(annotators=0, tasks=1, predicted=1, skipped=0),
+            OverlapRow(annotators=1, tasks=1, predicted=1, skipped=0),
+            OverlapRow(annotators=2, tasks=1, predicted=1, skipped=0),
+        ],
         judgements=pl.DataFrame({"task": [1, 2, 3], "answer": [text, None, "plain"], "seconds": [1.5, None, 2.0]}),
     )
 
