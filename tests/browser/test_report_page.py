@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
-from unit.report.made import report
+from unit.report.hostile import report
 
 from sdk_scripts.report.html import page as made
 

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from markupsafe import escape
 from pydantic import ValidationError
-from unit.report.made import HOSTILE, huge, report
+from unit.report.hostile import HOSTILE, huge, report
 
 from sdk_scripts.report import html
 from sdk_scripts.report.html import page

@@ -11,7 +11,7 @@ from io import BytesIO
 import fastexcel
 import polars as pl
 import pytest
-from unit.report.made import HOSTILE, huge, report
+from unit.report.hostile import HOSTILE, huge, report
 
 from sdk_scripts.report import sheets
 from sdk_scripts.report.excel import workbook
