@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, RootModel, SerializeAsAny
 
 WebAddress = Annotated[str, Field(pattern="^https?://")]
 
@@ -31,6 +31,8 @@ class LabelRow(_Part):
     count: int
     share: float
     alpha: float | None = None
+    alpha_low: float | None = None
+    alpha_high: float | None = None
 
 
 class ControlRow(_Part):
@@ -50,6 +52,10 @@ class AnnotatorRow(_Part):
     annotator: str
     judgements: int
     quality: float | None
+    quality_low: float | None = None
+    quality_high: float | None = None
+    few: bool = True
+    """Too few of the judgements could be compared with anything to say how good they are."""
     agreement: float | None
     """Share of pairs with other annotators' answers that agree."""
     median_lead_time: float | None
@@ -162,6 +168,19 @@ class InspectionPart(_Part):
 class Action(_Part):
     what: str
     why: str
+    effect: float | None = None
+    """In `unit`; None: nothing tells how much it would do."""
+    effect_low: float | None = None
+    effect_high: float | None = None
+    unit: str = ""
+    basis: str = ""
+    """How the effect was worked out, in a clause; or why it is not known."""
+    section: str = ""
+    """Where the report says more."""
+
+
+class Actions(RootModel[list[Action]]):
+    """What to do next, the greatest effect first, then those whose effect is not known."""
 
 
 class Day(_Part):
@@ -174,7 +193,6 @@ class Report(_Part):
     url: WebAddress | None
     generated_at: datetime
     headline: list[str]
-    actions: list[Action]
     overview: Overview
     controls: list[ControlRow]
     annotators: list[AnnotatorRow]
@@ -194,6 +212,11 @@ class Report(_Part):
 
     sections: dict[str, SerializeAsAny[BaseModel]] = {}
     """By name, in the order of the page (`report.sections`)."""
+
+    @property
+    def actions(self) -> list[Action]:
+        part = self.sections.get("actions")
+        return part.root if isinstance(part, Actions) else []
 
     def to_json(self) -> dict[str, object]:
         """The sections stand beside the rest, each under its name."""
