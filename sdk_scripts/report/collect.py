@@ -18,7 +18,6 @@ from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCase, find_hard_cases
 from sdk_scripts.report.headline import headline
-from sdk_scripts.report.inspection import inspection_part
 from sdk_scripts.report.model import (
     AnnotatorRow,
     Bin,
@@ -26,12 +25,11 @@ from sdk_scripts.report.model import (
     Day,
     HardCaseRow,
     LabelRow,
+    OverlapRow,
     Overview,
     Report,
     ThresholdRow,
     VersionRow,
-    Working,
-    WorkingRow,
 )
 from sdk_scripts.report.sections import Given, collect_sections
 from sdk_scripts.sources import Dataset
@@ -74,32 +72,19 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
         generated_at=datetime.now(UTC).replace(microsecond=0),
         headline=headline(overview, controls, len(hard), versions),
         overview=overview,
+        overlap=_overlap(dataset, table),
         controls=controls,
         annotators=annotators,
         annotators_note=_NO_PERSONS if any(row.annotator.endswith(SLOT_DOMAIN) for row in annotators) else "",
         hard_cases=_hard_cases(dataset, hard),
         versions=versions,
         days=_days(table),
-        working=_working(evidence, settings),
-        inspection=inspection_part(evidence, settings, notes),
-        lots=_lots(dataset, settings, notes),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
         judgements=_tidy(table, dataset),
     )
     given = Given(evidence, settings, core, list(cases), before)
     sections = collect_sections(given)
     return core.model_copy(update={"sections": sections, "notes": [*core.notes, *given.notes]})
-
-
-def _lots(dataset: Dataset, settings: Settings, notes: list[str]) -> list[dict[str, Any]]:
-    from sdk_scripts.sampling.certificate import certificate
-    from sdk_scripts.sampling.inspect_lot import outcomes
-
-    try:
-        return [certificate(outcome, dataset) for outcome in outcomes(dataset, settings)]
-    except TiebreakError as error:
-        notes.append(f"Lots: {error}")
-        return []
 
 
 def _overview(dataset: Dataset, table: pl.DataFrame) -> Overview:
@@ -113,6 +98,17 @@ def _overview(dataset: Dataset, table: pl.DataFrame) -> Overview:
         skipped=sum(annotation.cancelled for task in dataset.tasks for annotation in task.annotations),
         predicted=sum(bool(task.predictions) for task in dataset.tasks),
     )
+
+
+def _overlap(dataset: Dataset, table: pl.DataFrame) -> list[OverlapRow]:
+    people = dict(table.group_by("task").agg(pl.col("annotator").n_unique()).iter_rows())
+    counts: dict[int, list[int]] = {}
+    for task in dataset.tasks:
+        row = counts.setdefault(people.get(task.id, 0), [0, 0, 0])
+        row[0] += 1
+        row[1] += bool(task.predictions)
+        row[2] += sum(annotation.cancelled for annotation in task.annotations)
+    return [OverlapRow(annotators=n, tasks=t, predicted=p, skipped=s) for n, (t, p, s) in sorted(counts.items())]
 
 
 def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: Dataset) -> ControlRow:
@@ -196,17 +192,6 @@ def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
     ]
 
 
-def _working(evidence: Evidence, settings: Settings) -> Working | None:
-    from sdk_scripts.collaboration import of_dataset, says_anything
-    from sdk_scripts.collaboration_words import people, sentences
-
-    found = of_dataset(evidence.dataset, settings, evidence.all_judgements)
-    if not says_anything(found):
-        return None
-    rows = [WorkingRow.model_validate({**row, "annotator": plain(row["annotator"])}) for row in people(found)]
-    return Working(said=[plain(it) for it in sentences(found)], people=rows, figures=found)
-
-
 def _hard_cases(dataset: Dataset, cases: Iterable[HardCase]) -> list[HardCaseRow]:
     tasks = {task.id: task for task in dataset.tasks}
     rows = []
@@ -288,7 +273,7 @@ def _tidy(table: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
             "annotator",
             pl.col("shown").alias("answer"),
             pl.col("created_at").alias("judged at"),
-            pl.col("lead_time").alias("seconds on the task"),
+            pl.col("lead_time").round(3).alias("seconds on the task"),
             pl.col("prediction").is_not_null().alias("from a prediction"),
             pl.col("changed").alias("prediction changed"),
             pl.col("ground_truth").alias("ground truth"),

@@ -17,21 +17,21 @@ from sdk_scripts.report.excel import workbook
 from sdk_scripts.report.html import page
 from sdk_scripts.report.model import (
     Action,
+    Actions,
     AnnotatorRow,
     Bin,
     ControlRow,
     Day,
-    FindingRow,
     HardCaseRow,
-    InspectionPart,
     LabelRow,
+    OverlapRow,
     Overview,
     Report,
     ThresholdRow,
     VersionRow,
-    Working,
-    WorkingRow,
 )
+from sdk_scripts.report.sections.inspection import FindingRow, InspectionPart
+from sdk_scripts.report.sections.working import WorkingPart, WorkingRow
 
 HOSTILE = [
     '=HYPERLINK("https://evil.example","click")',
@@ -50,7 +50,6 @@ def report(text: str) -> Report:
         url="http://127.0.0.1:8080/projects/1/data",
         generated_at=datetime(2026, 11, 22, 12, 0, tzinfo=UTC),
         headline=[text],
-        actions=[Action(what=text, why=text)],
         overview=Overview(tasks=3, labeled=2, overlapped=1, judgements=3, annotators=2, skipped=0, predicted=3),
         controls=[
             ControlRow(
@@ -97,32 +96,40 @@ def report(text: str) -> Report:
             for live in (False, True)
         ],
         days=[Day(day="2026-11-21", judgements=1), Day(day="2026-11-22", judgements=2)],
-        working=Working(
-            said=[text],
-            people=[
-                WorkingRow(
-                    annotator=text,
-                    shown=9,
-                    accepted=0.8,
-                    seeded=9,
-                    stamped=1.0,
-                    stamped_low=0.7,
-                    stamped_high=1.0,
-                    blind=3,
-                    time_ratio=None,
-                )
-            ],
-            figures={text: text},
-        ),
-        inspection=InspectionPart(
-            findings=[finding(text, state) for state in ("new", "continuing", "acknowledged")],
-            cleared=[finding(text, "cleared")],
-            measured={"gold_failures": 3},
-            dropped={"speed": text},
-            tests=7,
-            compared_with="2026-11-22T12:00:00+00:00",
-        ),
         notes=[text],
+        sections={
+            "actions": Actions([Action(what=text, why=text)]),
+            "working": WorkingPart(
+                said=[text],
+                people=[
+                    WorkingRow(
+                        annotator=text,
+                        shown=9,
+                        accepted=0.8,
+                        seeded=9,
+                        stamped=1.0,
+                        stamped_low=0.7,
+                        stamped_high=1.0,
+                        blind=3,
+                        time_ratio=None,
+                    )
+                ],
+                figures={text: text},
+            ),
+            "inspection": InspectionPart(
+                findings=[finding(text, state) for state in ("new", "continuing", "acknowledged")],
+                cleared=[finding(text, "cleared")],
+                measured={"gold_failures": 3},
+                dropped={"speed": text},
+                tests=7,
+                compared_with="2026-11-22T12:00:00+00:00",
+            ),
+        },
+        overlap=[
+            OverlapRow(annotators=0, tasks=1, predicted=1, skipped=0),
+            OverlapRow(annotators=1, tasks=1, predicted=1, skipped=0),
+            OverlapRow(annotators=2, tasks=1, predicted=1, skipped=0),
+        ],
         judgements=pl.DataFrame({"task": [1, 2, 3], "answer": [text, None, "plain"], "seconds": [1.5, None, 2.0]}),
     )
 
@@ -233,7 +240,6 @@ def test_an_empty_project_has_a_report_too() -> None:
             "hard_cases": [],
             "versions": [],
             "days": [],
-            "actions": [],
             "judgements": pl.DataFrame({"task": pl.Series([], dtype=pl.Int64)}),
         }
     )
