@@ -17,7 +17,7 @@ from ml_backend.settings import Settings
 from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCase, find_hard_cases
-from sdk_scripts.report.actions import actions, headline
+from sdk_scripts.report.headline import headline
 from sdk_scripts.report.model import (
     AnnotatorRow,
     Bin,
@@ -36,10 +36,13 @@ from sdk_scripts.sources import Dataset
 from sdk_scripts.tables import plain
 
 if TYPE_CHECKING:
-    from ml_backend.labeling.agreement import ControlAgreement
+    from ml_backend.labeling.agreement import ControlAgreement, LabelAgreement
     from ml_backend.model_registry import VersionInfo
 
 _TEXT_LENGTH = 240
+_WIDE = 0.2
+"""An interval of somebody's quality wider than that says too little about them: 50 judgements compared narrow it down
+to that."""
 _HARD = 0.5
 """A task counts as a hard case where its label is more likely in doubt than not (`hard_cases` says how that is put
 together). The ranking itself goes on to the last suspicion; `tiebreak hard-cases` lists it."""
@@ -68,7 +71,6 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
         url=dataset.url,
         generated_at=datetime.now(UTC).replace(microsecond=0),
         headline=headline(overview, controls, len(hard), versions),
-        actions=actions(overview, controls, annotators, len(hard), versions),
         overview=overview,
         overlap=_overlap(dataset, table),
         controls=controls,
@@ -136,11 +138,16 @@ def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: D
                 label=label,
                 count=count,
                 share=count / total if total else 0.0,
-                alpha=_known(found.labels[label].alpha) if label in found.labels else None,
+                **_alpha(found.labels.get(label)),
             )
             for label, count in counts.items()
         ],
     )
+
+
+def _alpha(found: LabelAgreement | None) -> dict[str, float | None]:
+    names = ("alpha", "alpha_low", "alpha_high")
+    return {name: _known(getattr(found, name)) for name in names} if found else {}
 
 
 def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
@@ -154,8 +161,10 @@ def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
     )
     changed = table.group_by("annotation", "annotator").agg(pl.col("changed").any(ignore_nulls=False))
     shares = changed.group_by("annotator").agg(pl.col("changed").mean())
-    quality = evidence.consensus.annotators.group_by("annotator").agg(
-        ((pl.col("quality") * pl.col("judgements")).sum() / pl.col("judgements").sum()).alias("quality")
+    # one who errs in one control may err in the others, too: so intervals are pooled like what they are of
+    known = evidence.consensus.annotators.filter(pl.col("quality").is_not_nan())
+    quality = known.group_by("annotator").agg(
+        (pl.col(name) * pl.col("judgements")).sum() / pl.col("judgements").sum() for name in ("quality", "low", "high")
     )
     rows = (
         table.group_by("annotator")
@@ -170,7 +179,10 @@ def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
         AnnotatorRow(
             annotator=row["annotator"],
             judgements=row["len"],
-            quality=_known(row["quality"]),
+            quality=row["quality"],
+            quality_low=row["low"],
+            quality_high=row["high"],
+            few=row["quality"] is None or row["high"] - row["low"] > _WIDE,
             agreement=_known(others[row["annotator"]].percent_with_others) if row["annotator"] in others else None,
             median_lead_time=_known(row["lead_time"]),
             prelabeled=row["prelabeled"],

@@ -14,7 +14,7 @@ from sdk_scripts.report.sections import shown
 
 _MOST_BYTES = 2_900_000
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_TABLE = re.compile(r'<div class="scroll">(\s*<table>\s*)(<caption)?')
+_TABLE = re.compile(r'(<summary>([^<]*)</summary>\s*)?<div class="scroll">\s*<table>\s*(<caption)?')
 
 
 def template(name: str, **filters: Callable[..., str]) -> Template:
@@ -46,14 +46,16 @@ def page(report: Report) -> str:
 
 
 def _scrolled(body: str, numbers: itertools.count[int]) -> Markup:
-    """Tables that are too wide for a screen scroll: the keyboard gets there, too, and is told where it is."""
+    """Tables too wide for a screen scroll: the keyboard gets there, too, and is told where it is. A table without
+    caption is called what it is folded under."""
 
     def named(found: re.Match[str]) -> str:
-        start, caption = found[1], found[2]
-        if not caption:
-            return f'<div class="scroll" role="group" tabindex="0" aria-label="Table">{start}'
+        summary, title, caption = found.groups(default="")
         name = f"table-{next(numbers)}"
-        return f'<div class="scroll" role="group" tabindex="0" aria-labelledby="{name}">{start}<caption id="{name}"'
+        start = f'{summary}<div class="scroll" role="group" tabindex="0" aria-labelledby="{name}"><table>\n'
+        if caption:
+            return f'{start}<caption id="{name}"'
+        return f'{start}<caption id="{name}" class="unseen">{title or "Table"}</caption>\n'
 
     # values in the body are escaped: they can hold no such tag
     return Markup(_TABLE.sub(named, body))  # noqa: S704

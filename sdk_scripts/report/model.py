@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, RootModel, SerializeAsAny
 
 WebAddress = Annotated[str, Field(pattern="^https?://")]
 
@@ -42,6 +42,8 @@ class LabelRow(Part):
     count: int
     share: float
     alpha: float | None = None
+    alpha_low: float | None = None
+    alpha_high: float | None = None
 
 
 class ControlRow(Part):
@@ -61,6 +63,10 @@ class AnnotatorRow(Part):
     annotator: str
     judgements: int
     quality: float | None
+    quality_low: float | None = None
+    quality_high: float | None = None
+    few: bool = True
+    """Too few of the judgements could be compared with anything to say how good they are."""
     agreement: float | None
     """Share of pairs with other annotators' answers that agree."""
     median_lead_time: float | None
@@ -109,6 +115,19 @@ class VersionRow(Part):
 class Action(Part):
     what: str
     why: str
+    effect: float | None = None
+    """In `unit`; None: nothing tells how much it would do."""
+    effect_low: float | None = None
+    effect_high: float | None = None
+    unit: str = ""
+    basis: str = ""
+    """How the effect was worked out, in a clause; or why it is not known."""
+    section: str = ""
+    """Where the report says more."""
+
+
+class Actions(RootModel[list[Action]]):
+    """What to do next, the greatest effect first, then those whose effect is not known."""
 
 
 class Day(Part):
@@ -121,7 +140,6 @@ class Report(Part):
     url: WebAddress | None
     generated_at: datetime
     headline: list[str]
-    actions: list[Action]
     overview: Overview
     overlap: list[OverlapRow]
     """From 0 annotators on; numbers of annotators that no task has are left out."""
@@ -137,6 +155,11 @@ class Report(Part):
 
     sections: dict[str, SerializeAsAny[BaseModel]] = {}
     """By name, in the order of the page (`report.sections`)."""
+
+    @property
+    def actions(self) -> list[Action]:
+        part = self.sections.get("actions")
+        return part.root if isinstance(part, Actions) else []
 
     def to_json(self) -> dict[str, object]:
         """The sections stand beside the rest, each under its name; those that readers may count on are always there."""

@@ -41,6 +41,8 @@ class Given:
     """The report (`Report.to_json`) that this one is compared with; None where there is none."""
     notes: list[str] = field(default_factory=list)
     """A section adds what could not be said."""
+    parts: dict[str, BaseModel] = field(default_factory=dict)
+    """What the sections collected so far say, by name."""
 
 
 class Chart(NamedTuple):
@@ -81,6 +83,8 @@ class Section:
     """Its heading, and its entry in the navigation."""
     place: int
     """Sections follow one another by it."""
+    looks_back: bool = False
+    """Whether it is collected after all that do not, because it reads their parts."""
 
     def collect(self, given: Given) -> BaseModel | None:
         """What it adds to report.json; None: nothing. May raise TiebreakError."""
@@ -115,13 +119,13 @@ def shown(report: Report) -> Iterator[tuple[Section, Any]]:
 
 def collect_sections(given: Given) -> dict[str, BaseModel]:
     """By name, in order of place."""
-    parts: dict[str, BaseModel] = {}
-    for section in in_order():
+    sections = in_order()
+    for section in sorted(sections, key=lambda section: section.looks_back):
         try:
             part = section.collect(given)
         except TiebreakError as error:
             given.notes.append(f"{section.title}: {error}")
             continue
         if part is not None:
-            parts[section.name] = part
-    return parts
+            given.parts[section.name] = part
+    return {section.name: given.parts[section.name] for section in sections if section.name in given.parts}

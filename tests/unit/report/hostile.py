@@ -9,6 +9,7 @@ import polars as pl
 
 from sdk_scripts.report.model import (
     Action,
+    Actions,
     AnnotatorRow,
     Bin,
     ControlRow,
@@ -46,7 +47,6 @@ def report(text: str) -> Report:
         url="http://127.0.0.1:8080/projects/1/data",
         generated_at=datetime(2026, 11, 22, 12, 0, tzinfo=UTC),
         headline=[text],
-        actions=[Action(what=text, why=text)],
         overview=Overview(tasks=3, labeled=2, overlapped=1, judgements=3, annotators=2, skipped=0, predicted=3),
         controls=[
             ControlRow(
@@ -95,6 +95,7 @@ def report(text: str) -> Report:
         days=[Day(day="2026-11-21", judgements=1), Day(day="2026-11-22", judgements=2)],
         notes=[text],
         sections={
+            "actions": Actions([Action(what=text, why=text)]),
             "working": WorkingPart(
                 said=[text],
                 people=[
@@ -194,6 +195,7 @@ def huge() -> Report:
             ],
             "days": [Day(day=str(first + timedelta(days=it)), judgements=it) for it in range(2_000)],
             "sections": {
+                "actions": Actions([Action(what=long, why=long)] * 50),
                 "inspection": small.sections["inspection"].model_copy(
                     update={"findings": [finding(long, "new")] * 5_000, "cleared": [finding(long, "cleared")] * 500}
                 ),

@@ -17,9 +17,7 @@ from ml_backend.prelabelers import State
 from ml_backend.settings import Settings
 from sdk_scripts.demo_data import slot_account
 from sdk_scripts.report import write_report
-from sdk_scripts.report.actions import actions
 from sdk_scripts.report.collect import collect
-from sdk_scripts.report.model import AnnotatorRow
 
 VOTES = [("negative", "negative"), ("positive", "positive"), ("negative", "positive"), ("neutral",), ()]
 
@@ -149,25 +147,6 @@ def test_an_older_report_is_replaced_and_no_draft_is_left(settings: Settings, tm
         files = write_report(small(), tmp_path, settings=settings)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "report.html", "report.json", "report.xlsx"]
     assert files.html.stat().st_size < 3_000_000
-
-
-def test_an_annotator_unlike_the_others_is_named_only_with_enough_judgements(settings: Settings) -> None:
-    report = collect(small(), settings)
-
-    def person(name: str, judgements: int, agreement: float) -> AnnotatorRow:
-        return AnnotatorRow(
-            annotator=name,
-            judgements=judgements,
-            quality=None,
-            agreement=agreement,
-            median_lead_time=None,
-            prelabeled=0,
-            changed=None,
-        )
-
-    people = [person("usual", 500, 0.8), person("steady", 400, 0.82), person("odd", 300, 0.5), person("new", 5, 0.2)]
-    found = [action.what for action in actions(report.overview, report.controls, people, 0, [])]
-    assert [what for what in found if what.startswith("Talk to")] == ["Talk to odd."]
 
 
 def test_a_report_is_dated_in_utc(settings: Settings) -> None:

@@ -74,7 +74,6 @@ def test_an_empty_project_has_a_report_too() -> None:
             "hard_cases": [],
             "versions": [],
             "days": [],
-            "actions": [],
         }
     )
     assert "Nobody has labeled anything yet" in page(empty)

@@ -172,7 +172,7 @@ def test_every_headline_figure_is_a_formula_and_its_value_what_the_sheets_give()
 
 
 def test_figures_without_data_are_a_dash_and_still_formulas() -> None:
-    empty = {"controls": [], "annotators": [], "hard_cases": [], "versions": [], "days": [], "actions": []}
+    empty = {"controls": [], "annotators": [], "hard_cases": [], "versions": [], "days": []}
     bare = report("plain").model_copy(update={**empty, "judgements": pl.DataFrame(schema={"task": pl.Int64})})
     found = summary(workbook(bare))
     assert found["Lowest alpha"][1] == "–"
