@@ -41,17 +41,33 @@ class Annotators(Section):
                 "annotator",
                 "judgements",
                 "quality",
+                "low",
+                "high",
+                "too few to say",
                 "agrees with others",
                 "median seconds",
                 "from a prediction",
                 "changed",
             ],
             [
-                [r.annotator, r.judgements, r.quality, r.agreement, r.median_lead_time, r.prelabeled, r.changed]
+                [
+                    r.annotator,
+                    r.judgements,
+                    r.quality,
+                    r.quality_low,
+                    r.quality_high,
+                    r.few,
+                    r.agreement,
+                    r.median_lead_time,
+                    r.prelabeled,
+                    r.changed,
+                ]
                 for r in part.annotators
             ],
-            shares=["agrees with others", "changed"],
-            charts=[Chart("Quality of annotators, the busiest first", "bar", "annotator", ["quality"])],
+            shares=["quality", "low", "high", "agrees with others", "changed"],
+            charts=[
+                Chart("Quality of annotators, with its interval", "line", "annotator", ["quality"], ("low", "high"))
+            ],
         )
         days: list[list[Cell]] = [[datetime.fromisoformat(it.day), it.judgements] for it in part.days]
         chart = Chart("Judgements a day", "column", "day", ["judgements"], most=400)
