@@ -26,7 +26,7 @@ from sdk_scripts.report.sections import Given, Section, Sheet, register
 
 LEAST_ITEMS = 30
 """Tasks with two judgements in a stretch of time: of fewer, the interval of alpha hardly fits the chart."""
-MOST_BINS = 24
+MOST_BINS = 16
 LEAST_OF_LABEL = 10
 """Judgements that gave a label, in a stretch, from which on its alpha is said."""
 

@@ -6,13 +6,14 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 from unit.analysis.exports import SENTIMENT, annotation, choice, dataset, task
 
 from ml_backend.settings import Settings
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.report.collect import collect
-from sdk_scripts.report.gap_figures import LEAST_TASKS, Gap, advice, examples, gaps, section_of
+from sdk_scripts.report.gap_figures import LEAST_TASKS, Gap, _chance, advice, examples, gaps, section_of
 from sdk_scripts.report.html import page
 from sdk_scripts.report.model import ControlRow, LabelRow
 from sdk_scripts.report.sections.gaps import GapsPart, weak_labels
@@ -138,3 +139,11 @@ def test_a_decision_that_people_answer_otherwise_since_is_contested(settings: Se
     assert isinstance(part, GapsPart)
     assert [(it.task, it.decided, it.said) for it in part.contested] == [(1, "positive", "2 of 2 say negative")]
     assert "&lt;b&gt;bold" in page(report)
+
+
+def test_people_differ_by_the_chi_squared_test() -> None:
+    """2x2: (20, 10), (10, 20) gives 6.667 with one degree of freedom, p = 0.0098."""
+    people = pl.DataFrame({"annotator": ["a", "b"], "one": [20, 10], "other": [10, 20]})
+    assert _chance(people) == pytest.approx(0.00982, abs=1e-5)
+    assert _chance(people.head(1)) is None
+    assert _chance(pl.DataFrame({"annotator": ["a", "b"], "one": [20, 10], "other": [0, 0]})) == 1
