@@ -74,7 +74,9 @@ def _summary(page: Worksheet, sheets: Sheets, report: Report) -> None:
         row += 1
         page.write_string(row, 0, figure.name, sheets.look["text"])
         page.write_array_formula(row, 1, row, 1, formula, sheets.look[figure.look], value)
-        page.write_string(row, 2, ", ".join(f"{column} ({name})" for name, column in figure.columns), sheets.soft)
+        page.write_string(
+            row, 2, ", ".join(f"{column} ({name})" for name, column in figure.columns), sheets.look["text"]
+        )
     row = _lines(page, sheets, row + 2, "What to do next", [f"{it.what} {it.why}" for it in report.actions])
     cut = [
         f"The sheet {table.name} holds the first {MOST_ROWS:,} rows; Excel has no room for {table.left_out:,} more."

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 import polars as pl
@@ -24,6 +24,7 @@ _MOST_LINKS = 1_000
 _LONG = 5_000  # rows from which a table is streamed into the finished file
 _LOOKED_AT = 200
 _WIDEST = 60
+_PAGE = 220  # characters that a page in landscape is wide, small but legible
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _RISKY = ("=", "+", "-", "@", "\t", "\n")
 _NAME_LENGTH = 31
@@ -96,17 +97,20 @@ class Sheets:
         self.tables: dict[str, Table] = {}
         self.streamed: dict[int, Table] = {}
         """By number of the sheet, from 1."""
+        left = {"align": "left", "indent": 1}
         self.bold: Format = book.add_format({"bold": True, "valign": "top"})
         self.title: Format = book.add_format({"bold": True, "font_size": 16})
-        self.soft: Format = book.add_format({"font_color": "#5C6475"})
-        self.head: Format = book.add_format({"bold": True, "bg_color": "#E8ECF4", "bottom": 1, "valign": "top"})
+        self.soft: Format = book.add_format({"font_color": "#565E6E"})
+        self.head: Format = book.add_format(
+            {"bold": True, "bg_color": "#E8ECF4", "bottom": 1, "valign": "top", "indent": 1}
+        )
         self.link: Format = book.add_format({"font_color": "#3457B1", "underline": 1, "valign": "top"})
-        looks = {"whole": "#,##0", "number": "0.000", "share": "0%", "time": "yyyy-mm-dd hh:mm"}
+        looks = {"whole": "#,##0", "number": "0.000", "share": "0%", "time": "yyyy-mm-dd hh:mm", "day": "yyyy-mm-dd"}
         self.look: Mapping[str, Format] = {
             **{name: book.add_format({"num_format": form, "valign": "top"}) for name, form in looks.items()},
             "plain": book.add_format({"valign": "top"}),
-            "text": book.add_format({"text_wrap": True, "valign": "top"}),
-            "risky": book.add_format({"text_wrap": True, "valign": "top", "quote_prefix": True}),
+            "text": book.add_format({"text_wrap": True, "valign": "top", **left}),
+            "risky": book.add_format({"text_wrap": True, "valign": "top", **left, "quote_prefix": True}),
         }
 
     def add(self, sheet: Sheet) -> Table:
@@ -118,14 +122,18 @@ class Sheets:
         page.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})  # a rating is an answer before it is a number
         self.tables[sheet.name] = table
         head = table.rows[:_LOOKED_AT].rows() if isinstance(table.rows, pl.DataFrame) else table.rows[:_LOOKED_AT]
+        widths = [_width(title, [row[column] for row in head]) for column, title in enumerate(table.columns)]
+        page.fit_to_pages(1 + sum(widths) // _PAGE, 0)
         for column, title in enumerate(table.columns):
             page.write_string(0, column, cell_text(title), self.head)
-            page.set_column(column, column, _width(title, [row[column] for row in head]))
+            page.set_column(column, column, widths[column])
         if len(table.rows) > _LONG:
             self._stream(page, table, sheet.shares)
             return table
         rows = table.rows.rows() if isinstance(table.rows, pl.DataFrame) else table.rows
         for number, row in enumerate(rows, start=1):
+            if (lines := max(map(_lines, row, widths))) > 1:
+                page.set_row(number, 15 * min(lines, 27))  # Excel's highest row has 409 points
             for column, value in enumerate(row):
                 if table.columns[column] in sheet.links and number <= _MOST_LINKS and _is_address(value):
                     page.write_url(number, column, str(value), self.link, str(value))
@@ -152,7 +160,7 @@ class Sheets:
             look = "share" if share else "number" if isinstance(value, float) else "whole"
             page.write_number(row, column, value, self.look[look])
         elif isinstance(value, datetime):
-            page.write_datetime(row, column, value, self.look["time"])
+            page.write_datetime(row, column, value, self.look["time" if value.time() > time.min else "day"])
         else:
             text = cell_text(value)
             page.write_string(row, column, text, self.look["risky" if is_risky(text) else "text"])
@@ -172,6 +180,11 @@ class Sheets:
 
 def _is_address(value: Cell) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(r"https?://\S{1,2000}", value))
+
+
+def _lines(value: Cell, width: int) -> int:
+    """How many a cell takes, about."""
+    return sum(1 + len(line) // width for line in value.split("\n")) if isinstance(value, str) else 1
 
 
 def _width(title: str, values: Sequence[Cell]) -> int:

@@ -55,7 +55,7 @@ class Chart(NamedTuple):
     up: Sequence[str]
     """The columns of values, a series each."""
     interval: tuple[str, str] | None = None
-    """Columns with the lower and upper bound of the first series."""
+    """Columns with the lower and upper bound of the first series, drawn as a line through it whatever the kind."""
     most: int = 25
     """Only so many rows are drawn, from the top."""
 

@@ -10,7 +10,8 @@ from sdk_scripts.report import charts
 from sdk_scripts.report.model import ControlRow, Report
 from sdk_scripts.report.sections import Chart, Section, Sheet, register
 
-_MOST_BARS = 25  # a taxonomy may have hundreds of labels; the table below the chart lists them all
+_MOST_BARS = 25  # a taxonomy may have hundreds of labels; the table below the chart lists more
+_MOST_DRAWN, _MOST_INTERVALS = 12, 40  # of the controls
 
 
 @register("agreement")
@@ -22,7 +23,7 @@ class Agreement(Section):
         return report.controls
 
     def charts(self, part: Sequence[ControlRow]) -> Mapping[str, Markup | dict[str, Markup]]:
-        labels = {row.control: _bars(row) for row in part if row.labels}
+        labels = {row.control: _bars(row) for row in part[:_MOST_DRAWN] if row.labels}
         known = [
             (row.control, (row.alpha_low, row.alpha, row.alpha_high))
             for row in part
@@ -30,7 +31,7 @@ class Agreement(Section):
         ]
         if not known:
             return {"labels": labels}
-        names, points = zip(*known, strict=True)
+        names, points = zip(*known[:_MOST_INTERVALS], strict=True)
         alt = "Krippendorff's alpha with its interval for each control"
         alpha = charts.intervals(names, points, label="Krippendorff's alpha, 95 % interval", alt=alt)
         return {"labels": labels, "alpha": alpha}
@@ -44,7 +45,7 @@ class Agreement(Section):
                 for r in part
             ],
             shares=["pairs that agree"],
-            charts=[Chart("Agreement beyond chance, with its interval", "bar", "control", ["alpha"], ("low", "high"))],
+            charts=[Chart("Agreement beyond chance, with its interval", "line", "control", ["alpha"], ("low", "high"))],
         )
         yield Sheet(
             "Labels",
@@ -56,7 +57,9 @@ class Agreement(Section):
 
 
 def _bars(row: ControlRow) -> Markup:
-    often = sorted(row.labels, key=lambda label: -label.count)[:_MOST_BARS]
+    """The commonest labels first; where labels are numbers, in their order."""
+    scale = len(row.labels) <= _MOST_BARS and all(label.label.replace(".", "").isdecimal() for label in row.labels)
+    often = row.labels if scale else sorted(row.labels, key=lambda label: -label.count)[:_MOST_BARS]
     return charts.bars(
         [label.label for label in often],
         [label.count for label in often],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -10,6 +11,8 @@ from markupsafe import Markup
 from sdk_scripts.report import charts
 from sdk_scripts.report.model import Report
 from sdk_scripts.report.sections import Cell, Chart, Section, Sheet, register
+
+_MOST_DAYS = 120
 
 
 @register("annotators")
@@ -23,8 +26,13 @@ class Annotators(Section):
     def charts(self, part: Report) -> Mapping[str, Markup]:
         if len(part.days) < 2:
             return {}
-        days, counts = [it.day for it in part.days], [it.judgements for it in part.days]
-        return {"days": charts.timeline(days, counts, label="judgements", alt="Judgements per day")}
+        # a bar a day, a month where the days would not fit
+        length, name = (10, "day") if len(part.days) <= _MOST_DAYS else (7, "month")
+        counts: Counter[str] = Counter()
+        for it in part.days:
+            counts[it.day[:length]] += it.judgements
+        alt = f"Judgements per {name}"
+        return {"days": charts.timeline(list(counts), list(counts.values()), label="judgements", alt=alt)}
 
     def sheets(self, part: Report) -> Iterable[Sheet]:
         yield Sheet(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
 from pydantic import RootModel
 
-from sdk_scripts.report.sections import Given, Section, register
+from sdk_scripts.report.sections import Cell, Given, Section, Sheet, register
+
+_MOST_SHOWN = 10
 
 
 class LotsPart(RootModel[list[dict[str, Any]]]):
@@ -30,7 +33,28 @@ class Lots(Section):
         return LotsPart(found) if found else None
 
     def charts(self, part: LotsPart) -> Mapping[str, Sequence[Markup]]:
-        """Each certificate as it is shown."""
+        """The newest certificates as they are shown."""
         from sdk_scripts.sampling.certificate import certificate_html
 
-        return {"certificates": [certificate_html(lot, level=3) for lot in part.root]}
+        return {"certificates": [certificate_html(lot, level=3) for lot in part.root[-_MOST_SHOWN:][::-1]]}
+
+    def sheets(self, part: LotsPart) -> Iterable[Sheet]:
+        columns = [
+            "lot",
+            "control",
+            "labels",
+            "drawn",
+            "verdict",
+            "inspected",
+            "waiting",
+            "wrong labels",
+            "low",
+            "high",
+        ]
+        rows: list[list[Cell]] = []
+        for lot in part.root:
+            rate = lot["error_rate"] or {}
+            drawn = datetime.fromisoformat(lot["created_at"])
+            found = [len(lot["inspected"]), len(lot["waiting"]), *(rate.get(it) for it in ("value", "low", "high"))]
+            rows.append([lot["lot"], lot["control"], lot["size"], drawn, lot["verdict"], *found])
+        yield Sheet("Lots", columns, rows, shares=["wrong", "low", "high"])

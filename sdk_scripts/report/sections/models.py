@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from sdk_scripts.report import charts
 from sdk_scripts.report.model import Report, VersionRow
-from sdk_scripts.report.sections import Section, Sheet, register
+from sdk_scripts.report.sections import Cell, Chart, Section, Sheet, register
 
-_MOST_DRAWN = 5
+_MOST_DRAWN, _MOST_CONTROLS = 5, 6
 
 
 @register("models")
@@ -30,9 +30,9 @@ class Models(Section):
                     [b.confidence for b in bins],
                     [b.accuracy for b in bins],
                     [b.count for b in bins],
-                    alt=f"Reliability of {control}: share of right answers against the confidence given",
+                    alt=f"Reliability of {version.version} for {control}: share that was right by the confidence given",
                 )
-                for control, bins in version.reliability.items()
+                for control, bins in list(version.reliability.items())[:_MOST_CONTROLS]
                 if bins
             }
             for version in part[:_MOST_DRAWN]
@@ -71,3 +71,19 @@ class Models(Section):
             ],
             shares=["accuracy", "acceptable at 95 %"],
         )
+        bins: list[list[Cell]] = [
+            [v.version, v.live, control, b.confidence, b.accuracy, b.count]
+            for v in part
+            for control, found in v.reliability.items()
+            for b in found
+        ]
+        columns = ["version", "live", "control", "confidence given", "share that was right", "tasks"]
+        yield Sheet("Reliability", columns, bins, charts=[_scatter(bins)] if bins else [])
+
+
+def _scatter(bins: Sequence[Sequence[Cell]]) -> Chart:
+    """Of the first version, which is the live one, and its first control."""
+    version, _, control, *_ = bins[0]
+    most = sum(row[0] == version and row[2] == control for row in bins)
+    title = f"Reliability of {version} for {control}"
+    return Chart(title, "scatter", "confidence given", ["share that was right"], most=most)
