@@ -47,14 +47,14 @@ def expected_wrong(items: pl.DataFrame) -> Estimate:
 def overturned(table: pl.DataFrame, judgements: pl.DataFrame) -> tuple[int, int]:
     """How many of the reviewed (control, task) pairs were decided against what most annotators had said, and how many
     there are. `table` is all of `labeling.judgements`, `judgements` the annotators' last ones."""
-    decided = decisions(table).select("control", "task", decided="answer", decided_at=_AT)
+    decided = decisions(table).select("control", "task", verdict="answer", decided_at=_AT)
     before = judgements.join(decided, on=["control", "task"]).filter(
         _AT.is_null() | pl.col("decided_at").is_null() | (pl.col("decided_at") >= _AT)
     )
-    votes = before.group_by("control", "task", "decided", "answer").len()
+    votes = before.group_by("control", "task", "verdict", "answer").len()
     most = votes.group_by("control", "task").agg(
         most=pl.col("len").max(),
-        right=pl.col("len").filter(pl.col("answer") == pl.col("decided")).sum(),
+        right=pl.col("len").filter(pl.col("answer") == pl.col("verdict")).sum(),
     )
     return most.filter(pl.col("right") < pl.col("most")).height, most.height
 

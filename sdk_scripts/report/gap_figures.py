@@ -129,14 +129,15 @@ def _by_person(table: pl.DataFrame, it: Confusion) -> pl.DataFrame:
 
 def _chance(people: pl.DataFrame) -> float | None:
     """Of people differing so much in which of the two they give, were they all alike (chi-squared); None for one."""
-    from scipy.stats import chi2_contingency
+    from scipy.special import chdtrc
 
-    table = people.select("one", "other").to_numpy()
+    table = people.select("one", "other").to_numpy().astype(float)
     if len(table) < 2:
         return None
-    if (table.sum(axis=0) == 0).any():
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    if not expected.all():
         return 1.0
-    return float(chi2_contingency(table, correction=False).pvalue)
+    return float(chdtrc(len(table) - 1, ((table - expected) ** 2 / expected).sum()))
 
 
 def _leanings(it: Confusion, people: pl.DataFrame, config: LabelConfig) -> Iterator[Leaning]:

@@ -20,12 +20,13 @@ from ml_backend.labeling.annotator_agreement import plain
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import kind_of
 from sdk_scripts.report.chance import Estimate, beyond_chance, holm, p_value
+from sdk_scripts.report.compare import alpha
 from sdk_scripts.report.interval_charts import MOST_LINES, along
 from sdk_scripts.report.sections import Given, Section, Sheet, register
 
 LEAST_ITEMS = 30
 """Tasks with two judgements in a stretch of time: of fewer, the interval of alpha hardly fits the chart."""
-MOST_BINS = 24
+MOST_BINS = 16
 LEAST_OF_LABEL = 10
 """Judgements that gave a label, in a stretch, from which on its alpha is said."""
 
@@ -170,8 +171,8 @@ def _lines(rows: pl.DataFrame, config: LabelConfig, control: str, bins: Sequence
 
 
 def _point(found: ControlAgreement | LabelAgreement, days: Mapping[str, Any], count: int) -> Point:
-    alpha = {name: plain(getattr(found, name)) for name in ("alpha", "alpha_low", "alpha_high")}
-    return Point(**days, **alpha, count=count)
+    figures = {name: plain(getattr(found, name)) for name in ("alpha", "alpha_low", "alpha_high")}
+    return Point(**days, **figures, count=count)
 
 
 def _with_words(lines: Sequence[Line]) -> list[Line]:
@@ -193,7 +194,7 @@ def _with_words(lines: Sequence[Line]) -> list[Line]:
 
 
 def _ends(line: Line) -> tuple[Estimate, Estimate] | None:
-    first, last = (Estimate.read(point.model_dump(), "alpha") for point in (line.points[0], line.points[-1]))
+    first, last = (alpha(point.model_dump(), point.items) for point in (line.points[0], line.points[-1]))
     return (first, last) if first and last else None
 
 

@@ -137,11 +137,13 @@ EXPORTS: dict[str, Callable[[], tuple[list[dict[str, Any]], str, dict[str, Contr
 
 
 @pytest.fixture(scope="module", params=EXPORTS)
-def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Book, Report, Evidence]:
+def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, converted_encoders: str
+) -> tuple[Book, Report, Evidence]:
     export, xml, controls, void = EXPORTS[request.param]()
     folder = tmp_path_factory.mktemp("export")
     dataset = read(export, xml, folder)
-    given = Settings(home=folder / "home")
+    given = Settings(home=folder / "home", converted_encoders=Path(converted_encoders))
     return Book(export, controls, void), collect(dataset, given), Evidence.collect(dataset, given)
 
 
