@@ -49,8 +49,12 @@ class Agreement(Section):
         )
         yield Sheet(
             "Labels",
-            ["control", "label", "judgements", "share", "alpha"],
-            [[row.control, x.label, x.count, x.share, x.alpha] for row in part for x in row.labels],
+            ["control", "label", "judgements", "share", "alpha", "low", "high"],
+            [
+                [row.control, x.label, x.count, x.share, x.alpha, x.alpha_low, x.alpha_high]
+                for row in part
+                for x in row.labels
+            ],
             shares=["share"],
             charts=[Chart("Judgements per label", "column", "label", ["judgements"])],
         )

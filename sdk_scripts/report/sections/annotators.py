@@ -41,13 +41,27 @@ class Annotators(Section):
                 "annotator",
                 "judgements",
                 "quality",
+                "quality low",
+                "quality high",
+                "too few to say",
                 "agrees with others",
                 "median seconds",
                 "from a prediction",
                 "changed",
             ],
             [
-                [r.annotator, r.judgements, r.quality, r.agreement, r.median_lead_time, r.prelabeled, r.changed]
+                [
+                    r.annotator,
+                    r.judgements,
+                    r.quality,
+                    r.quality_low,
+                    r.quality_high,
+                    r.few,
+                    r.agreement,
+                    r.median_lead_time,
+                    r.prelabeled,
+                    r.changed,
+                ]
                 for r in part.annotators
             ],
             shares=["agrees with others", "changed"],
