@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ml_backend.model_registry import VersionInfo
 
 _TEXT_LENGTH = 240
+_NUMBERS = ("ordinal", "interval")
 _WIDE = 0.2
 """An interval of somebody's quality wider than that says too little about them: 50 judgements compared narrow it down
 to that."""
@@ -121,7 +122,7 @@ def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: D
         total += count
         for label in kind.labels(kind.from_key(key)) if kind else ():
             counts[label] = counts.get(label, 0) + count
-    if kind and kind.scale in ("ordinal", "interval"):
+    if kind and kind.scale in _NUMBERS:
         counts = dict(sorted(counts.items(), key=lambda item: float(item[0])))
     return ControlRow(
         control=name,
@@ -259,11 +260,14 @@ def _days(table: pl.DataFrame) -> list[Day]:
 def _tidy(table: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """One row a judgement with the answer as people read it, ready for pivot tables."""
     pairs = table.select("control", "answer").unique()
-    shown = []
+    read: list[str] = []
+    numbers: list[float | None] = []
     for name, key in pairs.iter_rows():
         kind = kind_of(dataset.config[name])
-        shown.append(kind.show(kind.from_key(key)) if kind else key)
-    pairs = pairs.with_columns(pl.Series("shown", shown, dtype=pl.String))
+        read.append(kind.show(kind.from_key(key)) if kind else key)
+        number = next(iter(kind.labels(kind.from_key(key))), None) if kind and kind.scale in _NUMBERS else None
+        numbers.append(float(number) if number is not None else None)
+    pairs = pairs.with_columns(pl.Series("as_read", read, pl.String), pl.Series("number", numbers, pl.Float64))
     return (
         table.join(pairs, on=["control", "answer"], how="left")
         .sort("task", "control", "annotator")
@@ -271,7 +275,8 @@ def _tidy(table: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
             "task",
             "control",
             "annotator",
-            pl.col("shown").alias("answer"),
+            pl.col("as_read").alias("answer"),
+            pl.col("number").alias("answer as a number"),
             pl.col("created_at").alias("judged at"),
             pl.col("lead_time").round(3).alias("seconds on the task"),
             pl.col("prediction").is_not_null().alias("from a prediction"),

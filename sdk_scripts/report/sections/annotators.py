@@ -41,8 +41,8 @@ class Annotators(Section):
                 "annotator",
                 "judgements",
                 "quality",
-                "quality low",
-                "quality high",
+                "low",
+                "high",
                 "too few to say",
                 "agrees with others",
                 "median seconds",
@@ -64,8 +64,10 @@ class Annotators(Section):
                 ]
                 for r in part.annotators
             ],
-            shares=["agrees with others", "changed"],
-            charts=[Chart("Quality of annotators, the busiest first", "bar", "annotator", ["quality"])],
+            shares=["quality", "low", "high", "agrees with others", "changed"],
+            charts=[
+                Chart("Quality of annotators, with its interval", "line", "annotator", ["quality"], ("low", "high"))
+            ],
         )
         days: list[list[Cell]] = [[datetime.fromisoformat(it.day), it.judgements] for it in part.days]
         chart = Chart("Judgements a day", "column", "day", ["judgements"], most=400)

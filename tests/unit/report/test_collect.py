@@ -80,6 +80,18 @@ def test_hard_cases_carry_text_reasons_and_a_link(settings: Settings) -> None:
     assert case.reasons
 
 
+def test_answers_of_a_scale_are_numbers_in_the_tidy_table_and_all_are_words(settings: Settings) -> None:
+    stars = {"from_name": "stars", "to_name": "text", "type": "rating", "value": {"rating": 4}}
+    given = exports.annotation(1, "a@b.example", exports.choice("verdict", "allow"), stars, lead_time=2.0004)
+    rows = collect(exports.dataset([exports.task(1, "text", [given])], exports.EVERY_KIND), settings).judgements
+    assert rows.select("control", "answer", "answer as a number").rows() == [
+        ("stars", "4", 4.0),
+        ("verdict", "allow", None),
+    ]
+    assert rows["judged at"].to_list() == [datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)] * 2
+    assert rows["seconds on the task"].to_list() == [2.0, 2.0]
+
+
 def test_a_signal_without_evidence_is_told_in_the_notes(settings: Settings) -> None:
     assert any("model_against_human" in note for note in collect(small(), settings).notes)
 
