@@ -21,6 +21,7 @@ from sdk_scripts.cli import stack, projects, models, tasks, quality, inspection,
 from sdk_scripts.cli import gold  # noqa: F401
 from sdk_scripts.cli import onboarding  # noqa: F401
 from sdk_scripts.cli import calibration  # noqa: F401
+from sdk_scripts.cli import export  # noqa: F401
 from sdk_scripts.cli import doctor, audit  # noqa: F401
 
 # isort: on
