@@ -22,7 +22,8 @@ from ml_backend.labeling.kinds import kind_of
 from sdk_scripts.report.chance import Estimate, beyond_chance, holm, p_value
 from sdk_scripts.report.compare import alpha
 from sdk_scripts.report.interval_charts import MOST_LINES, along
-from sdk_scripts.report.sections import Given, Section, Sheet, register
+from sdk_scripts.report.sections import Chart, Given, Section, Sheet, register
+from sdk_scripts.wording import short
 
 LEAST_ITEMS = 30
 """Tasks with two judgements in a stretch of time: of fewer, the interval of alpha hardly fits the chart."""
@@ -98,7 +99,11 @@ class Trend(Section):
     def sheets(self, part: TrendPart) -> Iterable[Sheet]:
         names = list(Point.model_fields)
         rows = [[it.control, it.label, *(getattr(p, name) for name in names)] for it in part.lines for p in it.points]
-        yield Sheet("Over time", ["control", "label", *(name.replace("_", " ") for name in names)], rows)
+        first = part.lines[0]
+        title = f"Agreement on {short(first.control)} over time"
+        chart = Chart(title, "line", "since", ["alpha"], ("alpha low", "alpha high"), len(first.points))
+        columns = ["control", "label", *(name.replace("_", " ") for name in names)]
+        yield Sheet("Over time", columns, rows, charts=[chart])
 
 
 def trend(judgements: pl.DataFrame, config: LabelConfig) -> TrendPart | None:

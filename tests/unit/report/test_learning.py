@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime
 
 import pytest
 
-from sdk_scripts.report.model import VersionRow
-from sdk_scripts.report.sections.learning import MEASURED, Learning, LearningPart, learning_curves
+from sdk_scripts.report.model import Bin, VersionRow
+from sdk_scripts.report.sections.learning import MEASURED, Learning, LearningPart, ece_interval, learning_curves
 
 
 def version(labels: int, accuracy: float, **more: float | None) -> VersionRow:
@@ -56,3 +57,29 @@ def test_the_chart_has_a_table_and_a_single_version_has_no_chart() -> None:
     (sheet,) = Learning().sheets(two)
     assert len(list(sheet.rows)) == 2
     assert "out of fold" in two.measured
+
+
+def test_the_interval_of_the_calibration_error_holds_the_truth_nearly_always() -> None:
+    draw, held = random.Random(0), 0
+    for _ in range(100):
+        shifts = (0.1, 0.1, 0.1, 0.1, 0.1)  # confidence is ten points too high everywhere
+        levels = (0.55, 0.65, 0.75, 0.85, 0.95)
+        bins = []
+        for level, shift in zip(levels, shifts, strict=True):
+            right = sum(draw.random() < level - shift for _ in range(100))
+            bins.append(Bin(confidence=level, accuracy=right / 100, count=100))
+        low, high = ece_interval(bins) or (1.0, 0.0)
+        held += low <= 0.1 <= high
+    assert held >= 88
+    assert ece_interval([]) is None
+
+
+def test_calibration_and_coverage_have_charts_where_two_versions_tell() -> None:
+    bins = {"verdict": [Bin(confidence=0.8, accuracy=0.7, count=80)]}
+    told = [version(n, 0.8, coverage_95=0.3).model_copy(update={"reliability": bins}) for n in (100, 200)]
+    part = LearningPart(measured=MEASURED, curves=learning_curves(told))
+    assert set(Learning().charts(part)) == {"accuracy", "ece", "coverage"}
+    step = part.curves[0].steps[0]
+    assert step.coverage_low is not None
+    assert step.coverage_high is not None
+    assert step.coverage_low < 0.3 < step.coverage_high
