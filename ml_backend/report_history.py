@@ -39,7 +39,7 @@ class Kept:
     made_at: str
     """ISO 8601, UTC."""
     why: str
-    """What asked for it: schedule, batch, webhook or command."""
+    """What asked for it: schedule, labels, batch, webhook or command."""
     title: str = ""
     url: str | None = None
     """The project in Label Studio."""

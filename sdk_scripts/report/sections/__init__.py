@@ -40,6 +40,8 @@ class Given:
     """The report (`Report.to_json`) that this one is compared with; None where there is none."""
     notes: list[str] = field(default_factory=list)
     """A section adds what could not be said."""
+    parts: dict[str, BaseModel] = field(default_factory=dict)
+    """What the sections collected so far say, by name."""
 
 
 class Sheet(NamedTuple):
@@ -84,7 +86,6 @@ def in_order() -> list[Section]:
 
 def collect_sections(given: Given) -> dict[str, BaseModel]:
     """By name, in order of place."""
-    parts: dict[str, BaseModel] = {}
     for section in in_order():
         try:
             part = section.collect(given)
@@ -92,5 +93,5 @@ def collect_sections(given: Given) -> dict[str, BaseModel]:
             given.notes.append(f"{section.title}: {error}")
             continue
         if part is not None:
-            parts[section.name] = part
-    return parts
+            given.parts[section.name] = part
+    return given.parts
