@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from rq import Retry
 
-from ml_backend.labeling.results import project_key as key_of
 from ml_backend.queues import REPORTING, Jobs
 from ml_backend.roles import role_of
 from sdk_scripts.project_jobs import work_on
 
 if TYPE_CHECKING:
     from ml_backend.studio import Studio
+
+
+TOLD = ("schedule", "labels", "batch")
+"""Who asked for a report knows of it."""
 
 
 def report_job(project_key: str, project_id: int, generation: int, why: str = "schedule") -> dict[str, Any] | Retry:
@@ -31,6 +34,7 @@ def report_job(project_key: str, project_id: int, generation: int, why: str = "s
 def _report(jobs: Jobs, studio: Studio, project: dict[str, Any], why: str) -> dict[str, Any]:
     from sdk_scripts.report import make_report
     from sdk_scripts.report.kept import before_of
+    from sdk_scripts.report.notice import tell
     from sdk_scripts.sources import read_project
 
     if not role_of(project).learns:
@@ -38,4 +42,5 @@ def _report(jobs: Jobs, studio: Studio, project: dict[str, Any], why: str) -> di
     dataset = read_project(studio, project)
     made = make_report(dataset, jobs.settings, before_of(dataset, jobs.settings))
     kept = made.keep(jobs.settings, why=why)
-    return {"report": kept.id if kept else "", "why": why, "of": key_of(project)}
+    told = kept is not None and why in TOLD and tell(jobs.settings, kept, made.document)
+    return {"report": kept.id if kept else "", "why": why, "told": told}

@@ -22,10 +22,8 @@ MOST = 30
 MOST_ALPHAS = 12
 """Controls whose agreement is followed."""
 _WIDTH, _HEIGHT, _EDGE = 140, 32, 3
-_WORDS = {
-    "labeled": ("labeled tasks", 0),
-    "judgements": ("judgements", 0),
-    "annotators": ("annotators", 0),
+_COUNTS = {"labeled": ("labeled tasks", 0), "judgements": ("judgements", 0), "annotators": ("annotators", 0)}
+_MEASURES = {
     "quality": ("mean quality of annotators", 2),
     "hard_cases": ("hard cases", 0),
     "findings_high": ("findings of high severity", 0),
@@ -117,7 +115,7 @@ def _number(value: object) -> float | None:
 
 def _trends(reports: Sequence[Point]) -> Iterator[Trend]:
     alphas = [name for name in reports[-1].figures if name.startswith(ALPHA)][:MOST_ALPHAS]
-    words = {**_WORDS, **{name: (f"alpha of {name.removeprefix(ALPHA)}", 2) for name in alphas}}
+    words = {**_COUNTS, **{name: (f"alpha of {name.removeprefix(ALPHA)}", 2) for name in alphas}, **_MEASURES}
     for figure, (name, digits) in words.items():
         trend = Trend(figure=figure, name=name, digits=digits, values=[it.figures.get(figure) for it in reports])
         if len(trend.known) > 1:

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from unit.analysis import exports
 
 from ml_backend.labeling.errors import InputError, ModelUnavailable
+from ml_backend.model_files import ModelFiles
 from ml_backend.report_history import ReportHistory
 from ml_backend.settings import Settings
-from sdk_scripts.cli import app
+from sdk_scripts.cli import app, reports
 from sdk_scripts.report import MadeReport, make_report
 from sdk_scripts.report.kept import Before, before_of, chosen_before, figures, most_kept
 from tests.unit.reporting.made import KEY, PROJECT, URL, dataset, file, saying
@@ -47,6 +48,26 @@ def test_a_kept_report_is_whole_and_carries_its_figures(
     assert (kept.why, kept.title, kept.url) == ("batch", "reviews", URL)
     assert kept.figures == figures(first.document)
     assert {name: history.read(kept.id, name) for name in first.files} == first.files
+
+
+def test_a_report_that_is_killed_while_it_is_kept_is_not_there_and_is_kept_anew(
+    first: MadeReport, settings: Settings, history: ReportHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = ModelFiles.write
+
+    def dies(files: ModelFiles, name: str, content: bytes) -> None:
+        if name.endswith("report.json"):
+            raise RuntimeError("killed")
+        write(files, name, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelFiles, "write", dies)
+        with pytest.raises(RuntimeError):
+            first.keep(settings, why="batch")
+    assert history.kept() == []
+    assert before_of(dataset(), settings) == Before()
+    kept = first.keep(settings, why="batch")
+    assert history.kept() == [kept]
 
 
 def test_the_history_forgets_the_oldest(first: MadeReport, settings: Settings, history: ReportHistory) -> None:
@@ -158,6 +179,19 @@ def test_the_command_compares_with_a_file_and_keeps_nothing_of_a_file(
     assert run("--out", str(tmp_path / "second"), "--against", str(out)).exit_code == 0
     assert isinstance(run("--out", str(out), "--against", "nothing.json").exception, InputError)
     assert not (Path(settings.models) / "reports").exists()
+
+
+def test_the_command_keeps_a_projects_report_unless_told_not_to(
+    settings: Settings, history: ReportHistory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIEBREAK_HOME", str(settings.home))
+    monkeypatch.setattr(reports, "dataset_of", lambda *_: dataset())
+    run = CliRunner().invoke(app, ["report", "7", "--out", str(tmp_path), "--no-keep"])
+    assert run.stdout.split() == [str(tmp_path / f"report.{kind}") for kind in ("html", "xlsx", "json")]
+    assert history.kept() == []
+    kept = CliRunner().invoke(app, ["report", "7", "--out", str(tmp_path), "--json"])
+    assert json.loads(kept.stdout)["kept"] == history.kept()[0].id
+    assert history.kept()[0].why == "command"
 
 
 def test_the_command_asks_where_to_write() -> None:
