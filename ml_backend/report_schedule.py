@@ -106,15 +106,15 @@ def last_due(schedule: Schedule, now: datetime) -> datetime | None:
     zone = ZoneInfo(schedule.time_zone)
     wall = now.astimezone(zone).replace(tzinfo=None)
     offsets = [(now + by).astimezone(zone).utcoffset() or timedelta() for by in (-_AROUND, _AROUND)]
-    shift = abs(offsets[1] - offsets[0])  # while the clocks change, moments do not come in the wall clock's order
-    newest: datetime | None = None
+    shift = abs(offsets[1] - offsets[0])
+    found: list[tuple[datetime, datetime]] = []  # moment, as named
     for named in _back_from(schedule.cron, wall + shift):
+        if found and named < found[0][1] - shift:  # up to there a time named before another may come after it
+            break
         moment = named.replace(tzinfo=zone).astimezone(UTC)
         if moment <= now:
-            newest = max(moment, newest) if newest else moment
-        if newest and named < wall - shift:
-            break
-    return newest
+            found.append((moment, named))
+    return max(found)[0] if found else None
 
 
 def _last_on_the_wall(cron: str, wall: datetime) -> datetime | None:
