@@ -1,7 +1,8 @@
 """What asks for a project's next report: the clock, new labels, a batch that is complete. The reconciler looks, so that
 it needs no webhook; after a time without workers one report is made, however many were due.
 
-    tiebreak:report:<key>   `changes.Changes` of its reports, and seen: JSON of Seen
+    tiebreak:report:<key>   `changes.Changes` of its reports; seen: JSON of Seen; why: "<generation> <why>" of the last
+                            that something here asked for
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ MOST_OPEN = 200
 _NOTE = """
 if (redis.call('HGET', KEYS[1], 'seen') or '') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'seen', ARGV[2])
-if ARGV[3] == '1' then
+if ARGV[3] ~= '' then
   redis.call('HINCRBY', KEYS[1], 'pending', 1)
   redis.call('HSETNX', KEYS[1], 'since', ARGV[4])
+  redis.call('HSET', KEYS[1], 'why', (redis.call('HGET', KEYS[1], 'generation') or '0') .. ' ' .. ARGV[3])
 end
 return 1
 """
@@ -103,20 +105,26 @@ def next_report(schedule: Schedule, seen: Seen, look: Look) -> tuple[str, Seen]:
 
 def plan_report(jobs: Jobs, project_key: str, project: Mapping[str, Any], schedule: Schedule, studio: Studio) -> None:
     """Plan the report that is due, or whose job was lost. May raise StudioError, and errors of Redis."""
-    changes, why = jobs.changes(REPORTING, project_key), ""
+    changes = jobs.changes(REPORTING, project_key)
     if schedule:
         known = cast("bytes | None", jobs.redis.hget(changes.key, "seen")) or b""
         why, seen = next_report(schedule, Seen.from_json(known), _look(project, schedule, studio))
         now = json.dumps(asdict(seen))
-        if now.encode() != known and not jobs.redis.eval(
-            _NOTE, 1, changes.key, known, now, int(bool(why)), repr(time())
-        ):
-            return  # another worker looked meanwhile
+        if now.encode() != known:  # nothing is noted where another worker looked meanwhile
+            jobs.redis.eval(_NOTE, 1, changes.key, known, now, why, repr(time()))
     else:
         jobs.redis.hdel(changes.key, "seen")
     pending = changes.pending()
     if pending.labels:
-        jobs.plan(REPORTING, project_key, int(project["id"]), pending, at_once=True, more=(why or "schedule",))
+        why = _why(jobs, changes.key, pending.generation)
+        jobs.plan(REPORTING, project_key, int(project["id"]), pending, at_once=True, more=(why,))
+
+
+def _why(jobs: Jobs, key: str, generation: int) -> str:
+    """Who asked for the report of this number: where it was nothing here, somebody did."""
+    noted = (cast("bytes | None", jobs.redis.hget(key, "why")) or b"").decode()
+    number, _, why = noted.partition(" ")
+    return why if number == str(generation) else "webhook"
 
 
 def _look(project: Mapping[str, Any], schedule: Schedule, studio: Studio) -> Look:

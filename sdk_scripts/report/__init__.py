@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from ml_backend.settings import Settings
 
 if TYPE_CHECKING:
     from ml_backend.report_history import Kept
     from sdk_scripts.report.kept import Before
     from sdk_scripts.sources import Dataset
+
+
+log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,20 @@ class MadeReport:
 
 
 def make_report(dataset: Dataset, settings: Settings, before: Before) -> MadeReport:
-    """Collect the report, compared with the one `before`, and make its files."""
+    """Collect the report, compared with the one `before` where that can be read, and make its files."""
     from sdk_scripts.report.collect import collect
     from sdk_scripts.report.excel import workbook
     from sdk_scripts.report.html import page
+    from sdk_scripts.report.kept import Before
 
-    report = collect(dataset, settings, before=before.report)
+    try:
+        report = collect(dataset, settings, before=before.report)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        if before.report is None:
+            raise
+        log.error("an earlier report cannot be compared with", report=dataset.name, why=repr(error))
+        before = Before(note="The earlier report cannot be compared with: another version made it, or it is damaged.")
+        report = collect(dataset, settings)
     if before.note:
         report = report.model_copy(update={"notes": [*report.notes, before.note]})
     document = report.to_json()

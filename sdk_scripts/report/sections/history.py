@@ -74,7 +74,7 @@ class History(Section):
         history = history_of(given.evidence.dataset, given.settings)
         if history is None:
             return None
-        earlier = [point for it in history.kept()[: MOST - 1] if (point := _point(it)) is not None]
+        earlier = [point for it in history.kept(MOST - 1) if (point := _point(it)) is not None]
         if not earlier:
             return None
         parts = {name: part.model_dump(mode="json") for name, part in given.parts.items() if name == "inspection"}

@@ -137,6 +137,12 @@ def test_a_damaged_history_is_a_note_of_the_report(
     assert "history" not in document
 
 
+def test_an_earlier_report_of_another_shape_costs_no_report(settings: Settings) -> None:
+    strange = {"overview": {}, "controls": [5], "annotators": [[]], "hard_cases": ["?"], "versions": [None], "url": URL}
+    document = make_report(dataset(), settings, Before({**strange, "inspection": 3, "generated_at": None})).document
+    assert document["overview"]["labeled"] == 4
+
+
 def test_a_history_that_cannot_be_reached_is_a_note_and_nothing_is_kept(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "wall").write_text("no folder")
     away = settings.model_copy(update={"models_url": str(tmp_path / "wall" / "models")})

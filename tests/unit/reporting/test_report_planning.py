@@ -118,8 +118,18 @@ def test_many_workers_that_look_at_once_plan_one_report(jobs: Jobs) -> None:
 def test_a_report_whose_job_was_lost_is_planned_again(jobs: Jobs) -> None:
     jobs.request_report(KEY, 7)
     jobs.queue(WORK_QUEUE).empty()
-    assert reports(Project(), jobs, NEVER) == "schedule"
+    assert reports(Project(), jobs, NEVER) == "webhook"
     assert reports(Project(), jobs, NEVER) == ""
+
+
+def test_one_that_died_between_noting_a_report_and_planning_it_loses_none(jobs: Jobs) -> None:
+    project = Project()
+    reports(project, jobs)
+    project.tasks = [1]
+    plan_report(jobs, KEY, project.fields(), BATCHES, project)  # type: ignore[arg-type]
+    jobs.queue(WORK_QUEUE).empty()
+    assert reports(project, jobs) == "batch"
+    assert reports(project, jobs) == ""
 
 
 def test_a_schedule_that_is_taken_away_is_forgotten(jobs: Jobs) -> None:
