@@ -20,8 +20,9 @@ from typing import Any
 import redis
 import structlog
 from redis.client import Pipeline
-from rq import Retry, Worker
+from rq import Queue, Retry, Worker
 from rq.exceptions import StopRequested
+from rq.executions import Execution
 from rq.job import Job
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
@@ -35,6 +36,7 @@ from ml_backend.logs import set_up_logs
 from ml_backend.project_state import ProjectState, Seen, count_labels
 from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs, connect_redis
 from ml_backend.settings import Settings, load_settings
+from ml_backend.studio.trail import BY
 
 __all__ = ["Jobs", "connect_redis", "job_settings", "reconcile_job", "run_worker", "train_job"]
 
@@ -190,6 +192,10 @@ class TiebreakWorker(Worker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.told_to_stop = True
         super().request_stop(signum, frame)
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        BY.set(f"job {job.id}")
+        return super().perform_job(job, queue, execution)
 
     def setup_work_horse_signals(self) -> None:
         super().setup_work_horse_signals()

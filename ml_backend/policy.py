@@ -124,11 +124,6 @@ class Policy(_Section):
     large_model: LargeModel | None = None
     automatic: bool = Field(default=False, description="routed by workers as predictions and labels come in")
 
-    @property
-    def routes(self) -> bool:
-        """Whether there is anything to do beside showing predictions."""
-        return bool(self.accept or self.expert or self.large_model)
-
     def line(self) -> str:
         """What differs from the defaults, as JSON on one line; equal policies have equal lines."""
         return json.dumps(self._said(), ensure_ascii=False, sort_keys=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import ConfigError, StudioRefused
 from ml_backend.settings import Settings, named_secret
+from sdk_scripts.backup import back_up
 from sdk_scripts.manifest import Manifest, find_manifests, load_manifest
 from sdk_scripts.marks import read_mark
 from sdk_scripts.plan import ORDER, Change, Draft, Plan, Refusal
@@ -88,6 +89,7 @@ def sync_manifests(
         if apply:
             if stopping := [refusal.reason for refusal in plan.refusals if not (force and refusal.forcible)]:
                 raise ConfigError("Nothing was changed, because labels would be lost:", stopping)
+            run.back_up(plan.refusals)
             if plan.changes:
                 run.apply(plan, manifests)
                 run.verify(manifests)
@@ -152,6 +154,12 @@ class _Run:
         plan_webhook(draft, studio.webhooks(id) if id else ())
         plan_backend(draft, studio.backends(id) if id else ())
         return draft
+
+    def back_up(self, refusals: Sequence[Refusal]) -> None:
+        """The projects that will lose labels, as they are. Raises StudioError, ConfigError."""
+        for name, id in self.ids.items():
+            if any(refusal.reason.startswith(f"{name}: ") for refusal in refusals):
+                self.report(f"{name}: backed up to {back_up(self.studio, id, self.settings.folder('backups'))}")
 
     def apply(self, plan: Plan, manifests: Sequence[Manifest]) -> None:
         """All changes, kind by kind."""

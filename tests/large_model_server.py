@@ -182,12 +182,14 @@ class LargeModelServer:
         refuses: Collection[str] = (),
         troubles: Sequence[Trouble | None] = (),
         always: Trouble | None = None,
+        models: Sequence[str] = ("test",),
     ) -> None:
         """`refuses` names what it answers 400 to: "json_schema", "response_format", "logprobs", "temperature",
         "max_tokens", "system", or "anything more", without saying what that was; `logprobs=False` silently leaves them
         out."""
         self.brain, self.key, self.logprobs, self.usage = brain, key, logprobs, usage
         self.refuses, self.troubles, self.always = set(refuses), list(troubles), always
+        self.models = models
         self.asked: list[Asked] = []
         self.turned_away = 0
         self.most_at_once = self._at_once = self._befallen = 0
@@ -215,12 +217,14 @@ class LargeModelServer:
 
     def answer(self, path: str, authorization: str, raw: bytes) -> tuple[int, dict[str, str], Any] | None:
         """Status, headers and JSON; None closes the connection."""
-        if path != "/v1/chat/completions":
+        if path not in ("/v1/chat/completions", "/v1/models"):
             return 404, {}, _error(f"no such path: {path}")
         if self.key and authorization != f"Bearer {self.key}":
             with self._lock:
                 self.turned_away += 1
             return 401, {}, _error(f"Incorrect API key provided: {authorization}")  # as some do, key and all
+        if path == "/v1/models":
+            return 200, {}, {"object": "list", "data": [{"id": name} for name in self.models]}
         body = json.loads(raw)
         with self._lock:
             asked = Asked(body, len(self.asked))
@@ -391,6 +395,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
+
+    do_GET = do_POST  # noqa: N815  # http.server looks for this name
 
     def log_message(self, *_: object) -> None:
         pass

@@ -7,6 +7,7 @@ list, refused predictions go unmentioned, and dropped fields too.
     connection   one call: sign-in, repeats, time limits, JSON
     refusals     Label Studio's answers -> errors that say which setting to change
     payloads     what is sent, and whether it was stored as sent
+    trail        every change, for the record
     projects     projects and label configs
     tasks        reading tasks, the queue, deleting
     snapshots    a large project read whole
@@ -32,6 +33,7 @@ from ml_backend.studio.files import Files
 from ml_backend.studio.imports import Imports
 from ml_backend.studio.people import People
 from ml_backend.studio.stored_predictions import StoredPredictions
+from ml_backend.studio.trail import Trail
 from ml_backend.studio.views import Views
 from ml_backend.studio.webhooks import Webhooks
 
@@ -56,6 +58,7 @@ class Studio(StoredPredictions, Imports, Annotations, People, Files, Views, Back
             timeout=settings.studio_timeout,
             public_url=settings.studio_public_url,
             policy_secret=settings.policy_secret.get_secret_value(),
+            trail=Trail(settings.home.absolute() / "audit"),
         )
 
     def data_manager(self, project: int) -> str:

@@ -15,6 +15,7 @@ from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioUnauthorized, StudioUnreachable
 from ml_backend.studio.payloads import encode
 from ml_backend.studio.refusals import NEW_TOKEN, NotSent, Unsettled, plain, reasons_of, refusal
+from ml_backend.studio.trail import Trail
 
 if TYPE_CHECKING:
     from label_studio_sdk.base_client import LabelStudioBase
@@ -39,9 +40,11 @@ class Connection:
         pause: float = 0.5,
         policy_secret: str = "",
         transport: httpx.BaseTransport | None = None,
+        trail: Trail | None = None,
     ) -> None:
         """`timeout` is in seconds for one call, `pause` those before the first repeat (doubling from there);
-        `public_url` is where people reach the server, if not at `url`; `policy_secret` opens seals (`labeling.arms`).
+        `public_url` is where people reach the server, if not at `url`; `policy_secret` opens seals (`labeling.arms`);
+        `trail` is told of every change.
 
         Raises StudioUnauthorized for what cannot be a token.
         """
@@ -54,6 +57,7 @@ class Connection:
         self._token = token
         self._pause = pause
         self._transport = transport
+        self._trail = trail
         self._sdk: LabelStudioBase | None = None
         self._opening = Lock()
 
@@ -94,6 +98,28 @@ class Connection:
         once (`repeatable`; every method but POST unless told). Raises a StudioError: NotSent or Unsettled where it
         stayed without an answer.
         """
+        outcome: Any = None
+        try:
+            outcome = self._repeated(method, path, params, json, content, timeout, repeatable, what)
+        except StudioError as error:
+            outcome = error
+            raise
+        finally:
+            if self._trail is not None:
+                self._trail.note(method, path, params, content if json is None else json, outcome)
+        return outcome
+
+    def _repeated(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        json: Any,
+        content: bytes | None,
+        timeout: float | None,
+        repeatable: bool | None,
+        what: str,
+    ) -> Any:
         again = method != "POST" if repeatable is None else repeatable
         content = encode(json) if json is not None else content
 

@@ -18,10 +18,6 @@ def at_least(count: int, n: int, share: float) -> float:
     return float(binom.sf(count - 1, n, share))
 
 
-def at_most(count: int, n: int, share: float) -> float:
-    return float(binom.cdf(count, n, share))
-
-
 def drawn_at_least(count: int, strata: Iterable[Stratum]) -> float:
     """P(as many hits or more among all that is drawn, stratum by stratum, without replacement): exact, by convolution
     of hypergeometric distributions; by their mean and variance above 4,000 draws. It is Fisher's exact test where there

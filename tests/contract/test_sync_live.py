@@ -13,6 +13,7 @@ from ml_backend.labeling.errors import ConfigError, StudioRefused, StudioUnreach
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from sdk_scripts.resources import tasks as importing
+from sdk_scripts.sources import load_export
 from sdk_scripts.sync import sync
 from tests.contract.synced import CONFIG, EVERYTHING, ROWS, Project
 
@@ -131,6 +132,10 @@ def test_a_label_in_use_is_dropped_only_by_force(project: Project) -> None:
     assert "spam" in project.studio.project(project.id)["label_config"]
     project.apply(force=True)
     assert "spam" not in project.studio.project(project.id)["label_config"]
+    [backup] = project.settings.folder("backups").iterdir()
+    kept = load_export(backup / "tasks.json.gz", backup / "config.xml")
+    assert "spam" in kept.config["verdict"].keys
+    assert [len(task.annotations) for task in kept.tasks] == [2, 2, 2]
 
 
 def test_a_control_in_use_cannot_be_dropped_and_one_that_is_not_can(project: Project) -> None:
