@@ -121,6 +121,8 @@ class ReportHistory:
             return None
         try:
             kept = Kept(**json.loads(content))
+            if not (isinstance(kept.figures, dict) and all(isinstance(it, str) for it in (kept.made_at, kept.why))):
+                raise TypeError("its fields are not what they should be")
         except (ValueError, TypeError, RecursionError) as error:
             log.error("a kept report is damaged", project=self.project_key, report=id, why=str(error))
             return None

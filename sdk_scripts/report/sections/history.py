@@ -102,10 +102,10 @@ class History(Section):
 def _point(kept: Kept) -> Point | None:
     """None where its file was edited so that it cannot be read."""
     made_at = read_time(kept.made_at)
-    if made_at is None or not isinstance(kept.figures, Mapping):
+    if made_at is None:
         return None
     numbers = {str(name): _number(value) for name, value in kept.figures.items()}
-    return Point(id=kept.id, made_at=made_at, why=str(kept.why), figures=numbers)
+    return Point(id=kept.id, made_at=made_at, why=kept.why, figures=numbers)
 
 
 def _number(value: object) -> float | None:

@@ -128,10 +128,10 @@ def test_a_damaged_history_is_a_note_of_the_report(
     assert kept is not None
     folder = Path(settings.models) / "reports" / KEY / kept.id
     (folder / "report.json").write_text("{}")
-    (folder / "about.json").write_text(json.dumps({"id": kept.id, "made_at": 5, "why": [], "figures": [1, 2]}))
     before = before_of(dataset(), settings)
     assert before.report is None
     assert kept.id in before.note
+    (folder / "about.json").write_text(json.dumps({"id": kept.id, "made_at": 5, "why": [], "figures": [1, 2]}))
     document = make_report(dataset(), settings, before).document
     assert before.note in document["notes"]
     assert "history" not in document
