@@ -71,10 +71,16 @@ def _history(source: str, settings: Settings) -> dict[str, Any]:
 
 
 def _show_history(document: Any) -> None:
+    """A few of the figures, so that the ids stay whole; --json has all."""
+    from sdk_scripts.report.kept import ALPHA
     from sdk_scripts.tables import print_table
 
-    names = list(dict.fromkeys(name for it in document["reports"] for name in it["figures"]))
-    rows = [{**it, **it["figures"]} for it in document["reports"]]
-    print_table(rows, ["id", "made_at", "why", *names])
-    if not rows:
+    if not document["reports"]:
         typer.echo("No report is kept yet: `tiebreak report SOURCE --out DIR` keeps one.")
+        return
+    rows = []
+    for it in document["reports"]:
+        alphas = [value for name, value in it["figures"].items() if name.startswith(ALPHA) and value is not None]
+        lowest = {"lowest_alpha": min(alphas, default=None)}
+        rows.append({**it["figures"], **lowest, **it, "made": it["made_at"][:16].replace("T", " ")})
+    print_table(rows, ["id", "made", "why", "labeled", "judgements", "lowest_alpha", "hard_cases"])

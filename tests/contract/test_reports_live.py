@@ -103,6 +103,8 @@ def test_a_project_is_reported_on_as_it_asks_and_each_report_says_what_changed(
         assert run.exit_code == 0, run.output
         return json.loads(run.stdout)
 
+    listed = CliRunner().invoke(app, ["report", str(id), "--history"]).stdout
+    assert all(it.id in listed for it in history.kept())
     newest, oldest = command("--history")["reports"]
     assert [newest["why"], oldest["why"]] == ["webhook", "batch"]
     assert oldest["figures"]["judgements"] == TASKS
