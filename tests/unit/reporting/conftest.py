@@ -20,12 +20,18 @@ def history(settings: Settings) -> ReportHistory:
 
 
 @pytest.fixture(scope="package")
-def core(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """Of `dataset()`, in a home of its own."""
-    return collect(dataset(), load_settings(home=tmp_path_factory.mktemp("core")))
+def own(tmp_path_factory: pytest.TempPathFactory, converted_encoders: str) -> Settings:
+    """Of a home that no test writes to."""
+    return load_settings(home=tmp_path_factory.mktemp("own"), converted_encoders=converted_encoders)
 
 
 @pytest.fixture(scope="package")
-def first(tmp_path_factory: pytest.TempPathFactory) -> MadeReport:
+def core(own: Settings) -> Report:
+    """Of `dataset()`."""
+    return collect(dataset(), own)
+
+
+@pytest.fixture(scope="package")
+def first(own: Settings) -> MadeReport:
     """The first report of `dataset()`."""
-    return make_report(dataset(), load_settings(home=tmp_path_factory.mktemp("first")), Before())
+    return make_report(dataset(), own, Before())
