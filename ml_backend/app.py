@@ -4,6 +4,7 @@
     POST /setup     Label Studio connects a project     POST /webhook   hints that labels changed
     GET  /console/  what goes on, for people
     POST /train     train a project in the background   GET  /versions, /metrics, /version
+    POST /report    make a report in the background
 
 Who may ask: with TIEBREAK_BACKEND_USER and _PASSWORD everything but /health wants them (Basic). With
 TIEBREAK_WEBHOOK_SECRET, /webhook wants it in `X-Tiebreak-Secret`, or those credentials, which Label Studio sends with
@@ -59,7 +60,7 @@ SETUP_SECONDS = 1.5  # Label Studio gives up after 3
 AT_ONCE_TASKS = 8  # of known texts in one request are answered by the event loop itself
 AT_ONCE_BYTES = 100_000  # of a body: longer ones are read by a thread
 MOST_VALUES = 2_000_000  # in a body: 64 MB of empty lists are 5 GB once they are read
-PATHS = ("/health", "/setup", "/predict", "/webhook", "/train", "/versions", "/metrics", "/version")
+PATHS = ("/health", "/setup", "/predict", "/webhook", "/train", "/report", "/versions", "/metrics", "/version")
 
 
 def _checked(key: str) -> str:
@@ -99,7 +100,7 @@ class WebhookRequest(BaseModel):
     tasks: Any = None
 
 
-class TrainRequest(BaseModel):
+class WorkRequest(BaseModel):
     project: ProjectKey
 
 
@@ -132,6 +133,7 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     app.post("/setup")(face.setup)
     app.post("/webhook")(face.webhook)
     app.post("/train", status_code=201)(face.train)
+    app.post("/report", status_code=201)(face.report)
     app.exception_handler(RequestValidationError)(_malformed)
     app.exception_handler(StarletteHTTPException)(_refused)
     app.exception_handler(TiebreakError)(_foreseen)
@@ -241,8 +243,11 @@ class _Face:
         note = {} if accepted else {"note": "The queue does not answer; the reconciler will count the labels."}
         return StrictJSON({"accepted": accepted, **note}, 202)
 
-    async def train(self, body: TrainRequest) -> Response:
+    async def train(self, body: WorkRequest) -> Response:
         return StrictJSON({"job": await self.hints.train(body.project, project_id_of(body.project))}, 201)
+
+    async def report(self, body: WorkRequest) -> Response:
+        return StrictJSON({"job": await self.hints.report(body.project, project_id_of(body.project))}, 201)
 
     async def versions(self, project: str | None = None) -> Response:
         if project is None:  # Label Studio asks so, without saying for which project

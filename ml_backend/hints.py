@@ -102,6 +102,10 @@ class Hints:
         """The id of the job. Raises QueueUnavailable."""
         return await self._tell(TRAIN_SECONDS, lambda: self._jobs.request_training(project_key, project_id).id)
 
+    async def report(self, project_key: str, project_id: int) -> str:
+        """The id of the job. Raises QueueUnavailable."""
+        return await self._tell(TRAIN_SECONDS, lambda: self._jobs.request_report(project_key, project_id).id)
+
     async def _tell(self, seconds: float, call: Callable[[], T]) -> T:
         told = asyncio.get_running_loop().run_in_executor(self._pool, self._try_or_mend, call)
         try:

@@ -2,7 +2,7 @@
 
 A training is due for labels that no webhook told of; finding and resolving hard cases, routing and inspecting, for
 tasks that changed after the newest change the last such job had done with. A project is inspected every so many hours,
-too, and alerts that could not be sent are sent when they are due.
+too, reports are made when their schedule asks, and alerts that could not be sent are sent when they are due.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ml_backend.queues import (
     Jobs,
     reaching,
 )
+from ml_backend.report_triggers import plan_report
 from ml_backend.roles import role_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def reconcile_project(jobs: Jobs, project_key: str, project: Mapping[str, Any], 
             missed += _cases(jobs, ROUTING, project_key, int(project["id"]), studio)
         if role.learns and role.monitored:
             missed += _inspection(jobs, project_key, int(project["id"]), role.every_hours, studio)
+        if role.learns:
+            plan_report(jobs, project_key, project, role.reports, studio)
         if role.reviews_of is not None:
             missed += _cases(jobs, RESOLVING, project_key, int(project["id"]), studio)
         if role.course_of:

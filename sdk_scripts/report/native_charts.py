@@ -56,10 +56,16 @@ def _interval(sheets: Sheets, chart: Chart, table: Table) -> Any:
     assert chart.interval is not None  # noqa: S101  # the caller looked
     drawn = sheets.book.add_chart({"type": "line"})
     low, high = chart.interval
-    for column, mark in ((high, "short_dash"), (chart.up[0], "circle"), (low, "short_dash")):
-        marker = {"type": mark, "size": 8, "fill": {"color": _COLOURS[0]}, "border": {"color": _COLOURS[0]}}
+    colour = {"color": _COLOURS[0]}
+    for column, mark in ((high, "diamond"), (chart.up[0], "circle"), (low, "diamond")):
+        marker = {
+            "type": mark,
+            "size": 8 if mark == "circle" else 5,
+            "fill": {"color": _COLOURS[0]},
+            "border": {"color": _COLOURS[0]},
+        }
         drawn.add_series({**_cells(chart, table, column), "line": {"none": True}, "marker": marker})
-    drawn.set_high_low_lines({"line": {"color": _COLOURS[0], "width": 2}})
+    drawn.set_high_low_lines({"line": {**colour, "width": 2}})
     drawn.set_x_axis({**_QUIET, "label_position": "low"})
     drawn.set_y_axis({"name": _shown(chart.up[0]), **_QUIET, **_LINES, "max": max(1, _most(chart, table))})
     drawn.set_legend({"none": True})

@@ -72,7 +72,7 @@ class Table:
     def frame(self) -> pl.DataFrame:
         if isinstance(self.rows, pl.DataFrame):
             return self.rows
-        return pl.DataFrame(self.rows, schema=self.columns, orient="row", infer_schema_length=None)
+        return pl.DataFrame(self.rows, schema=self.columns, orient="row", strict=False, infer_schema_length=None)
 
     def range(self, column: str, most: int | None = None) -> str:
         """The cells below the header, as a formula names them; one empty cell where there is no row."""

@@ -12,9 +12,11 @@ import fastexcel
 import polars as pl
 import pytest
 from unit.report.hostile import HOSTILE, huge, report
+from xlsxwriter import Workbook
 
 from sdk_scripts.report import sheets
 from sdk_scripts.report.excel import workbook
+from sdk_scripts.report.long_sheets import fill
 from sdk_scripts.report.model import Report
 from sdk_scripts.report.sections import Sheet
 from sdk_scripts.report.sheets import cell_text, sheet_name
@@ -221,8 +223,6 @@ def test_names_of_sheets_are_short_allowed_and_all_different() -> None:
 
 
 def test_a_sheet_of_a_section_can_have_any_name_and_header() -> None:
-    from xlsxwriter import Workbook
-
     file = BytesIO()
     with Workbook(file) as book:
         made = sheets.Sheets(book)
@@ -231,3 +231,16 @@ def test_a_sheet_of_a_section_can_have_any_name_and_header() -> None:
     found = fastexcel.read_excel(file.getvalue())
     assert found.load_sheet(0).to_polars().columns == ["=1+1", "n"]
     assert table.range("n").startswith("'it''s a long name")
+
+
+def test_a_long_table_of_a_section_may_have_numbers_words_and_gaps_in_one_column() -> None:
+    rows = [[1, None, None], [2.5, "a", datetime(2026, 1, 1, tzinfo=UTC)], [None, 3, None], ["x", "=1", None]] * 2_000
+    file = BytesIO()
+    with Workbook(file, {"remove_timezone": True}) as book:
+        made = sheets.Sheets(book)
+        made.add(Sheet("Long", ["n", "text", "at"], rows))  # type: ignore[arg-type]
+    found = sheet(fill(file.getvalue(), made.streamed), "Long")
+    assert found["n"].to_list()[:4] == ["1", "2.5", None, "x"]
+    assert found["text"].to_list()[:4] == [None, "a", "3", "=1"]
+    assert found["at"].to_list()[:2] == [None, datetime(2026, 1, 1)]
+    assert found.height == 8_000
