@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ml_backend.cases import Case, read_cases, usable
+from ml_backend.cases import Case, policy_version, read_cases, usable
+from ml_backend.guideline_history import GuidelineHistory
 from ml_backend.images import Look
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError, ModelUnavailable, TiebreakError
@@ -140,9 +141,12 @@ def refresh(
 
 
 def refresh_policy(registry: ModelRegistry, project: Mapping[str, Any]) -> None:
-    """The same for the policy alone, at the cost of reading a file; errors are logged."""
+    """The same for the policy alone, and which guidelines hold now, at the cost of reading two files; errors are
+    logged."""
     try:
-        policy, key = policy_of(project), project_key(project)
+        key = project_key(project)
+        GuidelineHistory(registry.url).note(key, policy_version(project))
+        policy = policy_of(project)
         before = stored(registry, key)
         if before.policy != policy:
             registry.write_brief(key, _text(replace(before, policy=policy)))

@@ -92,6 +92,7 @@ def sync_manifests(
             run.back_up(plan.refusals)
             if plan.changes:
                 run.apply(plan, manifests)
+                run.note_guidelines(plan)
                 run.verify(manifests)
     return SyncOutcome(
         changes=plan.changes,
@@ -173,6 +174,14 @@ class _Run:
                     f"{error.mend} {done} of {len(plan.changes)} changes are made; sync again for the rest.".strip()
                 )
                 raise
+
+    def note_guidelines(self, plan: Plan) -> None:
+        """Which version of them holds from now on, so that labels can be told apart by it."""
+        from ml_backend.briefs import refresh_policy
+        from ml_backend.model_registry import ModelRegistry
+
+        for name in dict.fromkeys(change.project for change in plan.changes if change.kind == "project"):
+            refresh_policy(ModelRegistry(self.settings.models), self.studio.project(self.ids[name]))
 
     def _apply(self, change: Change, manifest: Manifest) -> None:
         studio = self.studio

@@ -25,6 +25,8 @@ from sdk_scripts.gold.questions import kept_of
 from sdk_scripts.gold.tasks import keep
 from sdk_scripts.gold.tending import Tended, tend_gold
 from sdk_scripts.sources import read_project
+from sdk_scripts.training_export.collect import collect
+from sdk_scripts.training_export.rows import Wanted
 from tests.contract.desk import named
 from tests.contract.studio_projects import choice, prediction
 
@@ -194,6 +196,9 @@ def test_two_annotators_are_scored_and_a_question_they_all_contradict_is_retired
     assert {("sentiment", task) for task in desk.settled} <= evidence.settled
     said = {row["task"]: row["answer"] for row in evidence.consensus.items.iter_rows(named=True)}
     assert {said[task] for task in desk.settled} == {'["positive"]'}
+    exported = collect(before, desk.settings, Wanted(controls=("sentiment",)))
+    assert exported.dropped["gold"] == SETTLED
+    assert not {row.task for it in exported.controls for row in it.rows} & set(desk.settled)
 
     told = CliRunner().invoke(app, ["gold", str(desk.project), "--apply", "--json"], catch_exceptions=False)
     assert told.exit_code == 0, told.output  # too few answers for anybody to fail

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from ml_backend.cases import policy_version
+from ml_backend.guideline_history import GuidelineHistory
 from ml_backend.labeling.errors import ConfigError, StudioRefused, StudioUnreachable
+from ml_backend.labeling.results import project_key
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from sdk_scripts.resources import tasks as importing
@@ -85,6 +88,10 @@ def test_changes_of_every_kind_are_planned_applied_and_gone(project: Project) ->
         "rows.jsonl": {"tasks"},
     }
     assert project.studio.task_count(project.id) == 3
+    stored = project.studio.project(project.id)
+    known = GuidelineHistory(project.settings.models).of(project_key(stored))
+    assert len(known) == 2
+    assert known[-1][1] == policy_version(stored)
 
 
 def test_views_that_the_manifest_dropped_go_with_prune_and_those_of_people_stay(project: Project) -> None:

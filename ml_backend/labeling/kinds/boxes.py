@@ -176,7 +176,7 @@ def _intersection(a: Box, b: Box) -> float:
     corners = _corners(a)
     edges = _corners(b)
     for start, end in zip(edges, edges[1:] + edges[:1], strict=True):  # clip a by each edge of b (Sutherland-Hodgman)
-        corners = _clipped(corners, start, end)
+        corners = clipped(corners, start, end)
     twice = sum(p[0] * q[1] - q[0] * p[1] for p, q in zip(corners, corners[1:] + corners[:1], strict=True))
     return min(abs(twice) / 2, a.width * a.height, b.width * b.height)
 
@@ -193,7 +193,9 @@ def _corners(box: Box) -> list[Point]:
     ]
 
 
-def _clipped(corners: list[Point], start: Point, end: Point) -> list[Point]:
+def clipped(corners: list[Point], start: Point, end: Point) -> list[Point]:
+    """The part of a convex polygon to the right of the edge, its y axis pointing down (Sutherland & Hodgman 1974)."""
+
     def side(point: Point) -> float:
         return (end[0] - start[0]) * (point[1] - start[1]) - (end[1] - start[1]) * (point[0] - start[0])
 

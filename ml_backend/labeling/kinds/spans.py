@@ -22,7 +22,8 @@ from ml_backend.labeling.kinds import (
     values,
 )
 
-_TIMED = frozenset({"audio", "audioplus", "video"})
+TIMED = frozenset({"audio", "audioplus", "video"})
+"""Tags of what is counted in seconds."""
 UNKNOWN_LENGTH = 100  # characters a paragraph counts for where a span leaves it, as results do not tell its length
 
 
@@ -153,7 +154,7 @@ def _read(control: Control, value: Mapping[str, Any]) -> Span | None:
 
 def _offset(control: Control, value: Any) -> int | float | None:
     found = finite(value)
-    if found is None or found < 0 or (isinstance(found, float) and _TIMED.isdisjoint(control.to_tags)):
+    if found is None or found < 0 or (isinstance(found, float) and TIMED.isdisjoint(control.to_tags)):
         return None
     return found
 
