@@ -2,6 +2,7 @@
 
     GET  /health    is it up; always at once            POST /predict   tasks -> predictions, one a task
     POST /setup     Label Studio connects a project     POST /webhook   hints that labels changed
+    GET  /console/  what goes on, for people
     POST /train     train a project in the background   GET  /versions, /metrics, /version
     POST /report    make a report in the background
 
@@ -35,6 +36,10 @@ from pydantic import AfterValidator, BaseModel, Field, StrictStr, ValidationErro
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ml_backend.allocator import return_large_blocks
+from ml_backend.console.gauges import Gauges
+from ml_backend.console.routes import PATHS as CONSOLE_PATHS
+from ml_backend.console.routes import console_routes
+from ml_backend.console.state import State
 from ml_backend.encoder import Encoder, load_encoder
 from ml_backend.guards import BodyLimit, Doorkeeper, Watch
 from ml_backend.hints import Hints, changed_labels
@@ -124,6 +129,7 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     app.get("/version")(face.version)
     app.get("/versions")(face.versions)
     app.get("/metrics")(face.metrics)
+    app.router.routes += console_routes(settings, face.state, face.waiting)
     app.post("/setup")(face.setup)
     app.post("/webhook")(face.webhook)
     app.post("/train", status_code=201)(face.train)
@@ -134,7 +140,7 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else None
     app.add_middleware(Doorkeeper, credentials=_credentials(settings), secret=secret)
-    app.add_middleware(Watch, registry=face.metrics_registry, paths=PATHS)
+    app.add_middleware(Watch, registry=face.metrics_registry, paths=(*PATHS, *CONSOLE_PATHS))
     return app
 
 
@@ -160,6 +166,8 @@ class _Face:
         self.predicted = Counter(
             "tiebreak_predictions", "Tasks asked for, by outcome.", ["outcome"], registry=self.metrics_registry
         )
+        self.state = State(settings, self.registry, self.hints, self.waiting)
+        self.metrics_registry.register(Gauges(self.state))
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -180,6 +188,7 @@ class _Face:
         return StrictJSON({"version": package_version("tiebreak")})
 
     async def metrics(self) -> Response:
+        await self.state.refreshed()
         return Response(generate_latest(self.metrics_registry), media_type=CONTENT_TYPE_LATEST)
 
     async def setup(self, body: SetupRequest) -> Response:

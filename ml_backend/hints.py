@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import structlog
 
 from ml_backend.labeling.errors import QueueUnavailable, TiebreakError
-from ml_backend.queues import Jobs
+from ml_backend.queues import Jobs, reaching
 from ml_backend.roles import Role
 from ml_backend.settings import Settings
 
@@ -87,6 +87,16 @@ class Hints:
             log.warning("a hint is lost", project=project_key, why=error.what)
             return False
         return True
+
+    def ask(self, question: Callable[[Jobs], T]) -> T:
+        """What the queues answer, in the caller's thread; a call to Redis fails after CALL_SECONDS. Raises
+        QueueUnavailable."""
+
+        def asked() -> T:
+            with reaching():
+                return question(self._jobs)
+
+        return self._try_or_mend(asked)
 
     async def train(self, project_key: str, project_id: int) -> str:
         """The id of the job. Raises QueueUnavailable."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ml_backend.briefs import refresh_policy
 from ml_backend.labeling.results import project_key, read_time
 from ml_backend.model_registry import ModelRegistry
+from ml_backend.project_list import keep_list
 from ml_backend.project_state import ProjectState, count_labels, known_projects
 from ml_backend.queues import (
     ADVANCING,
@@ -46,10 +47,14 @@ def reconcile(jobs: Jobs, studio: Studio) -> dict[str, int]:
     jobs.request_alerts()
     known = set(known_projects(jobs.redis))
     if not known:
+        with reaching():
+            keep_list(jobs.redis, {}, known)
         return {}
     found = {project_key(project): project for project in studio.projects()}
     for key in known - found.keys():
         jobs.state(key).forget()
+    with reaching():
+        keep_list(jobs.redis, found, known)
     watched = sorted(_watched(known, found))
     return {key: reconcile_project(jobs, key, found[key], studio) for key in watched}
 

@@ -22,6 +22,7 @@ from sdk_scripts.cli import inspection, routing, hard_cases, cases, feedback  # 
 from sdk_scripts.cli import gold  # noqa: F401
 from sdk_scripts.cli import onboarding  # noqa: F401
 from sdk_scripts.cli import calibration  # noqa: F401
+from sdk_scripts.cli import bottlenecks  # noqa: F401
 from sdk_scripts.cli import export  # noqa: F401
 from sdk_scripts.cli import doctor, audit  # noqa: F401
 
