@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
+from unit.analysis import exports
 from unit.report.hostile import report
 
+from ml_backend.settings import load_settings
+from sdk_scripts.report.collect import collect
 from sdk_scripts.report.html import page as made
 
 FOUND = """() => {
@@ -90,13 +93,28 @@ CONTRAST = """() => {
 
 
 @functools.cache
-def document() -> str:
+def by_hand() -> str:
     return made(report("An ordinary label"))
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> str:
-    (tmp_path / "report.html").write_text(document(), "utf-8")
+@functools.cache
+def collected(home: Path) -> str:
+    """With the sections that are worked out of labels: three people differ on every third task, over two months."""
+    tasks = []
+    for id in range(1, 91):
+        votes = ("positive", "negative", "neutral") if id % 3 == 0 else ("positive", "positive")
+        task = exports.voted(id, f"text number {id}", *votes)
+        for annotation in task["annotations"]:
+            annotation["created_at"] = f"2026-{1 + id // 46:02}-{1 + id % 28:02}T08:00:00Z"
+        tasks.append(task)
+    dataset = exports.dataset(tasks, url="http://studio.example/projects/4/data")
+    return made(collect(dataset, load_settings(home=home)))
+
+
+@pytest.fixture(params=[by_hand, collected], ids=lambda it: it.__name__)
+def written(request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    text = by_hand() if request.param is by_hand else collected(tmp_path_factory.getbasetemp() / "home")
+    (tmp_path / "report.html").write_text(text, "utf-8")
     return (tmp_path / "report.html").as_uri()
 
 
@@ -112,6 +130,12 @@ def page(chromium: Browser, written: str) -> Iterator[Page]:
 
 def test_the_page_is_built_for_screen_readers(page: Page) -> None:
     assert page.evaluate(FOUND) == []
+
+
+def test_the_sections_worked_out_of_labels_are_among_those_looked_at(tmp_path_factory: pytest.TempPathFactory) -> None:
+    text = collected(tmp_path_factory.getbasetemp() / "home")
+    for name in ("actions", "agreement", "trend", "annotators", "inspection", "hard_cases", "causes", "gaps"):
+        assert f'<section id="{name}">' in text, name
 
 
 def test_the_page_asks_for_nothing_and_reports_no_problem(chromium: Browser, written: str) -> None:
