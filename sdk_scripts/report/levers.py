@@ -141,7 +141,9 @@ def _guidelines(facts: Facts) -> Iterator[Lever]:
         yield Lever(
             f"Say in the guidelines when it is {one} and when {other}.",
             f"{gap['items']:,} of {gap['of']:,} tasks of {gap['control']} were answered both ways. {_where(gap)}",
-            effect if labels else "all tasks have two judgements: a rule spares disagreement, not wrong labels",
+            effect
+            if labels
+            else "two people or more label every task: it spares disagreement, and nothing tells how many wrong labels",
             "gaps",
         )
     for row in facts.given.core.controls:
