@@ -15,6 +15,8 @@ from sdk_scripts.bottlenecks.work import Work
 
 TIMES_USUAL = 8.0
 """From where on `time_saved` bounds times, too."""
+DAY = 86_400.0
+"""Seconds. Nobody looks at one task for longer, whatever is usual."""
 FIRST, MORE, BEYOND, AGAIN = "first label", "second label", "beyond the overlap", "labelled again"
 SKIP, AUDIT, REVIEW = "skipped", "audit", "review"
 WORK = (FIRST, MORE, BEYOND, AGAIN, SKIP, AUDIT, REVIEW)
@@ -35,7 +37,7 @@ class Process:
 
         step      one of WORK
         told      seconds; null where nothing was measured, or more than TIMES_USUAL times the person's median (the
-                  team's, who has fewer than LEAST): a tab left open
+                  team's, who has fewer than LEAST) or than a DAY: a tab left open
         seconds   the same, and the mean of the step's others where nothing is told; null where nothing is of any
 
         The time of a decision is that of its review tasks, which stand in its place where they are known.
@@ -47,9 +49,9 @@ class Process:
                 "task", "lead_time", annotator="reviewer", created_at="decided_at", step=pl.lit(REVIEW)
             )
             people = pl.concat([people.filter(pl.col("step") != REVIEW), decided], how="diagonal")
-        usual = pl.col("lead_time").median().over("annotator")
-        usual = pl.when(pl.col("lead_time").count().over("annotator") >= LEAST).then(usual)
-        most = TIMES_USUAL * pl.coalesce(usual, pl.col("lead_time").median())
+        within = pl.when(pl.col("lead_time") <= DAY).then("lead_time")
+        usual = pl.when(within.count().over("annotator") >= LEAST).then(within.median().over("annotator"))
+        most = pl.min_horizontal(TIMES_USUAL * pl.coalesce(usual, within.median()), pl.lit(DAY))
         told = people.with_columns(told=pl.when(pl.col("lead_time") <= most).then("lead_time"))
         return told.with_columns(seconds=pl.coalesce("told", pl.col("told").mean().over("step")))
 

@@ -45,6 +45,7 @@ REVIEWS: dict[str, pl.DataType] = {
 NO_REVIEWS = pl.DataFrame(schema=REVIEWS)
 _SHOWN = pl.col("prediction").is_not_null() | pl.col("shown").is_not_null()
 _CLOCKS_DIFFER = timedelta(minutes=5)
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _OWN = list(ANNOTATIONS)[:6]
 _READ = {name: ANNOTATIONS[name] for name in [*_OWN, "cancelled"]}
 
@@ -76,21 +77,25 @@ def work_of(
 ) -> Work:
     """`answers` is all of `judgements(dataset.tasks, dataset.config)`.
 
-    A project's ages count up to now, a file's up to the last thing that happened in it. Times in the future, which a
-    clock that is wrong writes, are no times.
+    A project's ages count up to now, a file's up to the last thing that happened in it. Times in the future or before
+    2000, which a clock that is wrong writes, are no times.
     """
     now = at or datetime.now(UTC)
     tasks, done = _read(dataset, answers, labels_per_task)
     latest = now + _CLOCKS_DIFFER
     times = [frame[name] for frame, name in ((tasks, "created_at"), (done, "created_at"), (done, "updated_at"))]
-    future = sum(int((it > latest).sum()) for it in times)
-    past = {name: pl.when(pl.col(name) <= latest).then(name) for name in ("created_at", "updated_at")}
+    wrong = sum(int(((it > latest) | (it < _EARLIEST)).sum()) for it in times)
+    past = {
+        name: pl.when(pl.col(name).is_between(_EARLIEST, latest)).then(name) for name in ("created_at", "updated_at")
+    }
     tasks = tasks.with_columns(created_at=past["created_at"])
     done = done.with_columns(**past)
     if dataset.project is None and at is None:
         ends = [frame[name].max() for frame, name in ((tasks, "created_at"), (done, "created_at"))]
         now = max((it for it in ends if isinstance(it, datetime)), default=now)
-    notes = [f"{future:,} times lie in the future and were left out: some clock is wrong."] if future else []
+    notes = (
+        [f"{wrong:,} times lie in the future or before 2000 and were left out: some clock is wrong."] if wrong else []
+    )
     if dataset.project is None:
         notes.append(f"A file's waiting times count up to the last thing in it, {now:%Y-%m-%d %H:%M} UTC.")
     if tasks["created_at"].null_count() == tasks.height:

@@ -89,6 +89,17 @@ def test_a_tab_left_open_counts_as_the_others_and_is_told() -> None:
     assert any("tabs left open" in sentence for sentence in found.said)
 
 
+def test_nobody_looks_at_a_task_for_longer_than_a_day_whatever_is_usual() -> None:
+    tasks = [exports.task(id, "text", [said(id, 1, seconds=20.0 if id == 1 else 1e12)]) for id in range(1, 13)]
+    assert found_in(*tasks).costs.seconds_per_label.value == pytest.approx(20.0)
+
+
+def test_times_before_there_was_label_studio_are_left_out_and_counted() -> None:
+    early = {"created_at": "0001-01-01T00:00:00Z", "updated_at": "0001-01-01T00:00:00Z"}
+    tasks = [exports.task(id, "text", [said(id, 1, **(early if id == 1 else {}))]) for id in range(1, 13)]
+    assert any("2 times lie in the future or before 2000" in note for note in found_in(*tasks).notes)
+
+
 def test_times_in_the_future_are_left_out_and_counted() -> None:
     tasks = [exports.task(id, "text", [said(id, 1, hours=-48.0 if id == 1 else 2.0)]) for id in range(1, 13)]
     found = found_in(*tasks)
