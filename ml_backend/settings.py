@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     studio_public_url: str | None = Field(None, description="where people reach Label Studio, if not there; for links")
     studio_token: SecretStr = Field(SecretStr(""), description="personal access token or legacy token")
     studio_command: str | None = Field(None, description="how the demo calls label-studio; default: .venv-studio")
+    fresh: bool = Field(False, description="whole projects are read anew, not what changed since they were read last")
     studio_timeout: float = Field(60.0, gt=0, description="seconds for one call to Label Studio")
 
     redis_url: SecretStr | None = Field(None, description="without it the bundled Valkey is used")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
-from ml_backend.labeling.judgements import decisions, judgements, latest, of_annotators
-from ml_backend.labeling.results import Prediction, Task, answers
+from ml_backend.labeling.judgements import AnswerReader, decisions, judgements, latest, of_annotators
+from ml_backend.labeling.results import Prediction, Task
 from ml_backend.labeling.task_data import lookup
 from sdk_scripts.standards import Standard, standard_of
 
@@ -268,12 +268,13 @@ def _stored(config: LabelConfig, tasks: Iterable[Task], version: str) -> Opinion
     from ml_backend.prelabelers import Opinion
 
     found: dict[str, dict[int, Opinion]] = {}
+    read = AnswerReader(config)
     for task in tasks:
         mine = [prediction for prediction in task.predictions if prediction.model_version == version]
         if not mine:
             continue
         prediction = max(mine, key=lambda prediction: prediction.id)
-        for control, answer in answers(config, prediction.own).items():
+        for control, answer in read(prediction.own).items():
             confidence = _confidence(prediction, control)
             if confidence is not None:
                 found.setdefault(control, {})[task.id] = Opinion(answer, confidence, {})

@@ -14,6 +14,7 @@ from ml_backend.labeling.errors import ConfigError, InputError, StudioNotFound
 from ml_backend.labeling.results import Task
 from sdk_scripts.export_file import read_export
 from sdk_scripts.manifest import load_manifest
+from sdk_scripts.many_objects import without_collector
 from sdk_scripts.resources.project import find_project as bearing
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def load_source(source: str, *, label_config: Path | None, settings: Settings) -
             f"--label-config {label_config} was given, but {source} has a label config of its own.",
             mend="Leave --label-config out; it belongs to export files.",
         )
-    return read_project(*find_project(source, settings))
+    return read_project(*find_project(source, settings), settings)
 
 
 def find_project(source: str, settings: Settings) -> tuple[Studio, dict[str, Any]]:
@@ -115,21 +116,29 @@ def load_export(path: Path, label_config: Path | None, arms: Arms = NO_SECRET) -
             mend="Add --label-config FILE with the project's labeling XML (Settings > Labeling Interface > Code).",
         )
     config = read_label_config(label_config)
-    export = read_export(path)
+    with without_collector():
+        export = read_export(path)
+        tasks = [arms.opened(task) for task in export.tasks]
     name = path.name.removesuffix(".gz").removesuffix(".json")
-    tasks = [arms.opened(task) for task in export.tasks]
     return Dataset(name, config, tasks, warnings=(*export.warnings, *oddities(config, tasks)))
 
 
-def read_project(studio: Studio, project: Mapping[str, Any]) -> Dataset:
-    """The dataset of a project, as its API fields name it. Raises StudioError, or ConfigError for its label config."""
-    return dataset_of(studio, project, studio.tasks(project["id"]))
+def read_project(studio: Studio, project: Mapping[str, Any], settings: Settings | None = None) -> Dataset:
+    """The dataset of a project, as its API fields name it. Raises StudioError, or ConfigError for its label config.
+
+    With `settings` only what changed is pulled (`snapshots`).
+    """
+    from sdk_scripts.snapshots import current_tasks
+
+    tasks = current_tasks(studio, project, settings) if settings else studio.tasks(project["id"])
+    return dataset_of(studio, project, tasks)
 
 
 def dataset_of(studio: Studio, project: Mapping[str, Any], json_tasks: Iterable[Mapping[str, Any]]) -> Dataset:
     """The dataset of some tasks of a project. Raises as `read_project`."""
     config = parse(project["label_config"])
-    tasks = studio.read(json_tasks)
+    with without_collector():
+        tasks = studio.read(json_tasks)
     return Dataset(
         name=str(project.get("title") or project["id"]),
         config=config,

@@ -77,9 +77,8 @@ class Arms:
         if not task.predictions and not any(it.shown or it.sealed for it in task.annotations):
             return task
         annotations = tuple(self._opened(task.id, it) for it in task.annotations)
-        return replace(
-            task, annotations=annotations, predictions=tuple(self._told(task.id, it) for it in task.predictions)
-        )
+        predictions = tuple(self._told(task.id, it) for it in task.predictions)
+        return Task(task.id, task.data, annotations, predictions, task.meta)
 
     def _opened(self, task: int, annotation: Annotation) -> Annotation:
         shown = annotation.shown
@@ -88,10 +87,10 @@ class Arms:
             arm = "" if shown is None else "plain" if shown.regions else "blind"
             if arm == "blind" and any(is_copy(it) for it in annotation.regions):
                 arm = ""  # emptied while it was on the screen
-            return replace(annotation, arm=arm) if arm != annotation.arm else annotation
+            return annotation.seen_in(arm, annotation.seeded, shown) if arm != annotation.arm else annotation
         arms, seeded = {arm for _, arm in found}, frozenset(name for name, arm in found if arm == "seeded")
         arm = "unknown" if "unknown" in arms else "seeded" if seeded else "plain"
-        return replace(annotation, shown=shown and self._told(task, shown), arm=arm, seeded=seeded)
+        return annotation.seen_in(arm, seeded, shown and self._told(task, shown))
 
     def _told(self, task: int, prediction: Prediction) -> Prediction:
         found = self._arms(task, prediction.regions)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.kinds import Answer, kind_of
+from ml_backend.labeling.kinds import Answer, Region, kind_of
 from ml_backend.labeling.results import Annotation, Task, answers, regions_by_control
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -42,29 +42,35 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
     """
     kinds = {control.name: kind for control in config.answerable if (kind := kind_of(control))}
     keys: dict[str, dict[Answer, str]] = {name: {} for name in kinds}
+
+    def key_of(name: str, answer: Answer) -> str:
+        known = keys[name]
+        key = known.get(answer)
+        if key is None:
+            key = kinds[name].key(answer)
+            if len(known) < _KEYS_KEPT:
+                known[answer] = key
+        return key
+
+    read = AnswerReader(config)
     frames = [pl.DataFrame(schema=SCHEMA)]
     rows: list[tuple[object, ...]] = []
     for task in tasks:
-        seen: dict[int, dict[str, Answer]] = {}  # by the prediction that several people saw
+        seen: dict[int, Mapping[str, Answer]] = {}  # by the prediction that several people saw
         for annotation in task.annotations:
             if annotation.cancelled:
                 continue
             decided, machine = annotation.decided, annotation.machine
-            given = answers(config, annotation.regions, hidden=decided)
-            shown: dict[str, Answer] = {}
+            given = read(annotation.regions, hidden=decided)
+            shown: Mapping[str, Answer] = {}
             if annotation.shown is not None and id(annotation.shown) not in seen:
-                seen[id(annotation.shown)] = answers(config, annotation.shown.regions)
+                seen[id(annotation.shown)] = read(annotation.shown.regions)
             if annotation.shown is not None:
                 shown = seen[id(annotation.shown)]
             void = _void(annotation, given, shown, config)
-            changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, config)
+            changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, read)
             for name, answer in given.items():
-                known = keys[name]
-                key = known.get(answer)
-                if key is None:
-                    key = kinds[name].key(answer)
-                    if len(known) < _KEYS_KEPT:
-                        known[answer] = key
+                key = key_of(name, answer)
                 before = shown.get(name)
                 by_machine = machine.get(name) == key
                 rows.append(
@@ -83,17 +89,48 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                         decided,
                         by_machine,
                         annotation.arm,
-                        None if before is None else kinds[name].key(before),
+                        None if before is None else key_of(name, before),
                         annotation.shown.score if annotation.shown else None,
                         name in annotation.seeded,
                         name in void,
                     )
                 )
         if len(rows) >= _CHUNK:
-            frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+            frames.append(_table(rows))
             rows = []
-    frames.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    frames.append(_table(rows))
     return pl.concat(frames, rechunk=True)
+
+
+def _table(rows: list[tuple[object, ...]]) -> pl.DataFrame:
+    """By columns, which takes half the time of rows."""
+    return pl.DataFrame(dict(zip(SCHEMA, zip(*rows, strict=True), strict=True)) if rows else None, schema=SCHEMA)
+
+
+class AnswerReader:
+    """`results.answers` of one config, which remembers what it answered to single choices: there are few of those."""
+
+    def __init__(self, config: LabelConfig) -> None:
+        self.config = config
+        self._known: dict[tuple[object, ...], dict[str, Answer]] = {}
+
+    def __call__(self, regions: Sequence[Region], *, hidden: bool = False) -> Mapping[str, Answer]:
+        asked: list[object] = [hidden]
+        for item in regions:
+            value = item["value"]
+            picked = value.get("choices") if len(value) == 1 else None
+            if type(picked) is not list or len(picked) != 1 or type(picked[0]) is not str:
+                return answers(self.config, regions, hidden=hidden)
+            asked += (item.get("from_name"), picked[0])
+        try:
+            known = self._known.get(key := tuple(asked))
+        except TypeError:  # a name that is no text
+            return answers(self.config, regions, hidden=hidden)
+        if known is None:
+            known = answers(self.config, regions, hidden=hidden)
+            if len(self._known) < _KEYS_KEPT:
+                self._known[key] = known
+        return known
 
 
 def _void(
@@ -101,9 +138,10 @@ def _void(
 ) -> set[str]:
     """The controls whose answer was wrong on purpose and is not known to have been changed, and those that were asked
     only because of it; all where a seal cannot be opened."""
-    if not annotation.seeded and not annotation.sealed:
+    untold = annotation.arm in ("", "unknown")
+    if not annotation.seeded and not (untold and annotation.sealed):
         return set()
-    if annotation.arm in ("", "unknown"):
+    if untold:
         return set(given)
     untouched = {it.get("from_name") for it in annotation.regions if it.get("origin") == "prediction"}
     void = {
@@ -119,7 +157,7 @@ def _void(
 
 
 def _changed(
-    task: Task, annotation: Annotation, given: dict[str, Answer], config: LabelConfig
+    task: Task, annotation: Annotation, given: Mapping[str, Answer], read: AnswerReader
 ) -> dict[str, bool | None]:
     """By control: whether the person changed what the prediction said.
 
@@ -127,10 +165,10 @@ def _changed(
     """
     for prediction in task.predictions:
         if prediction.id == annotation.parent_prediction:
-            before = answers(config, prediction.regions)
+            before = read(prediction.regions)
             return {name: before[name] != answer for name, answer in given.items() if name in before}
     changed: dict[str, bool | None] = {}
-    for name, regions in regions_by_control(config, annotation.regions).items():
+    for name, regions in regions_by_control(read.config, annotation.regions).items():
         origins = {item.get("origin") for item in regions if isinstance(item.get("origin"), str)}
         if origins & {"prediction", "prediction-changed"}:
             changed[name] = origins != {"prediction"}

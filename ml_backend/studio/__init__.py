@@ -14,6 +14,7 @@ list, refused predictions go unmentioned, and dropped fields too.
     imports      tasks in bulk, neither lost nor doubled
     predictions  predictions in bulk, each once
     stored_predictions  single ones: clusters, what is out of date, what is there twice
+    standing     how many of everything a project has, and when each task changed
     checks       whether a prediction fits the label config
     annotations  single annotations
     people       accounts
@@ -31,8 +32,7 @@ from ml_backend.studio.annotations import Annotations
 from ml_backend.studio.backends import Backends
 from ml_backend.studio.files import Files
 from ml_backend.studio.imports import Imports
-from ml_backend.studio.people import People
-from ml_backend.studio.stored_predictions import StoredPredictions
+from ml_backend.studio.standing import Standings
 from ml_backend.studio.trail import Trail
 from ml_backend.studio.views import Views
 from ml_backend.studio.webhooks import Webhooks
@@ -40,7 +40,7 @@ from ml_backend.studio.webhooks import Webhooks
 __all__ = ["Studio"]
 
 
-class Studio(StoredPredictions, Imports, Annotations, People, Files, Views, Backends, Webhooks):
+class Studio(Standings, Imports, Annotations, Files, Views, Backends, Webhooks):
     """A signed-in connection to one Label Studio. Threads may share it."""
 
     @classmethod

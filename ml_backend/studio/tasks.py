@@ -50,7 +50,7 @@ class Tasks(Snapshots):
         """
         conditions: list[Filter] = list(where)
         if updated_after is not None:
-            conditions.append(_changed_after(updated_after))
+            conditions.append(changed_after(updated_after))
         if unpredicted:
             conditions.append(condition("total_predictions", "equal", 0, "Number"))
         if not conditions and ids is None and not data_only and (total := self.task_count(project)) >= SNAPSHOT_FROM:
@@ -70,7 +70,7 @@ class Tasks(Snapshots):
     def task_count(self, project: int, *, predicted: bool = False, updated_after: datetime | None = None) -> int:
         """How many tasks the project has; of them, those with a prediction, or changed after that time (`tasks`)."""
         conditions = [condition("total_predictions", "greater", 0, "Number")] if predicted else []
-        conditions += [_changed_after(updated_after)] if updated_after is not None else []
+        conditions += [changed_after(updated_after)] if updated_after is not None else []
         return self._page(project, conditions, size=1, data_only=True)["total"]
 
     def last_labelled(self, project: int, most: int) -> list[dict[str, Any]]:
@@ -183,6 +183,7 @@ class Tasks(Snapshots):
         review: bool = True,
         page: int = 1,
         ordering: tuple[str, ...] = (),
+        include: str = "id,data,meta",
     ) -> dict[str, Any]:
         """A page (the first by default) of the tasks that meet all conditions, and as `total` how many there are."""
         query = json.dumps({"filters": {"conjunction": "and", "items": conditions}, "ordering": list(ordering)})
@@ -199,7 +200,7 @@ class Tasks(Snapshots):
             "fields": "task_only" if data_only else "all",
         }
         if data_only and review:  # a third of the time of whole rows; not for those who ask for a column
-            params["include"] = "id,data,meta"
+            params["include"] = include
         return self._get("/api/tasks/", params, what=f"project {project}")
 
 
@@ -208,6 +209,6 @@ def condition(column: str, operator: str, value: Any, type: str) -> Filter:
     return {"filter": f"filter:tasks:{column}", "operator": operator, "type": type, "value": value}
 
 
-def _changed_after(time: datetime) -> Filter:
+def changed_after(time: datetime) -> Filter:
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     return condition("updated_at", "greater", time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "Datetime")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 app = typer.Typer(
@@ -13,6 +15,17 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich alone would cost a third of the half second that help may take
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def _everywhere(
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Read live projects anew, not what changed since they were read last.")
+    ] = False,
+) -> None:
+    """`options.read_settings` looks at it."""
+
+
 models = typer.Typer(help="The versions of a project's model: list, show, promote, roll back.", no_args_is_help=True)
 app.add_typer(models, name="models")
 cases = typer.Typer(help="The library of settled hard cases: add, search, list, promote, renew.", no_args_is_help=True)

@@ -62,7 +62,7 @@ def _dataset(source: str, settings: Settings) -> Dataset:
     """Raises InputError for a file, which has no rounds."""
     from sdk_scripts.sources import read_project
 
-    dataset = read_project(*live_project(source, settings))
+    dataset = read_project(*live_project(source, settings), settings)
     for warning in dataset.warnings:
         say(warning)
     return dataset

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 def read_settings() -> Settings:
     from ml_backend.settings import load_settings
 
-    return load_settings()
+    context = click.get_current_context(silent=True)
+    fresh = context is not None and context.find_root().params.get("fresh")
+    return load_settings(fresh=True) if fresh else load_settings()
 
 
 def dataset_of(source: str, label_config: Path | None, settings: Settings | None = None) -> Dataset:

@@ -117,7 +117,7 @@ def tend_gold(
     if dataset is None:
         from sdk_scripts.sources import read_project
 
-        dataset = read_project(studio, project)
+        dataset = read_project(studio, project, settings)
     with library_alone(settings, project) if apply else nullcontext():
         first = look = Look(project, dataset, cases, gold, studio.arms, now)
         steps = list(look.library_steps())

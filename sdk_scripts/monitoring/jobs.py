@@ -61,6 +61,7 @@ def alone(settings: Settings, project: dict[str, Any]) -> Iterator[Jobs]:
 def _inspect(jobs: Jobs, studio: Studio, project: dict[str, Any], _: datetime | None) -> tuple[dict[str, Any], str]:
     from sdk_scripts.monitoring.watching import follow_up, look
     from sdk_scripts.quality import quality_of
+    from sdk_scripts.snapshots import current_tasks
     from sdk_scripts.sources import dataset_of
 
     role = role_of(project)
@@ -69,7 +70,7 @@ def _inspect(jobs: Jobs, studio: Studio, project: dict[str, Any], _: datetime | 
     began, newest = time.monotonic(), Newest()
     try:
         quality = quality_of(project)
-        dataset = dataset_of(studio, project, newest.of(studio.tasks(project["id"])))
+        dataset = dataset_of(studio, project, newest.of(current_tasks(studio, project, jobs.settings)))
         watched = look(dataset, jobs.settings, quality=quality)
         new = [it for it in watched.pending() if watched.compared.states[it.key] == "new"]
         watched = follow_up(watched, jobs.settings, jobs, reviewed=new if quality.review else (), report=log.debug)

@@ -39,7 +39,7 @@ def _report(jobs: Jobs, studio: Studio, project: dict[str, Any], why: str) -> di
 
     if not role_of(project).learns:
         return {"skipped": "it is no project that people label for a model"}
-    dataset = read_project(studio, project)
+    dataset = read_project(studio, project, jobs.settings)
     made = make_report(dataset, jobs.settings, before_of(dataset, jobs.settings))
     kept = made.keep(jobs.settings, why=why)
     told = kept is not None and why in TOLD and tell(jobs.settings, kept, made.document)

@@ -94,6 +94,8 @@ def test_a_project_is_reported_on_as_it_asks_and_each_report_says_what_changed(
             assert history.kept()[0].why == "webhook"
             trends = {it["figure"]: it["values"] for it in second["history"]["trends"]}
             assert trends["judgements"] == [TASKS, TASKS + 1]
+            assert second["changes"]["since"] == first["generated_at"][:16].replace("T", " ")
+            assert f"Judgements {TASKS} → {TASKS + 1}" in second["changes"]["said"][0]["said"]
             assert history.read(history.kept()[0].id, "report.html")
     finally:
         worker.kill()
