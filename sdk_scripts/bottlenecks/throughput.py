@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -40,14 +40,15 @@ def throughput(process: Process, days: int) -> Throughput:
         per_day=per_day,
         per_week=times(per_day, 7),
         per_hour=ratio(hours["len"].to_numpy().astype(np.float64), hours["hours"].to_numpy()),
-        people=_people(recent),
+        people=_people(recent, at),
         weeks=_weeks(process),
     )
 
 
-def _people(recent: pl.DataFrame) -> list[Pace]:
+def _people(recent: pl.DataFrame, at: datetime) -> list[Pace]:
+    """A day is 24 hours, counted back from `at`, as in `counts_per_day`."""
     named = recent.filter(pl.col("annotator") != "")
-    daily = named.group_by("annotator", pl.col("created_at").dt.date().alias("day")).len()
+    daily = named.group_by("annotator", day=(at - pl.col("created_at")).dt.total_days()).len()
     found = {str(who): rows["len"].to_numpy().astype(np.float64) for (who,), rows in daily.group_by("annotator")}
     seconds = named.group_by("annotator").agg(
         n=pl.col("told").count(), mean=pl.col("told").mean(), sd=pl.col("told").std()

@@ -82,7 +82,9 @@ def of_a_rule(share: Estimate, labels: int) -> Effect:
     """Of a rule that ends a confusion: `share` of the tasks with two judgements had both labels, of which one at most
     is right; so half of these are wrong where one person labels alone, as `labels` tasks are or will be."""
     amount = Estimate(*(labels * it / 2 for it in (share.value, share.low, share.high)))
-    return Effect(amount, WRONG, f"at most, half of {100 * share.value:.1f} % of {labels:,} labels by one person")
+    return Effect(
+        amount, WRONG, f"at most, half of {100 * share.value:.1f} % of {labels:,} tasks that one person labels"
+    )
 
 
 def of_a_second_annotator(items: pl.DataFrame) -> Effect | str:

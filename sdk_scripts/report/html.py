@@ -35,13 +35,13 @@ def page(report: Report) -> str:
     sections = []
     numbers = itertools.count(1)
     for section, part in shown(report):
-        made = template(f"sections/{section.name}.html", **_FILTERS)
+        made = template(f"sections/{section.name}.html", **FILTERS)
         text = made.render(part=part, report=report, charts=section.charts(part))
         sections.append({"name": section.name, "title": section.title, "body": _scrolled(text, numbers)})
     while sum(len(it["body"].encode(errors="replace")) for it in sections) > _MOST_BYTES:
         longest = max(sections, key=lambda it: len(it["body"]))
         longest["body"] = Markup("<p>This is too long for a page. The workbook has it all.</p>")
-    document = template("report.html", **_FILTERS).render(report=report, sections=sections)
+    document = template("report.html", **FILTERS).render(report=report, sections=sections)
     return _SURROGATES.sub("\ufffd", document)
 
 
@@ -89,7 +89,7 @@ def _prose(text: str) -> Markup:
     return Markup(re.sub(r"`([^`<]+)`", r"<code>\1</code>", str(escape(_short(text, 2_000)))))  # noqa: S704  # escaped
 
 
-_FILTERS: dict[str, Callable[..., str]] = {
+FILTERS: dict[str, Callable[..., str]] = {
     "percent": _percent,
     "number": _number,
     "count": _count,

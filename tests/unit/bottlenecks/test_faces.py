@@ -16,7 +16,7 @@ from sdk_scripts.bottlenecks import bottlenecks
 from sdk_scripts.bottlenecks.model import Bottlenecks, TimeBin
 from sdk_scripts.bottlenecks.work import work_of
 from sdk_scripts.cli import app
-from sdk_scripts.report.html import _number, _percent, _seconds, template
+from sdk_scripts.report.html import FILTERS, template
 from sdk_scripts.report.sections.bottlenecks import Process
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
@@ -73,8 +73,7 @@ def test_without_a_cost_no_money_is_said(source: list[str]) -> None:
 
 
 def section(part: Bottlenecks) -> str:
-    filters = {"percent": _percent, "number": _number, "seconds": _seconds}
-    made = template("sections/bottlenecks.html", **filters)
+    made = template("sections/bottlenecks.html", **FILTERS)
     return made.render(part=part, report=None, charts=Process().charts(part))
 
 

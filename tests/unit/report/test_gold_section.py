@@ -8,7 +8,7 @@ from ml_backend.labeling.config import parse
 from sdk_scripts.gold.lifecycle import Retired
 from sdk_scripts.gold.scores import scores
 from sdk_scripts.quality import Gold
-from sdk_scripts.report.html import _FILTERS, template
+from sdk_scripts.report.html import FILTERS, template
 from sdk_scripts.report.sections.gold import GoldPart, GoldQuestions, question_rows, score_rows
 from tests.unit.gold.asked import NOW, RIGHT, WRONG, question
 
@@ -47,7 +47,7 @@ def test_questions_that_are_about_to_be_retired_come_first_and_say_why() -> None
 
 
 def test_names_are_shown_as_text() -> None:
-    html = template("sections/gold.html", **_FILTERS).render(part=part(), report=None, charts={})
+    html = template("sections/gold.html", **FILTERS).render(part=part(), report=None, charts={})
     assert "&lt;b&gt;bob" in html
     assert "<b>bob" not in html
     assert [sheet.name for sheet in GoldQuestions().sheets(part())] == ["Gold", "Gold questions"]
