@@ -2,7 +2,9 @@
 
     GET  /health    is it up; always at once            POST /predict   tasks -> predictions, one a task
     POST /setup     Label Studio connects a project     POST /webhook   hints that labels changed
+    GET  /console/  what goes on, for people
     POST /train     train a project in the background   GET  /versions, /metrics, /version
+    POST /report    make a report in the background
 
 Who may ask: with TIEBREAK_BACKEND_USER and _PASSWORD everything but /health wants them (Basic). With
 TIEBREAK_WEBHOOK_SECRET, /webhook wants it in `X-Tiebreak-Secret`, or those credentials, which Label Studio sends with
@@ -34,6 +36,10 @@ from pydantic import AfterValidator, BaseModel, Field, StrictStr, ValidationErro
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ml_backend.allocator import return_large_blocks
+from ml_backend.console.gauges import Gauges
+from ml_backend.console.routes import PATHS as CONSOLE_PATHS
+from ml_backend.console.routes import console_routes
+from ml_backend.console.state import State
 from ml_backend.encoder import Encoder, load_encoder
 from ml_backend.guards import BodyLimit, Doorkeeper, Watch
 from ml_backend.hints import Hints, changed_labels
@@ -54,7 +60,7 @@ SETUP_SECONDS = 1.5  # Label Studio gives up after 3
 AT_ONCE_TASKS = 8  # of known texts in one request are answered by the event loop itself
 AT_ONCE_BYTES = 100_000  # of a body: longer ones are read by a thread
 MOST_VALUES = 2_000_000  # in a body: 64 MB of empty lists are 5 GB once they are read
-PATHS = ("/health", "/setup", "/predict", "/webhook", "/train", "/versions", "/metrics", "/version")
+PATHS = ("/health", "/setup", "/predict", "/webhook", "/train", "/report", "/versions", "/metrics", "/version")
 
 
 def _checked(key: str) -> str:
@@ -94,7 +100,7 @@ class WebhookRequest(BaseModel):
     tasks: Any = None
 
 
-class TrainRequest(BaseModel):
+class WorkRequest(BaseModel):
     project: ProjectKey
 
 
@@ -123,16 +129,18 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     app.get("/version")(face.version)
     app.get("/versions")(face.versions)
     app.get("/metrics")(face.metrics)
+    app.router.routes += console_routes(settings, face.state, face.waiting)
     app.post("/setup")(face.setup)
     app.post("/webhook")(face.webhook)
     app.post("/train", status_code=201)(face.train)
+    app.post("/report", status_code=201)(face.report)
     app.exception_handler(RequestValidationError)(_malformed)
     app.exception_handler(StarletteHTTPException)(_refused)
     app.exception_handler(TiebreakError)(_foreseen)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else None
     app.add_middleware(Doorkeeper, credentials=_credentials(settings), secret=secret)
-    app.add_middleware(Watch, registry=face.metrics_registry, paths=PATHS)
+    app.add_middleware(Watch, registry=face.metrics_registry, paths=(*PATHS, *CONSOLE_PATHS))
     return app
 
 
@@ -158,6 +166,8 @@ class _Face:
         self.predicted = Counter(
             "tiebreak_predictions", "Tasks asked for, by outcome.", ["outcome"], registry=self.metrics_registry
         )
+        self.state = State(settings, self.registry, self.hints, self.waiting)
+        self.metrics_registry.register(Gauges(self.state))
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -178,6 +188,7 @@ class _Face:
         return StrictJSON({"version": package_version("tiebreak")})
 
     async def metrics(self) -> Response:
+        await self.state.refreshed()
         return Response(generate_latest(self.metrics_registry), media_type=CONTENT_TYPE_LATEST)
 
     async def setup(self, body: SetupRequest) -> Response:
@@ -232,8 +243,11 @@ class _Face:
         note = {} if accepted else {"note": "The queue does not answer; the reconciler will count the labels."}
         return StrictJSON({"accepted": accepted, **note}, 202)
 
-    async def train(self, body: TrainRequest) -> Response:
+    async def train(self, body: WorkRequest) -> Response:
         return StrictJSON({"job": await self.hints.train(body.project, project_id_of(body.project))}, 201)
+
+    async def report(self, body: WorkRequest) -> Response:
+        return StrictJSON({"job": await self.hints.report(body.project, project_id_of(body.project))}, 201)
 
     async def versions(self, project: str | None = None) -> Response:
         if project is None:  # Label Studio asks so, without saying for which project

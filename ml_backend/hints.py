@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import structlog
 
 from ml_backend.labeling.errors import QueueUnavailable, TiebreakError
-from ml_backend.queues import Jobs
+from ml_backend.queues import Jobs, reaching
 from ml_backend.roles import Role
 from ml_backend.settings import Settings
 
@@ -88,9 +88,23 @@ class Hints:
             return False
         return True
 
+    def ask(self, question: Callable[[Jobs], T]) -> T:
+        """What the queues answer, in the caller's thread; a call to Redis fails after CALL_SECONDS. Raises
+        QueueUnavailable."""
+
+        def asked() -> T:
+            with reaching():
+                return question(self._jobs)
+
+        return self._try_or_mend(asked)
+
     async def train(self, project_key: str, project_id: int) -> str:
         """The id of the job. Raises QueueUnavailable."""
         return await self._tell(TRAIN_SECONDS, lambda: self._jobs.request_training(project_key, project_id).id)
+
+    async def report(self, project_key: str, project_id: int) -> str:
+        """The id of the job. Raises QueueUnavailable."""
+        return await self._tell(TRAIN_SECONDS, lambda: self._jobs.request_report(project_key, project_id).id)
 
     async def _tell(self, seconds: float, call: Callable[[], T]) -> T:
         told = asyncio.get_running_loop().run_in_executor(self._pool, self._try_or_mend, call)

@@ -31,10 +31,18 @@ from rq.worker import DequeueStrategy
 from ml_backend.allocator import return_large_blocks
 from ml_backend.changes import Newest
 from ml_backend.encoder import imports
-from ml_backend.labeling.errors import InputError, NotEnoughLabels, QueueUnavailable, StudioNotFound, TiebreakError
+from ml_backend.labeling.errors import (
+    InputError,
+    NotEnoughLabels,
+    QueueUnavailable,
+    StudioError,
+    StudioNotFound,
+    TiebreakError,
+)
 from ml_backend.logs import set_up_logs
+from ml_backend.project_list import keep_problem
 from ml_backend.project_state import ProjectState, Seen, count_labels
-from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs, connect_redis
+from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs, connect_redis, reaching
 from ml_backend.settings import Settings, load_settings
 from ml_backend.studio.trail import BY
 
@@ -94,9 +102,14 @@ def reconcile_job() -> None:
     settings = job_settings()
     try:
         with Jobs(settings) as jobs:
-            for project_key, missed in reconcile(jobs, Studio.connect(settings)).items():
-                if missed:
-                    log.info("changes without a webhook", project=project_key, changes=missed)
+            try:
+                for project_key, missed in reconcile(jobs, Studio.connect(settings)).items():
+                    if missed:
+                        log.info("changes without a webhook", project=project_key, changes=missed)
+            except StudioError as error:
+                with reaching():
+                    keep_problem(jobs.redis, error)
+                raise
     except TiebreakError as error:
         log.warning("cannot reconcile", why=str(error))
 

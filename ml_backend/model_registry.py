@@ -60,7 +60,7 @@ class ModelRegistry:
         folder = self._folder(project, version)
         document = self._files.read(f"{folder}/model.json")
         if document is None:
-            raise UnknownName("model version", version, self._names(project))
+            raise UnknownName("model version", version, self.names(project))
         arrays = self._files.read(f"{folder}/arrays.safetensors")
         try:
             model = unpack(document, arrays or b"")
@@ -76,18 +76,22 @@ class ModelRegistry:
     def versions(self, project: str) -> list[VersionInfo]:
         """Newest first. Versions whose description cannot be read are left out, with a warning in the log."""
         live = self.live(project)
-        found = []
-        for name in self._names(project):
-            document = self._files.read(f"{self._folder(project, name)}/model.json")
-            try:
-                info = read_info(json.loads(document or b""))
-                if info.version != name:
-                    raise ValueError(f"it holds version {info.version}")
-            except (ValueError, KeyError, TypeError) as error:
-                log.warning("damaged model version", project=project, version=name, why=str(error))
-                continue
-            found.append(replace(info, live=info.version == live))
-        return sorted(found, key=lambda info: (info.created_at, info.version), reverse=True)
+        found = (self.info(project, name) for name in self.names(project))
+        shown = [replace(info, live=info.version == live) for info in found if info is not None]
+        return sorted(shown, key=lambda info: (info.created_at, info.version), reverse=True)
+
+    def info(self, project: str, version: str) -> VersionInfo | None:
+        """What its model.json says, which never changes (`live` is not looked up); None where it cannot be read, with a
+        warning in the log."""
+        document = self._files.read(f"{self._folder(project, version)}/model.json")
+        try:
+            info = read_info(json.loads(document or b""))
+            if info.version != version:
+                raise ValueError(f"it holds version {info.version}")
+            return info
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("damaged model version", project=project, version=version, why=str(error))
+            return None
 
     def live(self, project: str) -> str | None:
         """The version that answers; None where there is no trained one."""
@@ -163,7 +167,8 @@ class ModelRegistry:
             if info.version not in kept:
                 self._files.remove(self._folder(project, info.version))
 
-    def _names(self, project: str) -> list[str]:
+    def names(self, project: str) -> list[str]:
+        """The versions there are, in no order that says anything."""
         names = self._files.folders(_safe("project key", project))
         return [
             name

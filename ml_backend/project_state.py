@@ -9,6 +9,7 @@
     tiebreak:inspect:<key>      the same of inspecting it
     tiebreak:alerts             projects with alerts to be sent: key -> when (Unix seconds)
     tiebreak:advance:<key>      the same of a course's next step
+    tiebreak:report:<key>       the same of its reports, and what they were asked for already (`report_triggers`)
 
 All of it can be lost: Label Studio is the source of truth, and the reconciler counts the labels there.
 """
@@ -29,7 +30,14 @@ from ml_backend.labeling.errors import InputError
 
 PROJECTS = "tiebreak:projects"
 ALERTS = "tiebreak:alerts"
-MINE, RESOLVE, ROUTE, INSPECT, ADVANCE = CASE_WORK = ("mine", "resolve", "route", "inspect", "advance")
+MINE, RESOLVE, ROUTE, INSPECT, ADVANCE, REPORT = CASE_WORK = (
+    "mine",
+    "resolve",
+    "route",
+    "inspect",
+    "advance",
+    "report",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,8 @@ class ProjectState(Changes):
 
 
 def case_changes(connection: redis.Redis, work: str, project_key: str) -> Changes:
-    """What finding or resolving hard cases, routing or inspecting (CASE_WORK) has yet to look at in a project."""
+    """What finding or resolving hard cases, routing, inspecting or reporting (CASE_WORK) has yet to look at in a
+    project."""
     project_id_of(project_key)
     key = changes_key(work, project_key)
     return Changes(connection, key, f"{key}:lease")

@@ -5,7 +5,7 @@ A changed label plans its project's next training: at once when `train_after_lab
 the training advances when it begins: so at most one training of a project waits, and labels that change while one runs
 plan exactly one more. A lock lets at most one of a project run. Finding and resolving hard cases and routing tasks are
 planned likewise, `cases_after_seconds` after the first change, and inspecting a project, `inspect_after_seconds` after
-it. Webhooks can be lost, so there is the `reconciler`.
+it. A report is made at once, when somebody or its schedule asks. Webhooks can be lost, so there is the `reconciler`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,17 @@ from rq.serializers import JSONSerializer
 from ml_backend.changes import Changes, Pending
 from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
 from ml_backend.prelabel_state import Shard
-from ml_backend.project_state import ADVANCE, ALERTS, INSPECT, MINE, RESOLVE, ROUTE, ProjectState, case_changes
+from ml_backend.project_state import (
+    ADVANCE,
+    ALERTS,
+    INSPECT,
+    MINE,
+    REPORT,
+    RESOLVE,
+    ROUTE,
+    ProjectState,
+    case_changes,
+)
 from ml_backend.roles import Role
 from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
@@ -49,7 +59,8 @@ class Coalesced:
     name: str
     queue: str
     function: str
-    """Called with the project's key, its id, and the number of the job (`Changes.take`)."""
+    """Called with the project's key, its id, the number of the job (`Changes.take`), and what `Jobs.plan` was told
+    `more`."""
 
 
 TRAINING = Coalesced("train", TRAIN_QUEUE, "ml_backend.jobs.train_job")
@@ -58,6 +69,7 @@ RESOLVING = Coalesced(RESOLVE, WORK_QUEUE, "sdk_scripts.case_jobs.resolve_job")
 ROUTING = Coalesced(ROUTE, WORK_QUEUE, "sdk_scripts.route_jobs.route_job")
 INSPECTING = Coalesced(INSPECT, WORK_QUEUE, "sdk_scripts.monitoring.jobs.inspect_job")
 ADVANCING = Coalesced(ADVANCE, WORK_QUEUE, "sdk_scripts.onboarding.jobs.advance_job")
+REPORTING = Coalesced(REPORT, WORK_QUEUE, "sdk_scripts.report.jobs.report_job")
 
 JOB_SECONDS = 2 * 3600
 KEPT_SECONDS = 24 * 3600  # results and failures, to be looked up
@@ -170,6 +182,13 @@ class Jobs:
             state.remember()
             return self.plan(TRAINING, project_key, project_id, state.pending(), at_once=True)
 
+    def request_report(self, project_key: str, project_id: int) -> Job:
+        """Make a report as soon as a worker is free; where one waits already, it is that one."""
+        with reaching():
+            self.state(project_key).remember()
+            pending = self.changes(REPORTING, project_key).add(1)
+            return self.plan(REPORTING, project_key, project_id, pending, at_once=True, more=("webhook",))
+
     def wait(self, job: Job, *, worker_seconds: float = 30.0) -> dict[str, Any]:
         """Block until the training ends: `{version, labels, metrics, promoted, reason}`.
 
@@ -249,7 +268,14 @@ class Jobs:
             return self._enqueue_once(RECONCILE_JOB, "reconcile")
 
     def plan(
-        self, work: Coalesced, project_key: str, project_id: int, pending: Pending, *, at_once: bool = False
+        self,
+        work: Coalesced,
+        project_key: str,
+        project_id: int,
+        pending: Pending,
+        *,
+        at_once: bool = False,
+        more: tuple[str, ...] = (),
     ) -> Job:
         """The job that will take what is pending: made, or brought forward, unless it runs already."""
         queue, changes, generation = self.queue(work.queue), self.changes(work, project_key), pending.generation
@@ -257,7 +283,7 @@ class Jobs:
         while True:
             job_id = _job_id(work.name, project_key, str(generation))
             job: dict[str, Any] = {
-                "args": (project_key, project_id, generation),
+                "args": (project_key, project_id, generation, *more),
                 "job_id": job_id,
                 "unique": True,
                 "retry": Retry(max=len(RETRIES), interval=list(RETRIES)),

@@ -2,7 +2,7 @@
 
 A training is due for labels that no webhook told of; finding and resolving hard cases, routing and inspecting, for
 tasks that changed after the newest change the last such job had done with. A project is inspected every so many hours,
-too, and alerts that could not be sent are sent when they are due.
+too, reports are made when their schedule asks, and alerts that could not be sent are sent when they are due.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ml_backend.briefs import refresh_policy
 from ml_backend.labeling.results import project_key, read_time
 from ml_backend.model_registry import ModelRegistry
+from ml_backend.project_list import keep_list
 from ml_backend.project_state import ProjectState, count_labels, known_projects
 from ml_backend.queues import (
     ADVANCING,
@@ -27,6 +28,7 @@ from ml_backend.queues import (
     Jobs,
     reaching,
 )
+from ml_backend.report_triggers import plan_report
 from ml_backend.roles import role_of
 
 if TYPE_CHECKING:
@@ -45,10 +47,14 @@ def reconcile(jobs: Jobs, studio: Studio) -> dict[str, int]:
     jobs.request_alerts()
     known = set(known_projects(jobs.redis))
     if not known:
+        with reaching():
+            keep_list(jobs.redis, {}, known)
         return {}
     found = {project_key(project): project for project in studio.projects()}
     for key in known - found.keys():
         jobs.state(key).forget()
+    with reaching():
+        keep_list(jobs.redis, found, known)
     watched = sorted(_watched(known, found))
     return {key: reconcile_project(jobs, key, found[key], studio) for key in watched}
 
@@ -75,6 +81,8 @@ def reconcile_project(jobs: Jobs, project_key: str, project: Mapping[str, Any], 
             missed += _cases(jobs, ROUTING, project_key, int(project["id"]), studio)
         if role.learns and role.monitored:
             missed += _inspection(jobs, project_key, int(project["id"]), role.every_hours, studio)
+        if role.learns:
+            plan_report(jobs, project_key, project, role.reports, studio)
         if role.reviews_of is not None:
             missed += _cases(jobs, RESOLVING, project_key, int(project["id"]), studio)
         if role.course_of:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -39,7 +40,7 @@ class Kept:
     made_at: str
     """ISO 8601, UTC."""
     why: str
-    """What asked for it: schedule, batch, webhook or command."""
+    """What asked for it: schedule, labels, batch, webhook or command."""
     title: str = ""
     url: str | None = None
     """The project in Label Studio."""
@@ -76,10 +77,9 @@ class ReportHistory:
         self._files.write(self._path(id, "about.json"), json.dumps(asdict(kept), ensure_ascii=False).encode())
         return kept
 
-    def kept(self) -> list[Kept]:
-        """The newest first; unfinished and damaged ones are left out."""
-        found = (self._about(id) for id in reversed(self._files.folders(self.project_key)) if _ID.fullmatch(id))
-        return [it for it in found if it is not None]
+    def kept(self, most: int | None = None) -> list[Kept]:
+        """The newest first, `most` of them; unfinished and damaged ones are left out."""
+        return list(islice(self._whole(), most))
 
     def read(self, id: str, name: str) -> bytes | None:
         """A file of a report; None where it is not there. Raises InputError for names that no report has."""
@@ -89,7 +89,7 @@ class ReportHistory:
 
     def newest(self) -> tuple[Kept, dict[str, Any]] | None:
         """The newest whole report, and what its report.json says."""
-        for kept in self.kept():
+        for kept in self._whole():
             content = self.read(kept.id, "report.json")
             try:
                 document = json.loads(content) if content else None
@@ -111,12 +111,18 @@ class ReportHistory:
             self._files.remove(f"{self.project_key}/{id}")
         return len(gone)
 
+    def _whole(self) -> Iterator[Kept]:
+        found = (self._about(id) for id in reversed(self._files.folders(self.project_key)) if _ID.fullmatch(id))
+        return (it for it in found if it is not None)
+
     def _about(self, id: str) -> Kept | None:
         content = self._files.read(self._path(id, "about.json"))
         if content is None:
             return None
         try:
             kept = Kept(**json.loads(content))
+            if not (isinstance(kept.figures, dict) and all(isinstance(it, str) for it in (kept.made_at, kept.why))):
+                raise TypeError("its fields are not what they should be")
         except (ValueError, TypeError, RecursionError) as error:
             log.error("a kept report is damaged", project=self.project_key, report=id, why=str(error))
             return None

@@ -4,7 +4,7 @@ tiebreak: hard-cases-of-12                  the review project of project 12
 tiebreak cases: product_reviews             a case library
 tiebreak hard cases: {"automatic": true}    a source project whose hard cases are found and resolved by themselves
 tiebreak policy: {"automatic": true}        a source project whose tasks are routed by themselves
-tiebreak quality: {"automatic": true}       a source project that workers inspect
+tiebreak quality: {"automatic": true}       a source project that workers inspect; "reports" in it: that they report on
 tiebreak satellite: {"source": "12.1764…"}  a round, a course or the feedback of project 12
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.labeling.kinds import finite
 from ml_backend.policy import policy_of
+from ml_backend.report_schedule import NEVER, Schedule, schedule_of
 
 EVERY_HOURS = 24.0
 REVIEWS_OF = "hard-cases-of-"
@@ -43,6 +44,8 @@ class Role:
     """Whether workers inspect it."""
     every_hours: float = EVERY_HOURS
     """At least that often."""
+    reports: Schedule = NEVER
+    """When workers make a report of it."""
     satellite: bool = False
     """A round, a course or the feedback of another project."""
     course_of: str = ""
@@ -57,14 +60,16 @@ class Role:
 def role_of(project: Mapping[str, Any]) -> Role:
     """Of a project as Label Studio's API or a webhook shows it."""
     text = str(project.get("description") or "").replace("\r\n", "\n")
+    quality = _said(_QUALITY, text)
     reviews = list(_REVIEW.finditer(text))
     return Role(
         reviews_of=int(reviews[-1]["id"]) if reviews else None,
         library=bool(_LIBRARY.search(text)),
         automatic=_automatic(_STANDARD, text),
         routed=_routed(project),
-        monitored=_automatic(_QUALITY, text),
-        every_hours=_hours(_said(_QUALITY, text).get("every_hours")),
+        monitored=quality.get("automatic") is True,
+        every_hours=_hours(quality.get("every_hours")),
+        reports=schedule_of(quality.get("reports")),
         satellite=bool(_SATELLITE.search(text)),
         course_of=_course_of(text),
     )

@@ -57,12 +57,18 @@ class Stack:
         """For a person at this terminal."""
         return f"{self.settings.studio_url}  (e-mail {self.account.email}, password {self.account.password})"
 
+    def console(self) -> str:
+        """The same for the backend's console."""
+        password = self.settings.backend_password.get_secret_value() if self.settings.backend_password else ""
+        return f"{self.settings.backend_url}/console/  (user {self.settings.backend_user}, password {password})"
+
 
 def run_up(settings: Settings, *, studio_port: int | None = None, report: Report) -> None:
     """`tiebreak up`: run the stack until Ctrl-C. Raises ProcessFailed where a part of it ends."""
     with embedded(settings, studio_port=studio_port, report=report) as stack:
         report(f"\nLabel Studio: {stack.sign_in()}")
         report(f"ML backend:   {stack.settings.backend_url}")
+        report(f"Console:      {stack.console()}")
         report(f"In another terminal, `. {stack.env_file}` points tiebreak commands at it. Ctrl-C stops everything.")
         stack.supervisor.wait()
 

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, field_validator
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.policy import read_line
+from ml_backend.report_schedule import UTC_NAME, cron_problem, zone_problem
 from sdk_scripts.manifest_section import Section
 from sdk_scripts.marked_yaml import YamlProblem, read_yaml
 from sdk_scripts.marks import read_quality_line
@@ -104,6 +105,36 @@ class Onboarding(Section):
     required: bool = Field(default=False, description="labels of people without a certificate are findings")
 
 
+class Reports(Section):
+    """Reports that workers make and keep (`tiebreak report`)."""
+
+    cron: str = Field(
+        default="",
+        max_length=100,
+        description="when, in five fields: minute, hour, day of month, month, day of week; never if empty",
+    )
+    time_zone: str = Field(default=UTC_NAME, max_length=64, description="whose clock that is, by its IANA name")
+    every_labels: int | None = Field(default=None, ge=1, description="after so many new labels")
+    on_completion: bool = Field(
+        default=False, description="when every task of a batch is labelled as often as its overlap asks"
+    )
+    keep: int = Field(default=30, ge=2, le=1000, description="reports that the history keeps, the newest")
+
+    @field_validator("cron")
+    @classmethod
+    def _comes(cls, cron: str) -> str:
+        if cron and (problem := cron_problem(cron)):
+            raise ValueError(problem)
+        return cron
+
+    @field_validator("time_zone")
+    @classmethod
+    def _on_earth(cls, name: str) -> str:
+        if problem := zone_problem(name):
+            raise ValueError(problem)
+        return name
+
+
 class Quality(Section):
     """What rules.yaml says, field by field."""
 
@@ -122,6 +153,7 @@ class Quality(Section):
     lot: Lot = Lot()
     calibration: Calibration = Calibration()
     onboarding: Onboarding = Onboarding()
+    reports: Reports = Reports()
 
     @field_validator("contradictions")
     @classmethod

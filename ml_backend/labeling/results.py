@@ -136,6 +136,9 @@ class Task:
     annotations: tuple[Annotation, ...] = ()
     predictions: tuple[Prediction, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    overlap: int | None = None
+    """How many people are to judge it; the API says it, an export does not."""
 
 
 def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = None) -> Task:
@@ -161,6 +164,8 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
         ),
         predictions=predictions,
         meta=meta if isinstance(meta := json.get("meta"), Mapping) else {},
+        created_at=read_time(json.get("created_at")),
+        overlap=_whole(json.get("overlap")),
     )
 
 

@@ -92,6 +92,15 @@ class Tasks(Snapshots):
         page = self._page(project, [], size=1, data_only=False, ordering=("-tasks:updated_at",))
         return str(page["tasks"][0]["updated_at"]) if page["tasks"] else ""
 
+    def unfinished(self, project: int) -> Iterator[dict[str, Any]]:
+        """The tasks, in full, that have fewer annotations than their overlap asks for."""
+        return self._matching(project, [condition("completed_at", "empty", True, "Boolean")], data_only=False)
+
+    def newest_task(self, project: int) -> int:
+        """Id of the task that was imported last; 0 where there are none."""
+        page = self._page(project, [], size=1, data_only=True, ordering=("-tasks:id",))
+        return int(page["tasks"][0]["id"]) if page["tasks"] else 0
+
     def task(self, id: int) -> dict[str, Any]:
         """One task in full."""
         return self._get(f"/api/tasks/{id}/", {"resolve_uri": "false"}, what=f"task {id}")

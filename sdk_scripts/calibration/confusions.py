@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from ml_backend.labeling.config import Control
+from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.prelabelers import options
 from sdk_scripts import wording
@@ -36,11 +36,16 @@ class Confusion:
 
 def confusions(answers: Answers, gold: Gold) -> list[Confusion]:
     """Of the controls with labels, the most frequent first."""
+    return confused(answers.table, answers.config, gold)
+
+
+def confused(table: pl.DataFrame, config: LabelConfig, gold: Gold) -> list[Confusion]:
+    """The same of any judgements (`labeling.judgements.SCHEMA`, one a person and task)."""
     found = []
-    for control in answers.config.answerable:
+    for control in config.answerable:
         if not options(control):
             continue
-        rows = answers.table.filter(pl.col("control") == control.name).select("task", "annotator", "answer")
+        rows = table.filter(pl.col("control") == control.name).select("task", "annotator", "answer")
         several = rows.group_by("task").len().filter(pl.col("len") > 1).height
         pairs = rows.join(rows, on="task", suffix="_b").filter(pl.col("answer") < pl.col("answer_b"))
         grouped = pairs.group_by("answer", "answer_b").agg(pl.col("task").unique())
@@ -75,7 +80,7 @@ class Shower:
         then, shown = self.answers.round.plan.instruction, []
         for it in found[:MOST_SECTIONS]:
             control = self.answers.config[it.control]
-            words = [word for key in it.answers for word in _words(control, key)]
+            words = [word for key in it.answers for word in words_of(control, key)]
             section, today = excerpt(then, words), excerpt(now, words)
             one, other = (wording.show_key(control, key) for key in it.answers)
             asked = f"say when it is {one} and when {other}"
@@ -112,7 +117,7 @@ class Shower:
         }
 
 
-def _words(control: Control, key: str) -> list[str]:
+def words_of(control: Control, key: str) -> list[str]:
     """What the guidelines may call an answer: its labels as results hold them and as the screen shows them."""
     kind = kind_of(control)
     names = set(kind.labels(kind.from_key(key))) if kind else set()

@@ -17,10 +17,12 @@ from sdk_scripts.cli.app import app
 from sdk_scripts.cli.options import FAILED, print_json
 
 # isort: off
-from sdk_scripts.cli import stack, projects, models, tasks, quality, inspection, routing, hard_cases, cases, feedback  # noqa: F401
+from sdk_scripts.cli import stack, projects, models, tasks, quality, reports  # noqa: F401
+from sdk_scripts.cli import inspection, routing, hard_cases, cases, feedback  # noqa: F401
 from sdk_scripts.cli import gold  # noqa: F401
 from sdk_scripts.cli import onboarding  # noqa: F401
 from sdk_scripts.cli import calibration  # noqa: F401
+from sdk_scripts.cli import bottlenecks  # noqa: F401
 from sdk_scripts.cli import export  # noqa: F401
 from sdk_scripts.cli import doctor, audit  # noqa: F401
 

@@ -1,8 +1,7 @@
-"""How good the labels are: agreement, consensus, working with the machine, the report."""
+"""How good the labels are: agreement, consensus, working with the machine."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,19 +59,3 @@ def collaboration(source: Source, label_config: LabelConfigFile = None, as_json:
 
     settings = read_settings()
     result(of_dataset(dataset_of(source, label_config, settings), settings), as_json, shown.collaboration)
-
-
-@app.command()
-def report(
-    source: Source,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the three files.")],
-    label_config: LabelConfigFile = None,
-    as_json: Json = False,
-) -> None:
-    """Write the quality report: report.html, report.xlsx, report.json."""
-    from sdk_scripts.report import write_report
-
-    settings = read_settings()
-    files = write_report(dataset_of(source, label_config, settings), out, settings=settings)
-    written = {"html": str(files.html), "xlsx": str(files.xlsx), "json": str(files.json)}
-    result(written, as_json, lambda r: typer.echo("\n".join(r.values())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -116,7 +117,7 @@ def operating_characteristic(lines: Mapping[str, Sequence[tuple[float, float]]],
 def timeline(days: Sequence[str], values: Sequence[float], *, label: str, alt: str) -> Markup:
     def draw(axes: Axes) -> None:
         axes.bar(range(len(days)), values, color=_SERIES, width=0.8)
-        step = max(1, len(days) // 8)
+        step = -(-len(days) // 6)
         axes.set_xticks(range(0, len(days), step), list(days)[::step])
         axes.set_ylabel(label)
         axes.grid(axis="x", visible=False)
@@ -134,10 +135,18 @@ def _svg(draw: Callable[[Axes], None], *, height: float, alt: str, width: float 
     svg = svg[svg.index("<svg") :]
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = _own_names(re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL), alt)
     # matplotlib escapes the texts it writes into the SVG; `alt` is escaped here
     opening = str(Markup('<svg role="img" aria-label="{}" ').format(alt))
     return Markup(opening + svg.removeprefix("<svg"))  # noqa: S704  # made above, from escaped parts
+
+
+def _own_names(svg: str, alt: str) -> str:
+    """A page holds many charts: ids that something in the chart points to become its own, the others go."""
+    chart = hashlib.sha256(f"{alt}\n{svg}".encode(errors="replace")).hexdigest()[:8]
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]*)"', lambda it: f' id="{chart}-{it[1]}"' if it[1] in used else "", svg)
+    return re.sub(r'(href="#|url\(#)', rf"\g<1>{chart}-", svg)
 
 
 def _short(name: str, length: int = 34) -> str:

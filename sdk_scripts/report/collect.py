@@ -18,8 +18,7 @@ from sdk_scripts.demo_data import SLOT_DOMAIN
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.hard_cases import HardCase, find_hard_cases
 from sdk_scripts.many_objects import without_collector
-from sdk_scripts.report.actions import actions, headline
-from sdk_scripts.report.inspection import inspection_part
+from sdk_scripts.report.headline import headline
 from sdk_scripts.report.model import (
     AnnotatorRow,
     Bin,
@@ -27,22 +26,25 @@ from sdk_scripts.report.model import (
     Day,
     HardCaseRow,
     LabelRow,
+    OverlapRow,
     Overview,
     Report,
     ThresholdRow,
     VersionRow,
-    Working,
-    WorkingRow,
 )
 from sdk_scripts.report.sections import Given, collect_sections
 from sdk_scripts.sources import Dataset
 from sdk_scripts.tables import plain
 
 if TYPE_CHECKING:
-    from ml_backend.labeling.agreement import ControlAgreement
+    from ml_backend.labeling.agreement import ControlAgreement, LabelAgreement
     from ml_backend.model_registry import VersionInfo
 
 _TEXT_LENGTH = 240
+_NUMBERS = ("ordinal", "interval")
+_WIDE = 0.2
+"""An interval of somebody's quality wider than that says too little about them: 50 judgements compared narrow it down
+to that."""
 _HARD = 0.5
 """A task counts as a hard case where its label is more likely in doubt than not (`hard_cases` says how that is put
 together). The ranking itself goes on to the last suspicion; `tiebreak hard-cases` lists it."""
@@ -72,34 +74,20 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
         url=dataset.url,
         generated_at=datetime.now(UTC).replace(microsecond=0),
         headline=headline(overview, controls, len(hard), versions),
-        actions=actions(overview, controls, annotators, len(hard), versions),
         overview=overview,
+        overlap=_overlap(dataset, table),
         controls=controls,
         annotators=annotators,
         annotators_note=_NO_PERSONS if any(row.annotator.endswith(SLOT_DOMAIN) for row in annotators) else "",
         hard_cases=_hard_cases(dataset, hard),
         versions=versions,
         days=_days(table),
-        working=_working(evidence, settings),
-        inspection=inspection_part(evidence, settings, notes),
-        lots=_lots(dataset, settings, notes),
         notes=[*notes, *dataset.warnings, *filter(None, [consensus.note])],
         judgements=_tidy(table, dataset),
     )
     given = Given(evidence, settings, core, list(cases), before)
     sections = collect_sections(given)
     return core.model_copy(update={"sections": sections, "notes": [*core.notes, *given.notes]})
-
-
-def _lots(dataset: Dataset, settings: Settings, notes: list[str]) -> list[dict[str, Any]]:
-    from sdk_scripts.sampling.certificate import certificate
-    from sdk_scripts.sampling.inspect_lot import outcomes
-
-    try:
-        return [certificate(outcome, dataset) for outcome in outcomes(dataset, settings)]
-    except TiebreakError as error:
-        notes.append(f"Lots: {error}")
-        return []
 
 
 def _overview(dataset: Dataset, table: pl.DataFrame) -> Overview:
@@ -115,6 +103,17 @@ def _overview(dataset: Dataset, table: pl.DataFrame) -> Overview:
     )
 
 
+def _overlap(dataset: Dataset, table: pl.DataFrame) -> list[OverlapRow]:
+    people = dict(table.group_by("task").agg(pl.col("annotator").n_unique()).iter_rows())
+    counts: dict[int, list[int]] = {}
+    for task in dataset.tasks:
+        row = counts.setdefault(people.get(task.id, 0), [0, 0, 0])
+        row[0] += 1
+        row[1] += bool(task.predictions)
+        row[2] += sum(annotation.cancelled for annotation in task.annotations)
+    return [OverlapRow(annotators=n, tasks=t, predicted=p, skipped=s) for n, (t, p, s) in sorted(counts.items())]
+
+
 def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: Dataset) -> ControlRow:
     control = dataset.config[name]
     kind = kind_of(control)
@@ -125,7 +124,7 @@ def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: D
         total += count
         for label in kind.labels(kind.from_key(key)) if kind else ():
             counts[label] = counts.get(label, 0) + count
-    if kind and kind.scale in ("ordinal", "interval"):
+    if kind and kind.scale in _NUMBERS:
         counts = dict(sorted(counts.items(), key=lambda item: float(item[0])))
     return ControlRow(
         control=name,
@@ -142,11 +141,16 @@ def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: D
                 label=label,
                 count=count,
                 share=count / total if total else 0.0,
-                alpha=_known(found.labels[label].alpha) if label in found.labels else None,
+                **_alpha(found.labels.get(label)),
             )
             for label, count in counts.items()
         ],
     )
+
+
+def _alpha(found: LabelAgreement | None) -> dict[str, float | None]:
+    names = ("alpha", "alpha_low", "alpha_high")
+    return {name: _known(getattr(found, name)) for name in names} if found else {}
 
 
 def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
@@ -160,8 +164,10 @@ def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
     )
     changed = table.group_by("annotation", "annotator").agg(pl.col("changed").any(ignore_nulls=False))
     shares = changed.group_by("annotator").agg(pl.col("changed").mean())
-    quality = evidence.consensus.annotators.group_by("annotator").agg(
-        ((pl.col("quality") * pl.col("judgements")).sum() / pl.col("judgements").sum()).alias("quality")
+    # one who errs in one control may err in the others, too: so intervals are pooled like what they are of
+    known = evidence.consensus.annotators.filter(pl.col("quality").is_not_nan())
+    quality = known.group_by("annotator").agg(
+        (pl.col(name) * pl.col("judgements")).sum() / pl.col("judgements").sum() for name in ("quality", "low", "high")
     )
     rows = (
         table.group_by("annotator")
@@ -176,7 +182,10 @@ def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
         AnnotatorRow(
             annotator=row["annotator"],
             judgements=row["len"],
-            quality=_known(row["quality"]),
+            quality=row["quality"],
+            quality_low=row["low"],
+            quality_high=row["high"],
+            few=row["quality"] is None or row["high"] - row["low"] > _WIDE,
             agreement=_known(others[row["annotator"]].percent_with_others) if row["annotator"] in others else None,
             median_lead_time=_known(row["lead_time"]),
             prelabeled=row["prelabeled"],
@@ -184,17 +193,6 @@ def _annotators(evidence: Evidence, table: pl.DataFrame) -> list[AnnotatorRow]:
         )
         for row in rows.iter_rows(named=True)
     ]
-
-
-def _working(evidence: Evidence, settings: Settings) -> Working | None:
-    from sdk_scripts.collaboration import of_dataset, says_anything
-    from sdk_scripts.collaboration_words import people, sentences
-
-    found = of_dataset(evidence.dataset, settings, evidence.all_judgements)
-    if not says_anything(found):
-        return None
-    rows = [WorkingRow.model_validate({**row, "annotator": plain(row["annotator"])}) for row in people(found)]
-    return Working(said=[plain(it) for it in sentences(found)], people=rows, figures=found)
 
 
 def _hard_cases(dataset: Dataset, cases: Iterable[HardCase]) -> list[HardCaseRow]:
@@ -264,11 +262,14 @@ def _days(table: pl.DataFrame) -> list[Day]:
 def _tidy(table: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """One row a judgement with the answer as people read it, ready for pivot tables."""
     pairs = table.select("control", "answer").unique()
-    shown = []
+    read: list[str] = []
+    numbers: list[float | None] = []
     for name, key in pairs.iter_rows():
         kind = kind_of(dataset.config[name])
-        shown.append(kind.show(kind.from_key(key)) if kind else key)
-    pairs = pairs.with_columns(pl.Series("shown", shown, dtype=pl.String))
+        read.append(kind.show(kind.from_key(key)) if kind else key)
+        number = next(iter(kind.labels(kind.from_key(key))), None) if kind and kind.scale in _NUMBERS else None
+        numbers.append(float(number) if number is not None else None)
+    pairs = pairs.with_columns(pl.Series("as_read", read, pl.String), pl.Series("number", numbers, pl.Float64))
     return (
         table.join(pairs, on=["control", "answer"], how="left")
         .sort("task", "control", "annotator")
@@ -276,9 +277,10 @@ def _tidy(table: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
             "task",
             "control",
             "annotator",
-            pl.col("shown").alias("answer"),
+            pl.col("as_read").alias("answer"),
+            pl.col("number").alias("answer as a number"),
             pl.col("created_at").alias("judged at"),
-            pl.col("lead_time").alias("seconds on the task"),
+            pl.col("lead_time").round(3).alias("seconds on the task"),
             pl.col("prediction").is_not_null().alias("from a prediction"),
             pl.col("changed").alias("prediction changed"),
             pl.col("ground_truth").alias("ground truth"),

@@ -1,28 +1,27 @@
-"""Report -> an Excel workbook with native charts and a tidy data sheet. Cells that hold text are written as text, so a
-label or a listing that begins with `=` is shown, never run."""
+"""Report -> an Excel workbook: a summary of live formulas, native charts, the sections' tables, and a tidy sheet of
+all judgements."""
 
 from __future__ import annotations
 
 import io
-import math
-import statistics
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 
 import xlsxwriter
-from xlsxwriter.format import Format
-from xlsxwriter.workbook import Workbook
+from xlsxwriter.utility import xl_col_to_name
 from xlsxwriter.worksheet import Worksheet
 
-from sdk_scripts.report.model import FindingRow, Report, WorkingRow
-from sdk_scripts.report.sections import Cell, in_order
+from sdk_scripts.report.headline_formulas import headline_formulas
+from sdk_scripts.report.long_sheets import fill
+from sdk_scripts.report.model import Report
+from sdk_scripts.report.native_charts import gallery
+from sdk_scripts.report.sections import Chart, Sheet, shown
+from sdk_scripts.report.sheets import MOST_ROWS, Sheets, Table, cell_text
 
-_MOST_ROWS = 1_000_000  # Excel's limit is 1,048,576
-_MOST_CHARACTERS = 32_000  # Excel's limit is 32,767 a cell
+_WIDTHS = (46, 16, 66)  # of the summary's columns, in characters
 
 
 def workbook(report: Report) -> bytes:
-    """The workbook's bytes. The figures of the first sheet are live formulas over the data sheets."""
+    """The workbook's bytes. Every figure of the first sheet is a live formula over the other sheets."""
     file = io.BytesIO()
     options = {
         "in_memory": True,
@@ -33,245 +32,69 @@ def workbook(report: Report) -> bytes:
         "remove_timezone": True,
     }
     with xlsxwriter.Workbook(file, options) as book:
-        book.set_properties({"title": f"Quality report – {report.title}"})
+        book.set_properties({"title": cell_text(f"Quality report – {report.title}")})
         book.set_calc_mode("auto")
-        sheets = _Sheets(book)
-        summary = book.add_worksheet("Summary")
-        controls = sheets.table(
-            "Agreement",
-            ["control", "kind", "tasks with overlap", "judgements", "pairs that agree", "alpha", "low", "high", "note"],
-            [
-                [r.control, r.kind, r.items, r.judgements, r.percent, r.alpha, r.alpha_low, r.alpha_high, r.note]
-                for r in report.controls
-            ],
-            shares=["pairs that agree"],
-        )
-        labels = sheets.table(
-            "Labels",
-            ["control", "label", "judgements", "share", "alpha"],
-            [[r.control, x.label, x.count, x.share, x.alpha] for r in report.controls for x in r.labels],
-            shares=["share"],
-        )
-        sheets.table(
-            "Annotators",
-            [
-                "annotator",
-                "judgements",
-                "quality",
-                "agrees with others",
-                "median seconds",
-                "from a prediction",
-                "changed",
-            ],
-            [
-                [r.annotator, r.judgements, r.quality, r.agreement, r.median_lead_time, r.prelabeled, r.changed]
-                for r in report.annotators
-            ],
-            shares=["agrees with others", "changed"],
-        )
-        if report.working is not None:
-            columns = list(WorkingRow.model_fields)
-            sheets.table(
-                "Working with the machine",
-                [name.replace("_", " ") for name in columns],
-                [[getattr(row, name) for name in columns] for row in report.working.people],
-                shares=["accepted", "stamped", "stamped low", "stamped high", "time ratio"],
-            )
-        if report.inspection is not None:
-            columns = [name for name in FindingRow.model_fields if name not in ("links", "evidence")]
-            rows = (*report.inspection.findings, *report.inspection.cleared)
-            sheets.table(
-                "Inspection",
-                [*(name.replace("_", " ") for name in columns), "tasks", "link"],
-                [
-                    [
-                        *(getattr(row, name) for name in columns),
-                        ", ".join(map(str, row.evidence)),
-                        row.links[0] if row.links else "",
-                    ]
-                    for row in rows
-                ],
-            )
-        for section in in_order():
-            if (part := report.sections.get(section.name)) is not None:
-                for sheet in section.sheets(part):
-                    sheets.table(*sheet)
-        sheets.table(
-            "Hard cases",
-            ["task", "score", "text", "why", "link"],
-            [[r.task, r.score, r.text, "\n".join(r.reasons), r.url or ""] for r in report.hard_cases],
-        )
-        sheets.table(
-            "Models",
-            [
-                "version",
-                "live",
-                "trained",
-                "labels",
-                "control",
-                "accuracy",
-                "macro F1",
-                "calibration error",
-                "acceptable at 95 %",
-                "why live or not",
-            ],
-            [
-                [
-                    v.version,
-                    v.live,
-                    v.created_at,
-                    v.labels,
-                    c,
-                    m.get("accuracy"),
-                    m.get("macro_f1"),
-                    m.get("ece"),
-                    m.get("coverage_95"),
-                    v.reason,
-                ]
-                for v in report.versions
-                for c, m in v.metrics.items()
-            ],
-            shares=["accuracy", "acceptable at 95 %"],
-        )
-        sheets.table("Judgements", report.judgements.columns, report.judgements.rows()[:_MOST_ROWS])
+        book.set_size(2400, 1500)
+        sheets = Sheets(book)
+        summary, pictures = sheets.page("Summary"), sheets.page("Charts")
+        charts: list[tuple[Chart, Table]] = []
+        for sheet in _all_sheets(report):
+            table = sheets.add(sheet)
+            charts += [(chart, table) for chart in sheet.charts if len(table.rows)]
+        judgements = sheets.tables["Judgements"]
+        if len(judgements.rows):
+            area = f"Judgements!$A$1:${xl_col_to_name(len(judgements.columns) - 1)}${len(judgements.rows) + 1}"
+            book.define_name("All_judgements", f"={area}")  # what a pivot table is made of
         _summary(summary, sheets, report)
-        _charts(book, summary, report, controls, labels)
-    return file.getvalue()
+        gallery(pictures, sheets, charts)
+    return fill(file.getvalue(), sheets.streamed)
 
 
-class _Sheets:
-    """Writes tables: frozen header, autofilter, column widths, one format a column."""
-
-    def __init__(self, book: Workbook) -> None:
-        self.book = book
-        self.bold: Format = book.add_format({"bold": True})
-        self.head: Format = book.add_format({"bold": True, "bg_color": "#E8ECF4", "bottom": 1})
-        self.share: Format = book.add_format({"num_format": "0%"})
-        self.decimal: Format = book.add_format({"num_format": "0.000"})
-        self.time: Format = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
-        self.wrap: Format = book.add_format({"text_wrap": True, "valign": "top"})
-
-    def table(
-        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], shares: Sequence[str] = ()
-    ) -> Worksheet:
-        sheet = self.book.add_worksheet(name)
-        sheet.freeze_panes(1, 0)
-        sheet.autofilter(0, 0, max(len(rows), 1), len(columns) - 1)
-        for column, title in enumerate(columns):
-            sheet.write_string(0, column, title, self.head)
-            longest = max((len(str(row[column])) for row in rows[:200] if row[column] is not None), default=0)
-            sheet.set_column(column, column, min(max(longest, len(title)) + 3, 60))
-        for number, row in enumerate(rows, start=1):
-            for column, value in enumerate(row):
-                self.write(sheet, number, column, value, self.share if columns[column] in shares else None)
-        return sheet
-
-    def write(self, sheet: Worksheet, row: int, column: int, value: Cell, form: Format | None = None) -> None:
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
-            sheet.write_blank(row, column, None, form)
-        elif isinstance(value, bool):
-            sheet.write_boolean(row, column, value)
-        elif isinstance(value, int | float):
-            sheet.write_number(row, column, value, form or (self.decimal if isinstance(value, float) else None))
-        elif isinstance(value, datetime):
-            sheet.write_datetime(row, column, value, self.time)
-        else:
-            sheet.write_string(row, column, _printable(value), self.wrap if "\n" in value else None)
+def _all_sheets(report: Report) -> Iterator[Sheet]:
+    counts = [[it.annotators, it.tasks, it.predicted, it.skipped] for it in report.overlap]
+    yield Sheet(
+        "Tasks",
+        ["annotators", "tasks", "with a prediction", "skipped"],
+        counts,
+        charts=[Chart("Tasks by the number of people who judged them", "column", "annotators", ["tasks"])],
+    )
+    for section, part in shown(report):
+        yield from section.sheets(part)
+    yield Sheet("Judgements", report.judgements.columns, report.judgements)
 
 
-def _summary(sheet: Worksheet, sheets: _Sheets, report: Report) -> None:
-    sheet.set_column(0, 0, 34)
-    sheet.set_column(1, 1, 16)
-    sheet.write_string(0, 0, _printable(report.title), sheets.bold)
-    sheet.write_string(1, 0, f"Quality report of {report.generated_at:%Y-%m-%d %H:%M} UTC")
-    overview = report.overview
-    figures: list[tuple[str, str, float]] = [
-        ("Judgements", "=COUNTA(Judgements!A:A)-1", report.judgements.height),
-        (
-            "Mean quality of annotators",
-            '=IFERROR(AVERAGE(Annotators!C:C),"")',
-            _mean([a.quality for a in report.annotators]),
-        ),
-        (
-            "Lowest alpha",
-            '=IF(COUNT(Agreement!F:F)=0,"",MIN(Agreement!F:F))',
-            _least([c.alpha for c in report.controls]),
-        ),
-        ("Hard cases listed", "=COUNT('Hard cases'!A:A)", len(report.hard_cases)),
-        (
-            "Median seconds a judgement",
-            '=IFERROR(MEDIAN(Annotators!E:E),"")',
-            _median([a.median_lead_time for a in report.annotators]),
-        ),
+def _summary(page: Worksheet, sheets: Sheets, report: Report) -> None:
+    for column, width in enumerate(_WIDTHS):
+        page.set_column(column, column, width)
+    page.write_string(0, 0, cell_text(report.title), sheets.title)
+    page.write_string(1, 0, f"Quality report of {report.generated_at:%Y-%m-%d %H:%M} UTC", sheets.soft)
+    row = _lines(page, sheets, 2, "", report.headline) + 1
+    page.write_row(row, 0, ["Figure", "Value", "Made of"], sheets.head)
+    for figure, formula, value in headline_formulas(sheets.tables):
+        row += 1
+        page.write_string(row, 0, figure.name, sheets.look["text"])
+        page.write_array_formula(row, 1, row, 1, formula, sheets.look[figure.look], value)
+        page.write_string(
+            row, 2, ", ".join(f"{column} ({name})" for name, column in figure.columns), sheets.look["text"]
+        )
+    row = _lines(page, sheets, row + 2, "What to do next", [f"{it.what} {it.why}" for it in report.actions])
+    cut = [
+        f"The sheet {table.name} holds the first {MOST_ROWS:,} rows; Excel has no room for {table.left_out:,} more."
+        for table in sheets.tables.values()
+        if table.left_out
     ]
-    for row, (name, value) in enumerate(
-        [
-            ("Tasks", overview.tasks),
-            ("Labeled", overview.labeled),
-            ("By two people or more", overview.overlapped),
-            ("Annotators", overview.annotators),
-            ("Skipped", overview.skipped),
-        ],
-        start=3,
-    ):
-        sheet.write_string(row, 0, name)
-        sheet.write_number(row, 1, value)
-    for row, (name, formula, result) in enumerate(figures, start=8):
-        form = sheets.decimal if isinstance(result, float) else None
-        sheet.write_string(row, 0, name)
-        # the result is what readers show that do not calculate
-        sheet.write_formula(row, 1, formula, form, "" if math.isnan(result) else result)
-    sheet.write_string(14, 0, "What to do next", sheets.bold)
-    for row, action in enumerate(report.actions, start=15):
-        sheet.write_string(row, 0, _printable(f"{action.what} {action.why}"))
-    if report.annotators_note:
-        sheet.write_string(16 + len(report.actions), 0, _printable(report.annotators_note))
+    said = [*cut, *filter(None, [report.annotators_note]), *report.notes]
+    _lines(page, sheets, row + 1, "What this report could not say", said)
 
 
-def _charts(book: Workbook, summary: Worksheet, report: Report, controls: Worksheet, labels: Worksheet) -> None:
-    if report.controls:
-        chart = book.add_chart({"type": "bar"})
-        last = len(report.controls)
-        chart.add_series(
-            {
-                "name": "Krippendorff's alpha",
-                "categories": ["Agreement", 1, 0, last, 0],
-                "values": ["Agreement", 1, 5, last, 5],
-            }
-        )
-        chart.set_title({"name": "Agreement per control"})
-        chart.set_legend({"none": True})
-        chart.set_x_axis({"max": 1})
-        chart.set_y_axis({"reverse": True})
-        summary.insert_chart("D3", chart)
-    if count := sum(len(row.labels) for row in report.controls):
-        chart = book.add_chart({"type": "column"})
-        chart.add_series(
-            {"name": "Judgements", "categories": ["Labels", 1, 0, count, 1], "values": ["Labels", 1, 2, count, 2]}
-        )
-        chart.set_title({"name": "Judgements per label"})
-        chart.set_legend({"none": True})
-        summary.insert_chart("D19", chart)
-
-
-def _printable(text: str) -> str:
-    """XML cannot hold most control characters, and Excel cuts long cells with an error."""
-    return "".join(c for c in text if c.isprintable() or c in "\n\t")[:_MOST_CHARACTERS]
-
-
-def _known(values: Sequence[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    known = _known(values)
-    return sum(known) / len(known) if known else math.nan
-
-
-def _least(values: Sequence[float | None]) -> float:
-    return min(_known(values), default=math.nan)
-
-
-def _median(values: Sequence[float | None]) -> float:
-    known = _known(values)
-    return statistics.median(known) if known else math.nan
+def _lines(page: Worksheet, sheets: Sheets, row: int, title: str, lines: Sequence[str]) -> int:
+    """Sentences below one another, each over all columns; the row after them."""
+    if title and lines:
+        page.write_string(row, 0, title, sheets.bold)
+        row += 1
+    for line in lines:
+        page.merge_range(row, 0, row, len(_WIDTHS) - 1, "")
+        sheets.write(page, row, 0, line)
+        page.set_row(row, 15 * min(20, 1 + len(line) // sum(_WIDTHS)))
+        row += 1
+    return row

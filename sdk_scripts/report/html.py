@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+import re
+from collections.abc import Callable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from sdk_scripts.report import charts
-from sdk_scripts.report.model import Report, VersionRow
-from sdk_scripts.report.sections import in_order
+from sdk_scripts.report.model import Report
+from sdk_scripts.report.sections import shown
 
-_HARD_CASES_SHOWN = 50
-_FINDINGS_SHOWN = 50
-_VERSIONS_SHOWN = 5
-_MOST_BARS = 25  # a taxonomy may have hundreds of labels; the table below the chart lists them all
+_MOST_BYTES = 2_900_000
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_TABLE = re.compile(r'(<summary>([^<]*)</summary>\s*)?<div class="scroll">\s*<table>\s*(<caption)?')
 
 
 def template(name: str, **filters: Callable[..., str]) -> Template:
@@ -31,85 +31,34 @@ def template(name: str, **filters: Callable[..., str]) -> Template:
 
 
 def page(report: Report) -> str:
-    """The report as a complete HTML document."""
-    from sdk_scripts.sampling.certificate import certificate_html
-
-    filters = {"percent": _percent, "number": _number, "seconds": _seconds}
+    """The report as a complete HTML document of less than 3 MB."""
     sections = []
-    for section in in_order():
-        if (part := report.sections.get(section.name)) is not None:
-            text = template(f"sections/{section.name}.html", **filters).render(
-                part=part, report=report, charts=section.charts(part)
-            )
-            sections.append({"name": section.name, "title": section.title, "body": Markup(text)})  # noqa: S704  # escaped
-    return template("report.html", **filters).render(
-        report=report,
-        charts=dict(_charts(report)),
-        hard_cases=report.hard_cases[:_HARD_CASES_SHOWN],
-        findings=report.inspection.findings[:_FINDINGS_SHOWN] if report.inspection else [],
-        shown_versions=_shown_versions(report),
-        sections=sections,
-        lots=[certificate_html(lot) for lot in report.lots],
-    )
+    numbers = itertools.count(1)
+    for section, part in shown(report):
+        made = template(f"sections/{section.name}.html", **FILTERS)
+        text = made.render(part=part, report=report, charts=section.charts(part))
+        sections.append({"name": section.name, "title": section.title, "body": _scrolled(text, numbers)})
+    while sum(len(it["body"].encode(errors="replace")) for it in sections) > _MOST_BYTES:
+        longest = max(sections, key=lambda it: len(it["body"]))
+        longest["body"] = Markup("<p>This is too long for a page. The workbook has it all.</p>")
+    document = template("report.html", **FILTERS).render(report=report, sections=sections)
+    return _SURROGATES.sub("\ufffd", document)
 
 
-def _shown_versions(report: Report) -> list[VersionRow]:
-    """Those with a reliability diagram: the live version first, and the newest others."""
-    live = [version for version in report.versions if version.live]
-    return [*live, *(version for version in report.versions if not version.live)][:_VERSIONS_SHOWN]
+def _scrolled(body: str, numbers: itertools.count[int]) -> Markup:
+    """Tables too wide for a screen scroll: the keyboard gets there, too, and is told where it is. A table without
+    caption is called what it is folded under."""
 
+    def named(found: re.Match[str]) -> str:
+        summary, title, caption = found.groups(default="")
+        name = f"table-{next(numbers)}"
+        start = f'{summary}<div class="scroll" role="group" tabindex="0" aria-labelledby="{name}"><table>\n'
+        if caption:
+            return f'{start}<caption id="{name}"'
+        return f'{start}<caption id="{name}" class="unseen">{title or "Table"}</caption>\n'
 
-def _charts(report: Report) -> Iterator[tuple[str, Markup]]:
-    known = [
-        (row.control, (row.alpha_low, row.alpha, row.alpha_high))
-        for row in report.controls
-        if row.alpha is not None and row.alpha_low is not None and row.alpha_high is not None
-    ]
-    if known:
-        names, points = zip(*known, strict=True)
-        yield (
-            "agreement",
-            charts.intervals(
-                names,
-                points,
-                label="Krippendorff's alpha, 95 % interval",
-                alt="Krippendorff's alpha with its interval for each control",
-            ),
-        )
-    for row in report.controls:
-        if row.labels:
-            shown = sorted(row.labels, key=lambda label: -label.count)[:_MOST_BARS]
-            yield (
-                f"labels:{row.control}",
-                charts.bars(
-                    [label.label for label in shown],
-                    [label.count for label in shown],
-                    label="judgements",
-                    alt=f"Judgements per label of {row.control}",
-                ),
-            )
-    for version in _shown_versions(report):
-        for control, bins in version.reliability.items():
-            if bins:
-                yield (
-                    f"reliability:{version.version}:{control}",
-                    charts.reliability(
-                        [b.confidence for b in bins],
-                        [b.accuracy for b in bins],
-                        [b.count for b in bins],
-                        alt=f"Reliability of {control}: share of right answers against the confidence given",
-                    ),
-                )
-    if len(report.days) > 1:
-        yield (
-            "days",
-            charts.timeline(
-                [day.day for day in report.days],
-                [day.judgements for day in report.days],
-                label="judgements",
-                alt="Judgements per day",
-            ),
-        )
+    # values in the body are escaped: they can hold no such tag
+    return Markup(_TABLE.sub(named, body))  # noqa: S704
 
 
 def _percent(value: float | None) -> str:
@@ -120,7 +69,31 @@ def _number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
 def _seconds(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.0f} s" if value < 90 else f"{value / 60:.1f} min"
+
+
+def _short(text: str, length: int = 160) -> str:
+    """What a table has room for of a label or a name."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _prose(text: str) -> Markup:
+    """A sentence; what stands in backticks is code."""
+    return Markup(re.sub(r"`([^`<]+)`", r"<code>\1</code>", str(escape(_short(text, 2_000)))))  # noqa: S704  # escaped
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "percent": _percent,
+    "number": _number,
+    "count": _count,
+    "seconds": _seconds,
+    "short": _short,
+    "prose": _prose,
+}

@@ -135,8 +135,8 @@ def _times(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
-def certificate_html(said: Mapping[str, Any]) -> Markup:
-    """The certificate as a section of a page; needs the styles of the report's pages."""
+def certificate_html(said: Mapping[str, Any], *, level: int = 2) -> Markup:
+    """The certificate as a section of a page, under a heading of that level; needs the styles of the report's pages."""
     from markupsafe import Markup
 
     from sdk_scripts.report.charts import operating_characteristic
@@ -148,7 +148,7 @@ def certificate_html(said: Mapping[str, Any]) -> Markup:
         if part["plan"]["n"]
     }
     chart = operating_characteristic(curves, alt="Probability to accept the lot against the share of wrong labels")
-    return Markup(template("lot.html", percent=_percent).render(it=said, chart=chart))  # noqa: S704  # autoescaped
+    return Markup(template("lot.html", percent=_percent).render(it=said, chart=chart, level=level))  # noqa: S704  # autoescaped
 
 
 def certificate_page(said: Mapping[str, Any]) -> str:

@@ -24,6 +24,8 @@ from sdk_scripts.evidence import Evidence
 from sdk_scripts.gold.questions import kept_of
 from sdk_scripts.gold.tasks import keep
 from sdk_scripts.gold.tending import Tended, tend_gold
+from sdk_scripts.report.collect import collect as report_of
+from sdk_scripts.report.sections.gold import GoldPart
 from sdk_scripts.sources import read_project
 from sdk_scripts.training_export.collect import collect
 from sdk_scripts.training_export.rows import Wanted
@@ -219,6 +221,12 @@ def test_two_annotators_are_scored_and_a_question_they_all_contradict_is_retired
     assert (again.retired, again.steps) == ((), ())
     states = {it.task: (it.state, bool(it.why)) for it in again.questions}
     assert states == {**dict.fromkeys(desk.settled, ("gold", False)), wrong: ("contested", True)}
+
+    section = report_of(read_project(desk.studio, desk.fields), desk.settings).sections["gold"]
+    assert isinstance(section, GoldPart)
+    assert {it.annotator: (it.asked, it.right, it.verdict) for it in section.scores} == scored
+    assert {it.task: (it.state, bool(it.why)) for it in section.questions} == states
+    assert section.retired == 1
 
 
 def test_a_case_from_elsewhere_gets_a_task_like_the_others(

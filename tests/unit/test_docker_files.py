@@ -68,9 +68,12 @@ def test_label_studio_may_call_the_backend_on_a_private_address(services: dict[s
     assert "169.254.0.0/16" in environment["USER_ADDITIONAL_BANNED_SUBNETS"]
 
 
-def test_only_label_studio_is_published_and_only_on_loopback(services: dict[str, Any]) -> None:
+def test_only_what_people_look_at_is_published_and_only_on_loopback(services: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert published == {"label-studio": ["${LABEL_STUDIO_BIND:-127.0.0.1}:${LABEL_STUDIO_PORT:-8080}:8080"]}
+    assert published == {
+        "label-studio": ["${LABEL_STUDIO_BIND:-127.0.0.1}:${LABEL_STUDIO_PORT:-8080}:8080"],
+        "backend": ["${BACKEND_BIND:-127.0.0.1}:${BACKEND_PORT:-9090}:9090"],
+    }
 
 
 @pytest.mark.parametrize("name", ["backend", "worker"])

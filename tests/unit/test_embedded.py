@@ -16,13 +16,14 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from pydantic import SecretStr
 
 from ml_backend.labeling.errors import ConfigError, InputError
 from ml_backend.settings import Settings, load_settings
 from sdk_scripts import guard
-from sdk_scripts.embedded import embedded, environment
+from sdk_scripts.embedded import Stack, embedded, environment
 from sdk_scripts.processes import ProcessFailed, Supervisor, free_port, stopping_on_signals
-from sdk_scripts.studio_server import studio_command
+from sdk_scripts.studio_server import Account, studio_command
 
 Find = Callable[[Path], list[int]]
 
@@ -160,6 +161,14 @@ def test_children_get_every_setting(home: Path) -> None:
     passed_on = {name: value for name, value in environment(given).items() if name.startswith("TIEBREAK_")}
     read = load_settings(**{name.removeprefix("TIEBREAK_").lower(): value for name, value in passed_on.items()})
     assert read == given
+
+
+def test_people_are_told_where_the_console_is_and_how_to_sign_in(settings: Settings) -> None:
+    known = {"backend_url": "http://127.0.0.1:9090", "backend_user": "ana", "backend_password": SecretStr("pass")}
+    stack = Stack(
+        settings.model_copy(update=known), Account("a@example.com", "p", "t"), Supervisor(settings.home), Path()
+    )
+    assert stack.console() == "http://127.0.0.1:9090/console/  (user ana, password pass)"
 
 
 def test_a_missing_label_studio_says_how_to_install_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import string
-from ml_backend.labeling.kinds.spans import TIMED
 from sdk_scripts.training_export.formats._labels import Labels
-from sdk_scripts.training_export.formats._record import finite
+from sdk_scripts.training_export.formats._record import finite, in_seconds
 from sdk_scripts.training_export.model import ControlSet, Row
 
 if TYPE_CHECKING:
@@ -92,11 +91,11 @@ def _answer_columns(controls: ControlSet) -> dict[str, Column]:
 
 
 def _spans(controls: ControlSet, labels: Labels) -> Column:
-    timed = not TIMED.isdisjoint(controls.control.to_tags)
-    offset = "float64" if timed else "int64"
+    timed = in_seconds(controls)
+    offset, number = ("float64", float) if timed else ("int64", int)
     parts = {
-        "start": _column(offset, lambda part: part[1].start),
-        "end": _column(offset, lambda part: part[1].end),
+        "start": _column(offset, lambda part: number(part[1].start)),
+        "end": _column(offset, lambda part: number(part[1].end)),
         "label": _label(labels, itemgetter(2)),
     }
     if not timed:
@@ -106,9 +105,9 @@ def _spans(controls: ControlSet, labels: Labels) -> Column:
 
 def _boxes(labels: Labels) -> Column:
     places = ("x", "y", "width", "height", "rotation")
-    parts = {name: _column("float64", _of_region(name)) for name in places}
+    parts = {name: _column("float64", _number_of(name)) for name in places}
     parts["label"] = _label(labels, itemgetter(2))
-    parts["page"] = _column("int64", _of_region("page"))
+    parts["page"] = _column("int64", lambda part: part[1].page)
     return _list(_struct(parts, lambda row: _labelled(labels, row)))
 
 
@@ -120,8 +119,8 @@ def _labelled(labels: Labels, row: Row) -> list[tuple[Row, Any, int | None]]:
     return found
 
 
-def _of_region(name: str) -> Read:
-    return lambda part: getattr(part[1], name)
+def _number_of(name: str) -> Read:
+    return lambda part: float(getattr(part[1], name))  # a box that is not rotated says 0
 
 
 def _one(controls: ControlSet, labels: Labels, row: Row) -> int:

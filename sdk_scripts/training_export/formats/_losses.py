@@ -34,6 +34,11 @@ def check_kinds(export: Export, format: str, kinds: Collection[str]) -> None:
             )
 
 
+def answered(export: Export) -> list[ControlSet]:
+    """The controls that have rows."""
+    return [controls for controls in export.controls if controls.rows]
+
+
 def nothing_left(controls: ControlSet, format: str, what: str) -> InputError:
     """For a control none of whose rows can be written. `what` says what they lack."""
     tasks = [row.task for row in controls.rows]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+from ml_backend.labeling.kinds.spans import TIMED
 from sdk_scripts.training_export.model import SPLITS, ControlSet, Export, Row
+
+if TYPE_CHECKING:
+    from ml_backend.labeling.kinds.boxes import Box
 
 
 def record(row: Row, of: ControlSet) -> dict[str, Any]:
@@ -35,12 +39,12 @@ def record(row: Row, of: ControlSet) -> dict[str, Any]:
         found["soft"] = dict(sorted(row.soft.items()))
     match of.kind:
         case "spans":
-            found["spans"] = [_span(row, it) for it in row.regions]
+            found["spans"] = [_span(row, of, it) for it in row.regions]
         case "boxes":
             found["boxes"] = [
-                {name: getattr(it, name) for name in ("x", "y", "width", "height", "rotation", "page")}
-                | {"labels": list(it.labels)}
-                for it in row.regions
+                {name: float(getattr(it, name)) for name in ("x", "y", "width", "height", "rotation")}
+                | {"page": it.page, "labels": list(it.labels)}
+                for it in cast("tuple[Box, ...]", row.regions)
             ]
         case "number" | "rating":
             found["value"] = row.answer
@@ -85,10 +89,17 @@ def write_each(export: Export, folder: Path, ending: str, content: Callable[[Con
     return made
 
 
-def _span(row: Row, span: Any) -> dict[str, Any]:
-    start, end = span.start, span.end
-    words = row.text[start:end] if isinstance(start, int) and isinstance(end, int) else ""  # an Audio's are seconds
-    return {"start": start, "end": end, "labels": list(span.labels), "text": words}
+def in_seconds(of: ControlSet) -> bool:
+    """Whether its spans are stretches of a recording rather than of a text."""
+    return not TIMED.isdisjoint(of.control.to_tags)
+
+
+def _span(row: Row, of: ControlSet, span: Any) -> dict[str, Any]:
+    if in_seconds(of):
+        place = {"start": float(span.start), "end": float(span.end), "text": ""}
+    else:
+        place = {"start": span.start, "end": span.end, "text": row.text[span.start : span.end]}
+    return {**place, "labels": list(span.labels)}
 
 
 def finite(value: Any) -> Any:

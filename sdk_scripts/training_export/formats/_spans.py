@@ -15,9 +15,10 @@ from typing import cast
 
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import string
-from ml_backend.labeling.kinds.spans import TIMED, Span
+from ml_backend.labeling.kinds.spans import Span
 from sdk_scripts.training_export.formats._labels import Labels
 from sdk_scripts.training_export.formats._losses import Losses
+from sdk_scripts.training_export.formats._record import in_seconds
 from sdk_scripts.training_export.formats._tokens import Place, tokens
 from sdk_scripts.training_export.model import ControlSet, Row
 
@@ -47,12 +48,11 @@ def text_of(row: Row) -> str:
 
 
 def check_characters(controls: ControlSet, format: str) -> None:
-    """Raises InputError for spans of seconds."""
-    if not TIMED.isdisjoint(controls.control.to_tags):
-        task = f" (task {controls.rows[0].task})" if controls.rows else ""
+    """Raises InputError for spans of seconds. The control has rows."""
+    if in_seconds(controls):
         raise InputError(
-            f"{format} cannot hold control {controls.control.name!r}{task}: its spans are seconds of a recording, and "
-            f"{format} holds stretches of text.",
+            f"{format} cannot hold control {controls.control.name!r} (task {controls.rows[0].task}): its spans are "
+            f"seconds of a recording, and {format} holds stretches of text.",
             mend="Export that control as jsonl or parquet.",
         )
 

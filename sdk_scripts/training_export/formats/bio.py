@@ -17,7 +17,7 @@ from pathlib import Path
 from sdk_scripts.training_export.formats import FORMATS, Format, Written
 from sdk_scripts.training_export.formats._labels import Labels
 from sdk_scripts.training_export.formats._lines import write_lines, write_text
-from sdk_scripts.training_export.formats._losses import Losses, check_kinds, nothing_left
+from sdk_scripts.training_export.formats._losses import Losses, answered, check_kinds, nothing_left
 from sdk_scripts.training_export.formats._spans import Placed, apart, check_characters, in_tokens
 from sdk_scripts.training_export.model import SPLITS, ControlSet, Export
 
@@ -29,7 +29,7 @@ def write(export: Export, folder: Path) -> Written:
     """Raises InputError for other controls than spans of characters, and for one that has no text with a token."""
     check_kinds(export, "bio", KINDS)
     losses = Losses()
-    files = [path for controls in export.controls for path in _write(controls, folder / controls.folder, losses)]
+    files = [path for controls in answered(export) for path in _write(controls, folder / controls.folder, losses)]
     return Written(tuple(files), losses.all)
 
 

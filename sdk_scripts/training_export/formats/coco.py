@@ -16,7 +16,7 @@ from ml_backend.labeling.kinds.boxes import Box, Point, clipped
 from sdk_scripts.training_export.formats import FORMATS, Format, Written
 from sdk_scripts.training_export.formats._labels import Labels
 from sdk_scripts.training_export.formats._lines import write_lines
-from sdk_scripts.training_export.formats._losses import Losses, check_kinds, nothing_left
+from sdk_scripts.training_export.formats._losses import Losses, answered, check_kinds, nothing_left
 from sdk_scripts.training_export.model import SPLITS, ControlSet, Export, Row
 
 KINDS = frozenset({"boxes"})
@@ -30,7 +30,7 @@ def write(export: Export, folder: Path) -> Written:
     """Raises InputError for other controls than boxes, and for one none of whose images has a known size."""
     check_kinds(export, "coco", KINDS)
     losses = Losses()
-    files = [path for controls in export.controls for path in _write(export, controls, folder, losses)]
+    files = [path for controls in answered(export) for path in _write(export, controls, folder, losses)]
     return Written(tuple(files), losses.all)
 
 

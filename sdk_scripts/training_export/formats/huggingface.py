@@ -16,6 +16,7 @@ from typing import Any
 
 from sdk_scripts.training_export.formats import FORMATS, Format, Written
 from sdk_scripts.training_export.formats._columns import Column, columns_of
+from sdk_scripts.training_export.formats._losses import answered
 from sdk_scripts.training_export.front_matter import front_matter
 from sdk_scripts.training_export.model import SPLITS, ControlSet, Export
 
@@ -28,7 +29,7 @@ NAME = "huggingface"
 def write(export: Export, folder: Path) -> Written:
     """Raises InputError, naming control and task, for a label that is none of the control's, and for another number of
     labels than one where the control takes one."""
-    files = [path for controls in export.controls for path in _write(controls, folder)]
+    files = [path for controls in answered(export) for path in _write(controls, folder)]
     readme = folder / "README.md"
     readme.write_bytes(front_matter(front(export, "")).encode())
     return Written((readme, *files))
@@ -37,7 +38,7 @@ def write(export: Export, folder: Path) -> Written:
 def front(export: Export, place: str) -> Mapping[str, Any]:
     """`configs` and `dataset_info` of the data card's YAML front matter, a config a control; `place` is the folder of
     this format beside the card, empty for the card's own. The first control is the default."""
-    written = [controls for controls in export.controls if controls.rows]
+    written = answered(export)
     names = [controls.folder for controls in written]
     default = "default" if "default" in names else next(iter(names), "")
     configs, infos = [], []
@@ -65,8 +66,6 @@ FORMATS.register(NAME)(Format(write, None, "Parquet with typed features, for dat
 
 
 def _write(controls: ControlSet, folder: Path) -> Iterator[Path]:
-    if not controls.rows:
-        return
     columns = columns_of(controls)
     (folder / controls.folder).mkdir()
     for split in SPLITS:

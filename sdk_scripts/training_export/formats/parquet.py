@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdk_scripts.training_export.formats import FORMATS, Format, Written
-from sdk_scripts.training_export.formats._record import front, record, takes_one, write_each
+from sdk_scripts.training_export.formats._record import front, in_seconds, record, takes_one, write_each
 from sdk_scripts.training_export.model import ControlSet, Export
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def _types(of: ControlSet) -> dict[str, Any]:
         found["soft"] = pl.List(pl.Struct({"label": text, "probability": number}))
     match of.kind:
         case "spans":
-            seconds = any(isinstance(it.end, float) for row in of.rows for it in row.regions if hasattr(it, "end"))
-            offset = number if seconds else whole
+            offset = number if in_seconds(of) else whole
             found["spans"] = pl.List(pl.Struct({"start": offset, "end": offset, **mark, "text": text}))
         case "boxes":
             place = dict.fromkeys(("x", "y", "width", "height", "rotation"), number)

@@ -18,7 +18,7 @@ from ml_backend.labeling.errors import InputError
 from sdk_scripts.training_export.formats import FORMATS, Format, Written
 from sdk_scripts.training_export.formats._labels import Labels
 from sdk_scripts.training_export.formats._lines import write_lines
-from sdk_scripts.training_export.formats._losses import Losses, check_kinds, nothing_left
+from sdk_scripts.training_export.formats._losses import Losses, answered, check_kinds, nothing_left
 from sdk_scripts.training_export.formats._spans import Text, apart, check_characters, in_tokens, text_of
 from sdk_scripts.training_export.formats._tokens import Place, tokens
 from sdk_scripts.training_export.model import SPLITS, ControlSet, Export, Row
@@ -37,7 +37,7 @@ def write(export: Export, folder: Path) -> Written:
     check_kinds(export, "spacy", KINDS)
     losses = Losses()
     vocab = _vocab()
-    files = [path for it in export.controls for path in _write(it, folder / it.folder, vocab, losses)]
+    files = [path for it in answered(export) for path in _write(it, folder / it.folder, vocab, losses)]
     return Written(tuple(files), losses.all)
 
 

@@ -319,7 +319,7 @@ def test_the_report_has_a_section_with_the_same_figures_and_none_where_nothing_w
     assert sheet["annotator"].to_list() == [CAREFUL.name, RUBBER.name]
     assert sheet["stamped"].to_list()[1] == 1
     bare = replace(dataset, tasks=[replace(task, annotations=(), predictions=()) for task in dataset.tasks])
-    assert collect(bare, settings).working is None
+    assert collect(bare, settings).to_json()["working"] is None
 
 
 # -- what the machine would have said ----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from sdk_scripts.monitoring.findings_store import FindingsStore
 from sdk_scripts.monitoring.watching import Shown, Watched, acknowledge, follow_up, look, suspicions
 from sdk_scripts.quality import Quality
 from sdk_scripts.report.collect import collect
+from sdk_scripts.report.sections.inspection import InspectionPart
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.sources import Dataset
 from tests.unit.monitoring.inspections import finding
@@ -145,8 +146,8 @@ def test_two_inspections_tell_of_a_finding_once(settings: Settings, jobs: Jobs) 
 def test_the_report_says_what_is_new_and_what_was_acknowledged(settings: Settings, jobs: Jobs) -> None:
     watch(settings, jobs, project("ana", "bob"))
     acknowledge(settings, PROJECT, "gold_failures|ana|sentiment", "Known.")
-    part = collect(project("ana", "bob", "cho"), settings).inspection
-    assert part is not None
+    part = collect(project("ana", "bob", "cho"), settings).sections["inspection"]
+    assert isinstance(part, InspectionPart)
     states = [it.state for it in part.findings if it.rule == "gold_failures"]
     assert sorted(states) == ["acknowledged", "continuing", "new"]
     assert part.findings[0].links[0].startswith("http://studio.example/projects/7/data?task=")

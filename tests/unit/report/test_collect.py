@@ -17,9 +17,7 @@ from ml_backend.prelabelers import State
 from ml_backend.settings import Settings
 from sdk_scripts.demo_data import slot_account
 from sdk_scripts.report import write_report
-from sdk_scripts.report.actions import actions
 from sdk_scripts.report.collect import collect
-from sdk_scripts.report.model import AnnotatorRow
 
 VOTES = [("negative", "negative"), ("positive", "positive"), ("negative", "positive"), ("neutral",), ()]
 
@@ -80,6 +78,18 @@ def test_hard_cases_carry_text_reasons_and_a_link(settings: Settings) -> None:
     assert case.text == "the text of task 3"
     assert case.url == "http://studio.example/projects/4/data?task=3"
     assert case.reasons
+
+
+def test_answers_of_a_scale_are_numbers_in_the_tidy_table_and_all_are_words(settings: Settings) -> None:
+    stars = {"from_name": "stars", "to_name": "text", "type": "rating", "value": {"rating": 4}}
+    given = exports.annotation(1, "a@b.example", exports.choice("verdict", "allow"), stars, lead_time=2.0004)
+    rows = collect(exports.dataset([exports.task(1, "text", [given])], exports.EVERY_KIND), settings).judgements
+    assert rows.select("control", "answer", "answer as a number").rows() == [
+        ("stars", "4", 4.0),
+        ("verdict", "allow", None),
+    ]
+    assert rows["judged at"].to_list() == [datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)] * 2
+    assert rows["seconds on the task"].to_list() == [2.0, 2.0]
 
 
 def test_a_signal_without_evidence_is_told_in_the_notes(settings: Settings) -> None:
@@ -149,25 +159,6 @@ def test_an_older_report_is_replaced_and_no_draft_is_left(settings: Settings, tm
         files = write_report(small(), tmp_path, settings=settings)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "report.html", "report.json", "report.xlsx"]
     assert files.html.stat().st_size < 3_000_000
-
-
-def test_an_annotator_unlike_the_others_is_named_only_with_enough_judgements(settings: Settings) -> None:
-    report = collect(small(), settings)
-
-    def person(name: str, judgements: int, agreement: float) -> AnnotatorRow:
-        return AnnotatorRow(
-            annotator=name,
-            judgements=judgements,
-            quality=None,
-            agreement=agreement,
-            median_lead_time=None,
-            prelabeled=0,
-            changed=None,
-        )
-
-    people = [person("usual", 500, 0.8), person("steady", 400, 0.82), person("odd", 300, 0.5), person("new", 5, 0.2)]
-    found = [action.what for action in actions(report.overview, report.controls, people, 0, [])]
-    assert [what for what in found if what.startswith("Talk to")] == ["Talk to odd."]
 
 
 def test_a_report_is_dated_in_utc(settings: Settings) -> None:

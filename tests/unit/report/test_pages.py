@@ -1,154 +1,26 @@
-"""The three faces of a report, with texts as hostile as annotated data can be."""
+"""The page and report.json, with texts as hostile as annotated data can be."""
 
 from __future__ import annotations
 
+import functools
 import json
-import zipfile
-from datetime import UTC, datetime
+import re
+from collections import Counter
 from html.parser import HTMLParser
-from io import BytesIO
 
-import fastexcel
-import polars as pl
 import pytest
+from markupsafe import escape
 from pydantic import ValidationError
+from unit.report.hostile import HOSTILE, huge, report
 
-from sdk_scripts.report.excel import workbook
+from sdk_scripts.report import html
 from sdk_scripts.report.html import page
-from sdk_scripts.report.model import (
-    Action,
-    AnnotatorRow,
-    Bin,
-    ControlRow,
-    Day,
-    FindingRow,
-    HardCaseRow,
-    InspectionPart,
-    LabelRow,
-    Overview,
-    Report,
-    ThresholdRow,
-    VersionRow,
-    Working,
-    WorkingRow,
-)
-
-HOSTILE = [
-    '=HYPERLINK("https://evil.example","click")',
-    "+1+cmd|' /C calc'!A0",
-    "@SUM(A1)",
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "$\\frac{a}{b}$ \x00\x1b[31m \u202egnirts",
-    "https://evil.example/" + "x" * 40_000,
-]
+from sdk_scripts.report.model import HardCaseRow, Report
 
 
-def report(text: str) -> Report:
-    return Report(
-        title=text,
-        url="http://127.0.0.1:8080/projects/1/data",
-        generated_at=datetime(2026, 11, 22, 12, 0, tzinfo=UTC),
-        headline=[text],
-        actions=[Action(what=text, why=text)],
-        overview=Overview(tasks=3, labeled=2, overlapped=1, judgements=3, annotators=2, skipped=0, predicted=3),
-        controls=[
-            ControlRow(
-                control=text,
-                kind="choices",
-                items=1,
-                judgements=3,
-                percent=0.5,
-                alpha=0.41,
-                alpha_low=-0.2,
-                alpha_high=0.8,
-                note=text,
-                labels=[LabelRow(label=text, count=3, share=1.0, alpha=None)],
-            )
-        ],
-        annotators=[
-            AnnotatorRow(
-                annotator=text,
-                judgements=3,
-                quality=0.9,
-                agreement=None,
-                median_lead_time=12.5,
-                prelabeled=1,
-                changed=0.0,
-            )
-        ],
-        hard_cases=[HardCaseRow(task=7, url="https://studio.example/7", text=text, score=0.8, reasons=[text])],
-        versions=[
-            VersionRow(
-                version=text,
-                created_at=datetime(2026, 11, 22, tzinfo=UTC),
-                live=live,
-                labels=2,
-                metrics={text: {"accuracy": 0.8, "ece": None}},
-                reliability={text: [Bin(confidence=0.7, accuracy=0.8, count=2)]},
-                thresholds={
-                    text: [
-                        ThresholdRow(error=0.05, certainty=0.95, confidence=0.8, coverage=0.4),
-                        ThresholdRow(error=0.01, certainty=0.95, confidence=None, coverage=0),
-                    ]
-                },
-                reason=text,
-            )
-            for live in (False, True)
-        ],
-        days=[Day(day="2026-11-21", judgements=1), Day(day="2026-11-22", judgements=2)],
-        working=Working(
-            said=[text],
-            people=[
-                WorkingRow(
-                    annotator=text,
-                    shown=9,
-                    accepted=0.8,
-                    seeded=9,
-                    stamped=1.0,
-                    stamped_low=0.7,
-                    stamped_high=1.0,
-                    blind=3,
-                    time_ratio=None,
-                )
-            ],
-            figures={text: text},
-        ),
-        inspection=InspectionPart(
-            findings=[finding(text, state) for state in ("new", "continuing", "acknowledged")],
-            cleared=[finding(text, "cleared")],
-            measured={"gold_failures": 3},
-            dropped={"speed": text},
-            tests=7,
-            compared_with="2026-11-22T12:00:00+00:00",
-        ),
-        notes=[text],
-        judgements=pl.DataFrame({"task": [1, 2, 3], "answer": [text, None, "plain"], "seconds": [1.5, None, 2.0]}),
-    )
-
-
-def finding(text: str, state: str) -> FindingRow:
-    return FindingRow(
-        key=text,
-        rule="gold_failures",
-        dimension="reliability",
-        severity="high",
-        subject=text,
-        control=text,
-        state=state,
-        since="2026-11-21T12:00:00+00:00",
-        message=text,
-        cause="annotator",
-        cause_why=text,
-        do=text,
-        acknowledged_why=text,
-        evidence=[7, 8],
-        links=["https://studio.example/7", "https://studio.example/8"],
-        value=0.4,
-        threshold=0.8,
-        n=40,
-        adjusted_p=0.001,
-    )
+@functools.cache
+def plain_page() -> str:
+    return page(report("plain"))
 
 
 class Markup(HTMLParser):
@@ -166,7 +38,7 @@ class Markup(HTMLParser):
 def test_nothing_in_the_data_becomes_markup(text: str) -> None:
     found, harmless = Markup(), Markup()
     found.feed(page(report(text)))
-    harmless.feed(page(report("plain")))
+    harmless.feed(plain_page())
     assert not found.handlers
     assert not {"script", "img", "iframe", "object"} & set(found.tags)
     # as many tags as with plain text: nothing was added (SVG texts may break into glyph runs)
@@ -176,47 +48,16 @@ def test_nothing_in_the_data_becomes_markup(text: str) -> None:
 
 
 def test_the_page_needs_no_network_and_runs_no_script() -> None:
-    html = page(report("plain"))
-    assert "default-src 'none'" in html
-    assert "src=" not in html
-    assert "@import" not in html
-    assert "url(http" not in html
+    text = plain_page()
+    assert "default-src 'none'" in text
+    assert "src=" not in text
+    assert "@import" not in text
+    assert "url(http" not in text
 
 
 def test_a_link_is_only_ever_one_to_the_web() -> None:
     with pytest.raises(ValidationError):
         HardCaseRow(task=7, url="javascript:alert(1)", text="", score=0.8, reasons=[])
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_no_cell_is_a_formula_that_came_from_the_data(text: str) -> None:
-    book = zipfile.ZipFile(BytesIO(workbook(report(text))))
-    for name in book.namelist():
-        if name.startswith("xl/worksheets/sheet") and name != "xl/worksheets/sheet1.xml":
-            assert b"<f>" not in book.read(name)
-            assert b"<hyperlink" not in book.read(name)
-    assert b"HYPERLINK" not in book.read("xl/worksheets/sheet1.xml")
-
-
-def test_an_independent_reader_finds_the_tidy_data() -> None:
-    found = fastexcel.read_excel(workbook(report("=1+1"))).load_sheet("Judgements").to_polars()
-    assert found.columns == ["task", "answer", "seconds"]
-    assert found["answer"].to_list() == ["=1+1", None, "plain"]
-    assert found["seconds"].to_list() == [1.5, None, 2.0]
-
-
-def test_an_independent_reader_finds_the_findings() -> None:
-    found = fastexcel.read_excel(workbook(report("=1+1"))).load_sheet("Inspection").to_polars()
-    assert found["state"].to_list() == ["new", "continuing", "acknowledged", "cleared"]
-    assert found["message"].to_list() == ["=1+1"] * 4
-    assert found["tasks"].to_list() == ["7, 8"] * 4
-
-
-def test_the_headline_figures_are_live_formulas_with_their_values() -> None:
-    book = zipfile.ZipFile(BytesIO(workbook(report("plain"))))
-    summary = book.read("xl/worksheets/sheet1.xml").decode()
-    assert "<f>COUNTA(Judgements!A:A)-1</f><v>3</v>" in summary
-    assert sum(name.startswith("xl/charts/chart") for name in book.namelist()) == 2
 
 
 def test_the_json_has_no_nan_and_no_judgements() -> None:
@@ -233,9 +74,60 @@ def test_an_empty_project_has_a_report_too() -> None:
             "hard_cases": [],
             "versions": [],
             "days": [],
-            "actions": [],
-            "judgements": pl.DataFrame({"task": pl.Series([], dtype=pl.Int64)}),
         }
     )
     assert "Nobody has labeled anything yet" in page(empty)
-    assert workbook(empty)
+
+
+def test_the_navigation_leads_to_every_section_and_each_has_a_heading() -> None:
+    text = plain_page()
+    led = re.findall(r'<li><a href="#([a-z_]+)">', text)
+    assert led == re.findall(r'<section id="([a-z_]+)">\s*<h2>', text)
+    assert {"actions", "agreement", "annotators", "working", "inspection", "hard_cases", "models", "notes"} <= set(led)
+
+
+def test_a_section_without_anything_to_say_is_left_out() -> None:
+    bare = report("plain").model_copy(update={"sections": {}, "notes": []})
+    assert not {'id="working"', 'id="inspection"', 'id="notes"'} & set(re.findall(r'id="[a-z]+"', page(bare)))
+    assert bare.to_json()["working"] is None
+    assert bare.to_json()["lots"] == []
+
+
+def test_no_two_things_on_a_page_have_the_same_id() -> None:
+    counted = Counter(re.findall(r' id="([^"]+)"', plain_page()))
+    assert max(counted.values()) == 1
+    assert len(counted) > 10
+
+
+def test_what_a_chart_refers_to_is_on_the_page() -> None:
+    text = plain_page()
+    used = set(re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', text))
+    assert used
+    assert used <= set(re.findall(r' id="([^"]+)"', text))
+
+
+def test_commands_in_sentences_are_shown_as_code_and_stay_text() -> None:
+    sentence = "Run `tiebreak train <b>` or `x`."
+    text = page(report("plain").model_copy(update={"headline": [sentence], "notes": [sentence]}))
+    assert text.count("Run <code>tiebreak train &lt;b&gt;</code> or <code>x</code>.") == 2
+
+
+def test_a_project_as_big_as_they_come_still_has_a_page_of_less_than_three_megabytes() -> None:
+    text = page(huge())
+    assert len(text.encode()) < 3_000_000
+    assert "too long for a page" not in text
+    assert "the first 200; the workbook lists them all" in text
+    assert "The busiest 200 of 2,000" in text
+
+
+def test_a_section_too_long_for_the_page_makes_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole: Report = report("plain")
+    monkeypatch.setattr(html, "_MOST_BYTES", len(page(whole).encode()) // 2)
+    text = page(whole)
+    assert "This is too long for a page." in text
+    assert "Annotators" in text
+
+
+def test_halves_of_characters_do_no_harm() -> None:
+    text = page(report("plain").model_copy(update={"title": "half \ud83d of one"}))
+    assert str(escape("half \ufffd of one")) in text.encode().decode()

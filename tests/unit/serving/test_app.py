@@ -94,6 +94,7 @@ BAD = [
     ("/webhook", b'{"action": "ANNOTATION_CREATED", "project": {"id": "x"}}'),
     ("/webhook", b'{"action": "START_TRAINING", "project": {"id": 7}}'),
     ("/train", b"{}"),
+    ("/report", b"{}"),
 ]
 
 
@@ -127,7 +128,7 @@ bodies = st.fixed_dictionaries(
 
 
 @trying(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(path=st.sampled_from(["/predict", "/setup", "/webhook", "/train"]), body=bodies | json_values)
+@given(path=st.sampled_from(["/predict", "/setup", "/webhook", "/train", "/report"]), body=bodies | json_values)
 def test_whatever_is_sent_is_never_our_error(backend: httpx.Client, path: str, body: Any) -> None:
     answer = backend.post(path, content=json.dumps(body), headers={"content-type": "application/json"})
     assert answer.status_code < 500, answer.text
@@ -192,8 +193,8 @@ def test_with_credentials_everything_but_health_asks_for_them(serve: Serve, queu
     guarded = {"backend_user": "studio", "backend_password": SecretStr("pässword")}
     with serve(queue_settings.model_copy(update=guarded)) as client:
         assert client.get("/health").status_code == 200
-        for method, path in [("POST", "/predict"), ("POST", "/setup"), ("POST", "/train"), ("GET", "/versions")]:
-            answer = client.request(method, path)
+        for path in ["/predict", "/setup", "/train", "/report", "/versions"]:
+            answer = client.request("GET" if path == "/versions" else "POST", path)
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"].startswith("Basic")
         for path in ["/metrics", "/version", "/nowhere"]:
@@ -277,9 +278,10 @@ def test_without_redis_predictions_and_hints_are_answered(serve: Serve, settings
         hint = client.post("/webhook", json={"action": "ANNOTATION_UPDATED", "annotation": {}, "project": PROJECT})
         assert (hint.status_code, hint.json()["accepted"]) == (202, False)
         assert "reconciler" in hint.json()["note"]
-        train = client.post("/train", json={"project": KEY})
-        assert train.status_code == 503
-        assert "TIEBREAK_REDIS_URL" in train.json()["mend"]
+        for path in ("/train", "/report"):
+            asked = client.post(path, json={"project": KEY})
+            assert asked.status_code == 503
+            assert "TIEBREAK_REDIS_URL" in asked.json()["mend"]
 
 
 def test_a_redis_that_never_answers_holds_up_nothing(serve: Serve, settings: Settings) -> None:

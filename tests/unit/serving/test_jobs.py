@@ -22,6 +22,7 @@ from ml_backend.jobs import run_worker
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.results import project_key
 from ml_backend.model_registry import ModelRegistry
+from ml_backend.project_list import read_list
 from ml_backend.queues import RETRIES, TRAIN_QUEUE, WORK_QUEUE, Jobs
 from ml_backend.reconciler import reconcile, reconcile_project
 from ml_backend.settings import Settings
@@ -126,6 +127,7 @@ def test_a_project_that_is_gone_is_forgotten(
     jobs.remember(key)
     jobs.remember(project_key(project))
     assert set(reconcile(jobs, studio)) == {project_key(project)}
+    assert [(it.key, it.title) for it in read_list(jobs.redis).projects] == [(project_key(project), "Jobs")]
 
 
 def test_imported_annotations_are_found_by_the_reconciler(

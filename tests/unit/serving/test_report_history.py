@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,22 @@ def test_a_report_killed_while_it_was_written_is_not_there(history: ReportHistor
     (Path(settings.models) / "reports" / history.project_key / kept.id / "about.json").unlink()
     assert history.kept() == []
     assert history.newest() is None
+
+
+@pytest.mark.parametrize("torn", [{"figures": [1]}, {"made_at": 5}, {"why": None}, {"more": 1}, {"id": "another"}])
+def test_a_report_whose_file_was_edited_is_left_out(
+    history: ReportHistory, settings: Settings, torn: dict[str, object]
+) -> None:
+    kept = history.add(FILES, why="command")
+    whole = history.add(FILES, why="schedule")
+    path = Path(settings.models) / "reports" / history.project_key / kept.id / "about.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **torn}))
+    assert history.kept() == [whole]
+
+
+def test_no_more_are_listed_than_asked_for(history: ReportHistory) -> None:
+    ids = [history.add(FILES, why="command").id for _ in range(3)]
+    assert [it.id for it in history.kept(2)] == sorted(ids)[:0:-1]
 
 
 def test_names_from_outside_reach_no_other_file(history: ReportHistory) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from ml_backend.labeling.kinds.boxes import Box
 from ml_backend.labeling.kinds.spans import Span
 from sdk_scripts.training_export.model import ControlSet, Export, Image, Row
 
+Load = Callable[..., Any]
 SOURCES = (
     '<Text name="text" value="$text"/><Image name="image" value="$image"/><Audio name="audio" value="$audio"/>'
     '<Text name="other" value="$other"/>'

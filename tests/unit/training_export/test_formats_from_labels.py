@@ -13,6 +13,7 @@ from ml_backend.settings import Settings
 from sdk_scripts.training_export.collect import Asked, collect
 from sdk_scripts.training_export.rows import Wanted
 from sdk_scripts.training_export.write import write
+from tests.unit.training_export.made_exports import Load
 
 XML = """<View>
   <Text name="text" value="$text"/><Image name="image" value="$image"/><Paragraphs name="talk" value="$talk"/>
@@ -124,14 +125,11 @@ def test_boxes_come_through_to_coco_in_pixels(out: Path) -> None:
     assert [it["bbox"] for it in coco.anns.values()] == [[100, 100, 300, 200]] * 2
 
 
-def test_all_of_it_comes_through_to_datasets_by_the_data_card(out: Path, tmp_path: Path) -> None:
-    import datasets
-
-    loaded = datasets.load_dataset(str(out), "marks", split="train", cache_dir=str(tmp_path / "cache"))
+def test_all_of_it_comes_through_to_datasets_by_the_data_card(out: Path, load: Load) -> None:
+    loaded = load(out, "marks", split="train")
     names = loaded.features["spans"].feature["label"]
     assert [(it["text"], names.int2str(it["label"])) for it in loaded[0]["spans"]] == [
         ("Acme", "Brand"),
         ("Acme's 👩🏽 shoes", "Claim"),
     ]
-    said = datasets.load_dataset(str(out), "said", split="train", cache_dir=str(tmp_path / "cache"))
-    assert said[0]["spans"][0]["text"] == "will"
+    assert load(out, "said", split="train")[0]["spans"][0]["text"] == "will"

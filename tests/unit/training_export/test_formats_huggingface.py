@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from ml_backend.labeling.kinds.spans import Span
 from sdk_scripts.training_export.formats import huggingface
 from sdk_scripts.training_export.front_matter import front_matter
 from sdk_scripts.training_export.model import Export
-from tests.unit.training_export.made_exports import CONTROLS, asked, control, drawn, export, labelled, row, some
+from tests.unit.training_export.made_exports import CONTROLS, Load, asked, control, drawn, export, labelled, row, some
 
 HOSTILE = [
     "---",
@@ -38,22 +37,6 @@ HOSTILE = [
     "{{ jinja }} ${x}",
     "long " * 2_000,
 ]
-Load = Callable[..., Any]
-
-
-@pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
-    """`datasets.load_dataset` without a network, with caches of its own."""
-    import datasets
-    import huggingface_hub.constants
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_MODULES_CACHE", str(tmp_path / "modules"))
-    datasets.disable_progress_bars()
-    return lambda folder, *name, **more: datasets.load_dataset(
-        str(folder), *name, cache_dir=str(tmp_path / "cache"), **more
-    )
 
 
 def written(folder: Path, made: Export) -> Path:
