@@ -170,10 +170,14 @@ def test_a_job_that_failed_for_good_is_named_with_its_reason(queue_settings: Set
     from rq import SimpleWorker
     from rq.serializers import JSONSerializer
 
+    class InThisProcess(SimpleWorker):
+        def _install_signal_handlers(self) -> None:
+            """Those of the tests stay."""
+
     with Jobs(queue_settings) as jobs:
         queue = jobs.queue(TRAIN_QUEUE)
         queue.enqueue("json.loads", args=("no json",), job_id="broken")
-        SimpleWorker([queue], connection=jobs.redis, serializer=JSONSerializer).work(burst=True)
+        InThisProcess([queue], connection=jobs.redis, serializer=JSONSerializer).work(burst=True)
     found = seen(queue_settings)["failed jobs"]
     assert found.ok is False
     assert "broken: json.decoder.JSONDecodeError" in found.detail
