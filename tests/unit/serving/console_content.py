@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rq import SimpleWorker, get_current_job
-from rq.serializers import JSONSerializer
+from rq import get_current_job
 
 from ml_backend.encoder import Encoder
 from ml_backend.labeling.results import project_key
@@ -21,6 +20,7 @@ from ml_backend.training import train
 from sdk_scripts.monitoring.findings_store import FindingsStore
 from tests.unit.learning.reviews import SENTIMENT, labelled
 from tests.unit.monitoring.inspections import after, finding, inspection
+from tests.unit.serving.running import work_off
 
 HOSTILE = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"""
 REPORT = b"""<!doctype html><title>Report</title><h1>Quality</h1><p id=said>untouched</p>
@@ -67,7 +67,7 @@ def run_jobs(jobs: Jobs, *ends: tuple[str, int]) -> None:
     for key, generation in ends:
         args = (key, int(key.partition(".")[0]), generation)
         queue.enqueue(f"{__name__}.train_job", args=args, job_id=f"train-{key.replace('.', '_')}-{generation}")
-    SimpleWorker([queue], connection=jobs.redis, serializer=JSONSerializer).work(burst=True, logging_level="ERROR")
+    work_off(queue)
 
 
 def list_projects(jobs: Jobs, *projects: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ import httpx
 import pytest
 import uvicorn
 from pydantic import SecretStr
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
 
 from ml_backend.app import create_app
 from ml_backend.encoder import Encoder
@@ -71,6 +73,18 @@ def serving(settings: Settings, encoder: Encoder) -> Iterator[httpx.Client]:
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+def work_off(queue: Queue) -> None:
+    """Do its jobs in this process, whose signals stay the tests'."""
+
+    class InThisProcess(SimpleWorker):
+        def _install_signal_handlers(self) -> None:
+            pass
+
+    InThisProcess([queue], connection=queue.connection, serializer=JSONSerializer).work(
+        burst=True, logging_level="ERROR"
+    )
 
 
 class WorkerProcess:

@@ -14,8 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
-from rq import Retry, SimpleWorker, Worker
-from rq.serializers import JSONSerializer
+from rq import Retry, Worker
 
 from ml_backend.console.panels import MOST_PROJECTS, PANELS, reports
 from ml_backend.console.state import FRESH_SECONDS, State
@@ -32,7 +31,7 @@ from sdk_scripts.monitoring.findings_store import FindingsStore
 from tests.unit.monitoring.inspections import after, finding, inspection
 from tests.unit.serving import console_content
 from tests.unit.serving.console_content import KEY, REVIEWS, add_findings, add_report, list_projects, listed
-from tests.unit.serving.running import SENTIMENT, eventually, free_port, serving
+from tests.unit.serving.running import SENTIMENT, eventually, free_port, serving, work_off
 
 GUARDED = {"backend_user": "ana", "backend_password": SecretStr("pass")}
 STORED = {name for name, it in PANELS.items() if it.where == "storage"}
@@ -242,7 +241,7 @@ def test_a_job_is_shown_with_its_worker_while_it_runs_and_as_such_while_it_waits
                 jobs.redis.lpush("go", "on")
 
         looking = pool.submit(look)
-        SimpleWorker([queue], connection=jobs.redis, serializer=JSONSerializer).work(burst=True, logging_level="ERROR")
+        work_off(queue)
         found = looking.result()
         [worker] = found["workers"]["data"]["rows"]
         assert (worker["state"], worker["job"]) == ("busy", {"what": "wait", "project": KEY})

@@ -16,7 +16,7 @@ from ml_backend.settings import Settings, load_settings
 from sdk_scripts.doctor import Checked, diagnose
 from sdk_scripts.doctor.checks import CHECKS, home, version, workers
 from tests.large_model_server import LargeModelServer
-from tests.unit.serving.running import Serve, WorkerProcess, eventually
+from tests.unit.serving.running import Serve, WorkerProcess, eventually, work_off
 
 BY_NAME = dict(CHECKS.items())
 
@@ -167,17 +167,10 @@ def test_what_a_worker_says_is_compared(queue_settings: Settings, monkeypatch: p
 
 
 def test_a_job_that_failed_for_good_is_named_with_its_reason(queue_settings: Settings) -> None:
-    from rq import SimpleWorker
-    from rq.serializers import JSONSerializer
-
-    class InThisProcess(SimpleWorker):
-        def _install_signal_handlers(self) -> None:
-            """Those of the tests stay."""
-
     with Jobs(queue_settings) as jobs:
         queue = jobs.queue(TRAIN_QUEUE)
         queue.enqueue("json.loads", args=("no json",), job_id="broken")
-        InThisProcess([queue], connection=jobs.redis, serializer=JSONSerializer).work(burst=True)
+        work_off(queue)
     found = seen(queue_settings)["failed jobs"]
     assert found.ok is False
     assert "broken: json.decoder.JSONDecodeError" in found.detail
