@@ -8,7 +8,7 @@ import polars as pl
 
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer, Region, kind_of
-from ml_backend.labeling.results import Annotation, Task, answers, regions_by_control
+from ml_backend.labeling.results import Annotation, Task, answers, are_told, regions_by_control
 
 SCHEMA: dict[str, pl.DataType] = {
     "task": pl.Int64(),  # the source's task id
@@ -60,19 +60,22 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
         for annotation in task.annotations:
             if annotation.cancelled:
                 continue
-            decided, machine = annotation.decided, annotation.machine
+            told = are_told(annotation.regions)
+            decided, machine = (annotation.decided, annotation.machine) if told else (False, {})
             given = read(annotation.regions, hidden=decided)
             shown: Mapping[str, Answer] = {}
-            if annotation.shown is not None and id(annotation.shown) not in seen:
-                seen[id(annotation.shown)] = read(annotation.shown.regions)
-            if annotation.shown is not None:
-                shown = seen[id(annotation.shown)]
+            score = None
+            if (before := annotation.shown) is not None:
+                score = before.score
+                if id(before) not in seen:
+                    seen[id(before)] = read(before.regions)
+                shown = seen[id(before)]
             void = _void(annotation, given, shown, config)
-            changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, read)
+            changed = _changed(task, annotation, given, read) if annotation.parent_prediction is not None else {}
             for name, answer in given.items():
                 key = key_of(name, answer)
-                before = shown.get(name)
-                by_machine = machine.get(name) == key
+                was = shown.get(name)
+                by_machine = name in machine and machine[name] == key
                 rows.append(
                     (
                         task.id,
@@ -89,8 +92,8 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                         decided,
                         by_machine,
                         annotation.arm,
-                        None if before is None else key_of(name, before),
-                        annotation.shown.score if annotation.shown else None,
+                        None if was is None else key_of(name, was),
+                        score,
                         name in annotation.seeded,
                         name in void,
                     )
