@@ -142,12 +142,9 @@ class Inspected:
                     found[task.id, person] = task, it
         return list(found.values())
 
-    @cached_property
+    @property
     def seen(self) -> pl.DataFrame:
-        """What people made of what the machine showed them: `collaboration.referred` of everybody's last answers."""
-        from sdk_scripts.collaboration import of_people, referred
-
-        return referred(of_people(self.all_judgements), self.all_judgements)
+        return self.evidence.seen
 
     @cached_property
     def blind(self) -> BlindAnswers:
