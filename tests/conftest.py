@@ -23,6 +23,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 import pytest
+import structlog
 from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
@@ -80,6 +82,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Torch, OpenMP and tokenizers would each take every core, once per xdist worker.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
         os.environ.setdefault(name, "false" if name.startswith("TOKENIZERS") else "1")
+    # As `set_up_logs` has it: stdout is for the document of a command that a test calls in this process.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     if threading.current_thread() is threading.main_thread():
         # Fixtures end their servers as they do for Ctrl-C, which a suite in a script's background inherits as ignored.
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -166,11 +166,8 @@ def obedient(brain: Brain) -> Brain:
 
 
 class LargeModelServer:
-    """`with LargeModelServer(brain) as server: server.url`, which ends in /v1.
-
-    `asked` holds every request that came through the door, `bodies` their JSON, `most_at_once` how many were there
-    together, `turned_away` those with a wrong key.
-    """
+    """`with LargeModelServer(brain) as server: server.url`, which ends in /v1. `asked` holds every request that came
+    through the door, `bodies` their JSON, `most_at_once` how many were there together, `turned_away` wrong keys."""
 
     def __init__(
         self,

@@ -78,7 +78,7 @@ class Arms:
             return task
         annotations = tuple([self._opened(task.id, it) for it in task.annotations])
         predictions = tuple([self._told(task.id, it) for it in task.predictions])
-        return Task(task.id, task.data, annotations, predictions, task.meta)
+        return replace(task, annotations=annotations, predictions=predictions)
 
     def _opened(self, task: int, annotation: Annotation) -> Annotation:
         shown = annotation.shown

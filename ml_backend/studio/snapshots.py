@@ -32,13 +32,15 @@ OPTIONS = {
 
 
 class Snapshots(Connection):
-    def _snapshot(self, project: int) -> Iterator[dict[str, Any]]:
-        """Every task of the project in full, in order of id. Raises StudioError, before the first, where that fails."""
+    def _snapshot(self, project: int, *, view: int | None = None) -> Iterator[dict[str, Any]]:
+        """Every task of the project, or of a view of it, in full, in order of id. Raises StudioError, before the first,
+        where that fails. Of a view that is not there (any more) Label Studio gives every task."""
+        only = {} if view is None else {"task_filter_options": {"view": view}}
         with tempfile.TemporaryFile() as file:
             made = self._call(
                 "POST",
                 f"/api/projects/{project}/exports/",
-                json={"title": "Tiebreak reads", "serialization_options": OPTIONS},
+                json={"title": "Tiebreak reads", "serialization_options": OPTIONS} | only,
                 timeout=SECONDS,
                 what=f"project {project}",
             )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from html import unescape
 from typing import Any
 
-from ml_backend.labeling.config import IMAGE_TAGS, Control, LabelConfig, Source
+from ml_backend.labeling.config import IMAGE_TAGS, TEXT_TAGS, Control, LabelConfig, Source
 from ml_backend.labeling.errors import UnknownName
 from ml_backend.labeling.kinds import finite
 from ml_backend.labeling.kinds.spans import Span
@@ -58,7 +58,7 @@ class Screen:
 
     def text(self, task: Task) -> str:
         """Offsets of spans count in it; empty where the control is about no text."""
-        parts = [self._text(task, it) for it in self.sources if it.tag.lower() not in IMAGE_TAGS]
+        parts = [self._text(task, it) for it in self.sources if it.tag.lower() in TEXT_TAGS]
         return "\n".join(part for part in parts if part)
 
     def images(self, task: Task) -> tuple[Image, ...]:

@@ -101,7 +101,14 @@ def test_what_was_shown_is_read_in_part_as_an_export_says_it(
     read_project(studio, studio.project(project), studio_settings)
     ids = ids_of(studio, project)
     studio.create_annotation(ids[15], {"result": answer("bad")})
+    studio.create_view(project, {"title": standing_module.READING})  # as a killed reader leaves it
+    files = studio._get(f"/api/projects/{project}/export/files")["export_files"]
     check(studio, project, studio_settings, 1, "label")
+    assert not studio.views(project)
+    assert not studio._get(f"/api/projects/{project}/exports/")
+    assert (
+        studio._get(f"/api/projects/{project}/export/files")["export_files"] == files
+    )  # nothing fills the server's disk
     dataset = read_project(studio, studio.project(project), studio_settings)
     shown = next(task for task in dataset.tasks if task.id == ids[15]).annotations[0].shown
     assert shown is not None

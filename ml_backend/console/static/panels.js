@@ -129,7 +129,7 @@ export const TABLES = [
   {
     section: "findings", panel: "findings", caption: "Findings of the newest inspections, the severe ones first",
     id: (it) => `${it.key} ${it.id}`, rows: (d) => d.rows,
-    empty: (d) => (Object.keys(d.projects).length ? "The newest inspections found nothing." : "No project is inspected yet: `quality.automatic` in its project.yaml has workers do it."),
+    empty: (d) => (Object.keys(d.projects).length ? "The newest inspections found nothing." : "No project is inspected yet: with automatic: true in its rules.yaml workers do it."),
     note: (d) => (d.more ? `${whole(d.more)} more are not shown.` : ""),
     columns: [
       ["Finding", (it) => ({ text: it.message, kind: "long" })],

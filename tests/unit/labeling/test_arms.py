@@ -53,6 +53,15 @@ def read(task: int, stored: dict[str, Any], *annotations: dict[str, Any], arms: 
     )
 
 
+def test_opening_a_task_changes_nothing_but_its_annotations_and_predictions() -> None:
+    stored = predicted(VERDICT, ALLOW, PLAIN)
+    json = {"id": PLAIN, "data": {"text": "t"}, "meta": {"key": "k"}, "predictions": [stored], "annotations": []}
+    task = read_task({**json, "created_at": "2026-11-26T18:59:29.050610Z", "overlap": 3})
+    opened = HALF.opened(task)
+    assert opened != task
+    assert replace(opened, annotations=task.annotations, predictions=task.predictions) == task
+
+
 def judged(*tasks: Task, config: LabelConfig = VERDICT) -> dict[str, str]:
     """Control -> answer, of what counts as judgements."""
     table = of_annotators(judgements(tasks, config))

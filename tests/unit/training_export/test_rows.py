@@ -212,6 +212,15 @@ def test_marks_keep_their_place_in_the_text_and_lose_labels_that_are_dropped(tmp
     assert boxes.text == ""
 
 
+def test_a_recording_has_no_text_and_its_address_stands_among_the_data() -> None:
+    xml = """<View><Audio name="a" value="$audio"/>
+      <Choices name="c" toName="a"><Choice value="x"/><Choice value="y"/></Choices></View>"""
+    json = exports.task(1, "", [exports.annotation(1, 1, {**exports.choice("c", "x"), "to_name": "a"})])
+    json["data"] = {"audio": "http://sounds.example/1.mp3"}
+    row = labelled.by_task(rows(labelled.evidence([json], xml), MARKED), "c")[1]
+    assert (row.text, row.data) == ("", {"audio": "http://sounds.example/1.mp3"})
+
+
 def test_marks_in_a_dialogue_count_in_its_joined_text() -> None:
     xml = """<View><Paragraphs name="t" value="$talk" textKey="says"/>
       <ParagraphLabels name="c" toName="t"><Label value="x"/></ParagraphLabels></View>"""
