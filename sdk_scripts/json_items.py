@@ -25,8 +25,10 @@ class _Doubtful(Exception):
 
 def json_items(stream: io.BufferedIOBase) -> Iterator[Any]:
     """The items of the list that starts at the stream's place, at the pace of the standard library's parser; from the
-    first item on that it does not read, ijson reads, and says what is wrong. Raises ijson.JSONError, UnicodeDecodeError
-    and what the stream raises."""
+    first item on that it does not read, ijson reads, and says what is wrong. Numbers beyond 64 bits are read.
+
+    Raises ijson.JSONError, UnicodeDecodeError and what the stream raises.
+    """
     import ijson
 
     start = stream.tell()
