@@ -125,6 +125,13 @@ class Inspected:
             session=paused.cast(pl.Int64).cum_sum().over("annotator"),
         )
 
+    @cached_property
+    def timed(self) -> pl.DataFrame:
+        """`rules._usual.timed`. Raises NotEnoughLabels."""
+        from sdk_scripts.rules._usual import timed
+
+        return timed(self)
+
     def words_of(self, annotation: Annotation, control: str) -> str:
         """What somebody wrote into a TextArea."""
         regions = [it for it in annotation.regions if it.get("from_name") == control]
