@@ -53,11 +53,17 @@ Rate = dict[str, float | int | None]
 
 
 def collaboration(
-    table: pl.DataFrame, config: LabelConfig, blind: BlindAnswers | None = None, *, seed: int = 0
+    table: pl.DataFrame,
+    config: LabelConfig,
+    blind: BlindAnswers | None = None,
+    *,
+    seen: pl.DataFrame | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """The document above. `table` is all of `judgements`, `blind` what the machine would have said unseen."""
+    """The document above. `table` is all of `judgements`, `blind` what the machine would have said unseen; `seen`
+    saves working out `referred` of everybody's last answers again."""
     blind = blind or BlindAnswers()
-    rows = referred(of_people(table), table)
+    rows = referred(of_people(table), table) if seen is None else seen
     names = [control.name for control in config.answerable]
     shown = rows.filter((pl.col("arm") == "plain") & pl.col("shown").is_not_null())
     return {
@@ -72,11 +78,13 @@ def collaboration(
     }
 
 
-def of_dataset(dataset: Dataset, settings: Settings, table: pl.DataFrame | None = None) -> dict[str, Any]:
-    """The document of a source; `table` saves working out its judgements again. Loads the encoder where some task was
-    labelled blind."""
+def of_dataset(
+    dataset: Dataset, settings: Settings, table: pl.DataFrame | None = None, seen: pl.DataFrame | None = None
+) -> dict[str, Any]:
+    """The document of a source; `table` and `seen` save working out its judgements again. Loads the encoder where some
+    task was labelled blind."""
     table = judgements(dataset.tasks, dataset.config) if table is None else table
-    found = collaboration(table, dataset.config, blind_answers(dataset, settings))
+    found = collaboration(table, dataset.config, blind_answers(dataset, settings), seen=seen)
     if dataset.project is not None and not dataset.project.get("model_version"):
         found["notes"].append(
             "The project shows no model version, so Label Studio's exports will not say what was on the screen: run "

@@ -121,6 +121,13 @@ class Evidence:
         return latest(of_annotators(self.all_judgements))
 
     @cached_property
+    def seen(self) -> pl.DataFrame:
+        """What people made of what the machine showed them: `collaboration.referred` of everybody's last answers."""
+        from sdk_scripts.collaboration import of_people, referred
+
+        return referred(of_people(self.all_judgements), self.all_judgements)
+
+    @cached_property
     def settled(self) -> frozenset[tuple[str, int]]:
         """The (control, task) pairs that a review decided, and that nobody answered otherwise since, gold questions
         left out: they are asked because the answer is known."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.results import Task, read_task
+from sdk_scripts.json_items import json_items
 
 MAX_BYTES_TO_LOCATE = 300_000_000
 """A broken file up to this size is parsed again by the standard library, which knows the line of an error."""
@@ -96,7 +97,7 @@ def _items(path: Path) -> Iterator[Any]:
         with path.open("rb") as raw, _unpacked(path, raw) as stream:
             if (first := _first_byte(stream)) != b"[":
                 raise InputError(f"{path} is not a list of tasks{_instead(first, path)}.", mend=_AS_JSON)
-            yield from ijson.items(stream, "item", use_float=True)
+            yield from json_items(stream)
     except ijson.JSONError as error:
         raise InputError(f"{path} is not valid JSON{_place(path, error)}.", mend=_AS_JSON) from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:

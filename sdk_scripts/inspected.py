@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from operator import attrgetter
+from typing import Any
 
 import polars as pl
 
 from ml_backend.labeling.config import Control
-from ml_backend.labeling.judgements import decisions
+from ml_backend.labeling.judgements import decisions, times
 from ml_backend.labeling.kinds import string, values
 from ml_backend.labeling.results import Annotation, Task
 from ml_backend.prelabelers import options
@@ -22,6 +24,7 @@ PAUSE = timedelta(minutes=30)
 """A longer one ends a session."""
 
 _AT = pl.coalesce("updated_at", "created_at")
+_ID = attrgetter("id")
 
 
 @dataclass(frozen=True)
@@ -106,18 +109,28 @@ class Inspected:
                 it.cancelled,
                 _answered(it),
                 bool(it.shown and it.shown.regions),
-                len(self.texts.get(task.id, "")),
+                characters,
             )
             for task in self.evidence.tasks.values()
+            for characters in [len(self.texts.get(task.id, ""))]
             for it in task.annotations
             if (person := it.person) and not it.decided
         ]
-        table = pl.DataFrame(rows, schema=_ANNOTATIONS, orient="row").sort("annotator", "at", "annotation")
+        columns: dict[str, Any] = dict(zip(_ANNOTATIONS, zip(*rows, strict=True), strict=True)) if rows else {}
+        columns |= {"at": times(columns["at"])} if rows else {}
+        table = pl.DataFrame(columns or None, schema=_ANNOTATIONS).sort("annotator", "at", "annotation")
         paused = (pl.col("at").diff() > PAUSE).fill_null(False)
         return table.with_columns(
             position=pl.int_range(pl.len(), dtype=pl.Int64).over("annotator"),
             session=paused.cast(pl.Int64).cum_sum().over("annotator"),
         )
+
+    @cached_property
+    def timed(self) -> pl.DataFrame:
+        """`rules._usual.timed`. Raises NotEnoughLabels."""
+        from sdk_scripts.rules._usual import timed
+
+        return timed(self)
 
     def words_of(self, annotation: Annotation, control: str) -> str:
         """What somebody wrote into a TextArea."""
@@ -131,17 +144,14 @@ class Inspected:
         """Each person's last annotation of each task that is not skipped, in order of task and annotation."""
         found: dict[tuple[int, str], tuple[Task, Annotation]] = {}
         for task in self.evidence.tasks.values():
-            for it in sorted(task.annotations, key=lambda it: it.id):
+            for it in sorted(task.annotations, key=_ID):
                 if not it.cancelled and (person := it.person) and not it.decided:
                     found[task.id, person] = task, it
         return list(found.values())
 
-    @cached_property
+    @property
     def seen(self) -> pl.DataFrame:
-        """What people made of what the machine showed them: `collaboration.referred` of everybody's last answers."""
-        from sdk_scripts.collaboration import of_people, referred
-
-        return referred(of_people(self.all_judgements), self.all_judgements)
+        return self.evidence.seen
 
     @cached_property
     def blind(self) -> BlindAnswers:
@@ -194,7 +204,8 @@ _ANNOTATIONS: dict[str, pl.DataType] = {
 
 
 def _answered(annotation: Annotation) -> int:
-    return len({str(it.get("from_name")) for it in annotation.regions})
+    regions = annotation.regions
+    return len(regions) if len(regions) < 2 else len({str(it.get("from_name")) for it in regions})
 
 
 def _level(of: pl.Expr, *steps: float) -> pl.Expr:

@@ -103,9 +103,13 @@ def _person(name: str, rows: pl.DataFrame) -> _Person:
     def bounded(some: pl.DataFrame) -> Floats:
         return np.clip(np.log(some["lead_time"].to_numpy()), middle - BOUND, middle + BOUND)
 
-    parts = [(rows.filter(arm="blind", band=it), rows.filter(arm="plain", band=it)) for it in range(len(BANDS) + 1)]
-    both = tuple((bounded(blind), bounded(plain)) for blind, plain in parts if blind.height and plain.height)
-    return _Person(name, rows.filter(arm="blind").height, rows.filter(arm="plain").height, both)
+    parts = rows.partition_by("arm", "band", as_dict=True)
+    blind, plain = ({band: part for (of, band), part in parts.items() if of == arm} for arm in ("blind", "plain"))
+    both = tuple(
+        (bounded(blind[it]), bounded(plain[it])) for it in range(len(BANDS) + 1) if it in blind and it in plain
+    )
+    numbers = [sum(part.height for part in arm.values()) for arm in (blind, plain)]
+    return _Person(name, numbers[0], numbers[1], both)
 
 
 def _interval(people: list[_Person], weights: Floats, seed: int) -> tuple[float, float]:

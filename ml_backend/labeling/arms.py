@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from ml_backend.labeling.kinds import Region
-from ml_backend.labeling.results import SEAL, Annotation, Prediction, Task, is_copy, seal_of
+from ml_backend.labeling.results import SEAL, Annotation, Prediction, Task, are_told, is_copy, seal_of
 
 Arm = Literal["plain", "blind", "seeded"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
@@ -76,8 +76,8 @@ class Arms:
         predictions say of the model."""
         if not task.predictions and not any(it.shown or it.sealed for it in task.annotations):
             return task
-        annotations = tuple(self._opened(task.id, it) for it in task.annotations)
-        predictions = tuple(self._told(task.id, it) for it in task.predictions)
+        annotations = tuple([self._opened(task.id, it) for it in task.annotations])
+        predictions = tuple([self._told(task.id, it) for it in task.predictions])
         return replace(task, annotations=annotations, predictions=predictions)
 
     def _opened(self, task: int, annotation: Annotation) -> Annotation:
@@ -97,8 +97,10 @@ class Arms:
         others = {name for name, arm in found if arm != "plain"}
         return replace(prediction, plain=frozenset(name for name, _ in found) - others) if found else prediction
 
-    def _arms(self, task: int, regions: Iterable[Region]) -> list[tuple[str, str]]:
+    def _arms(self, task: int, regions: Sequence[Region]) -> list[tuple[str, str]]:
         """Control and arm of the regions under a seal."""
+        if not are_told(regions):
+            return []
         sealed = [(str(it.get("from_name")), seal) for it in regions if (seal := seal_of(it))]
         return [(control, self._arm(task, control, seal)) for control, seal in sealed]
 

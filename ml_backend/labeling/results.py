@@ -19,7 +19,7 @@ from ml_backend.labeling.kinds import Answer, Region, finite, kind_of, label_of,
 from ml_backend.labeling.task_data import MAX_DEPTH, lookup, plain
 
 _SAVING = timedelta(seconds=1)  # between the two times of an annotation that nobody changed since
-_COMMON = frozenset(("from_name", "to_name", "type", "origin"))
+_COMMON = ("from_name", "to_name", "type", "origin")
 """Keys of a region whose words are the same in many."""
 _SAME: dict[Any, str] = {
     key: key for key in (*_COMMON, "id", "value", "score", "meta", "choices", "original_width", "original_height")
@@ -40,6 +40,8 @@ class Prediction:
     @property
     def own(self) -> tuple[Region, ...]:
         """The regions that say what the model thinks: those under a seal only where it says so."""
+        if not are_told(self.regions):
+            return self.regions
         return tuple(it for it in self.regions if not seal_of(it) or it.get("from_name") in self.plain)
 
 
@@ -88,8 +90,9 @@ class Annotation:
     @property
     def sealed(self) -> bool:
         """Whether what was shown says in a seal in which arm the task is."""
+        shown = self.shown
         return (self._told and any(map(seal_of, self.regions))) or (
-            self.shown is not None and any(map(seal_of, self.shown.regions))
+            shown is not None and are_told(shown.regions) and any(map(seal_of, shown.regions))
         )
 
     @property
@@ -103,7 +106,7 @@ class Annotation:
     @property
     def person(self) -> str:
         """Who answers for it, as `annotator`. Of what the machine wrote: who changed it since, else nobody (empty)."""
-        if not self.machine:
+        if not self._told or not self.machine:
             return self.annotator
         times = self.created_at, self.updated_at
         edited = times[0] and times[1] and times[1] - times[0] > _SAVING
@@ -122,11 +125,7 @@ class Annotation:
 
     @property
     def _told(self) -> bool:
-        """Whether any region has a `meta`, where Tiebreak writes: hardly ever, and asked of millions."""
-        for item in self.regions:  # noqa: SIM110  # any() takes three times as long
-            if item.get("meta"):
-                return True
-        return False
+        return are_told(self.regions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +171,15 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
 def _seen(annotations: Iterable[Annotation], predictions: Sequence[Prediction]) -> tuple[Annotation, ...]:
     """With what was on the screen: where it was submitted from another prediction than the project's, that one. Those
     who saw the same share it, in memory."""
-    stored = {it.id: it for it in predictions}
     known = {(it.id, it.model_version): it for it in predictions}
     found = []
     for it in annotations:
         shown, parent = it.shown, it.parent_prediction
         if parent is not None and (shown is None or shown.id != parent):
-            shown = stored.get(parent)
+            shown = next((stored for stored in reversed(predictions) if stored.id == parent), None)
         elif shown is not None:
             first = known.setdefault((shown.id, shown.model_version), shown)
-            shown = first if first == shown else shown
+            shown = first if first is shown or first == shown else shown
         found.append(it if shown is it.shown else it.seen_in(it.arm, it.seeded, shown))
     return tuple(found)
 
@@ -229,6 +227,14 @@ def read_prediction(json: Mapping[str, Any]) -> Prediction:
         score=None if score is None else float(score),
         model_version=string(json.get("model_version")) or "",
     )
+
+
+def are_told(regions: Iterable[Region]) -> bool:
+    """Whether any has a `meta`, where Tiebreak writes: hardly ever, and asked of millions."""
+    for item in regions:  # noqa: SIM110  # any() takes three times as long
+        if item.get("meta"):
+            return True
+    return False
 
 
 def seal_of(region: Region) -> str:
@@ -405,9 +411,10 @@ def _lean(item: Region) -> Region:
     """The same; what most regions of a project have in common is one object in memory."""
     if type(item) is not dict:
         return item
-    lean: dict[str, Any] = {}
-    for key, word in item.items():
-        lean[_SAME.get(key) or key] = intern(word) if key in _COMMON and type(word) is str else word
+    lean = {_SAME.get(key) or key: word for key, word in item.items()}
+    for key in _COMMON:
+        if type(word := lean.get(key)) is str:
+            lean[key] = intern(word)
     value = lean["value"]
     picked = value.get("choices") if len(value) == 1 else None
     if type(picked) is list and len(picked) == 1 and type(picked[0]) is str:

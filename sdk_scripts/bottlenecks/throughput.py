@@ -31,7 +31,7 @@ def throughput(process: Process, days: int) -> Throughput:
     per_day = mean(counts) if recent.height else Estimate()
     hours = (
         recent.drop_nulls("told")
-        .group_by("annotator", pl.col("created_at").dt.date())
+        .group_by("annotator", pl.col("created_at").dt.date(), maintain_order=True)
         .agg(pl.len(), hours=pl.col("told").sum() / _HOUR)
     )
     return Throughput(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ml_backend.labeling.config import LabelConfig
+from ml_backend.labeling.judgements import times
 
 if TYPE_CHECKING:
     from sdk_scripts.sources import Dataset
@@ -83,8 +84,8 @@ def work_of(
     now = at or datetime.now(UTC)
     tasks, done = _read(dataset, answers, labels_per_task)
     latest = now + _CLOCKS_DIFFER
-    times = [frame[name] for frame, name in ((tasks, "created_at"), (done, "created_at"), (done, "updated_at"))]
-    wrong = sum(int(((it > latest) | (it < _EARLIEST)).sum()) for it in times)
+    dated = [frame[name] for frame, name in ((tasks, "created_at"), (done, "created_at"), (done, "updated_at"))]
+    wrong = sum(int(((it > latest) | (it < _EARLIEST)).sum()) for it in dated)
     past = {
         name: pl.when(pl.col(name).is_between(_EARLIEST, latest)).then(name) for name in ("created_at", "updated_at")
     }
@@ -113,11 +114,11 @@ def _read(dataset: Dataset, answers: pl.DataFrame, labels_per_task: int | None) 
     project: Mapping[str, object] = dataset.project or {}
     usual = project.get("maximum_annotations")
     usual = usual if isinstance(usual, int) and not isinstance(usual, bool) and usual > 0 else None
-    tasks, others = [], []
+    needed: list[int | None] = []
+    others = []
     answered = set(answers["annotation"].to_list())
     for task in dataset.tasks:
-        needed = labels_per_task or (task.overlap if task.overlap and task.overlap > 0 else usual)
-        tasks.append((task.id, task.created_at, needed))
+        needed.append(labels_per_task or (task.overlap if task.overlap and task.overlap > 0 else usual))
         others += [
             (task.id, it.id, it.annotator, it.created_at, it.updated_at, it.lead_time, it.cancelled)
             for it in task.annotations
@@ -130,7 +131,7 @@ def _read(dataset: Dataset, answers: pl.DataFrame, labels_per_task: int | None) 
         .select(list(_READ))
     )
     return (
-        pl.DataFrame(tasks, schema=TASKS, orient="row"),
+        pl.DataFrame([[it.id for it in dataset.tasks], times(it.created_at for it in dataset.tasks), needed], TASKS),
         pl.concat([done, pl.DataFrame(others, schema=_READ, orient="row")]),
     )
 

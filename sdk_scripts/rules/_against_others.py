@@ -18,14 +18,19 @@ def beside_others(table: pl.DataFrame, does: pl.Expr, left_out: Iterable[str] = 
     theirs  share of the others that do; the others are those not left out
     chance  of doing it, if this judgement is any of its own and theirs; 0 or 1 where all are alike
     """
-    counts = (~pl.col("annotator").is_in(list(left_out))).cast(pl.Int64)
-    hit = pl.col("does") * pl.col("counts")
-    others, do = pl.col("counts").sum().over("task") - pl.col("counts"), hit.sum().over("task") - hit
-    return (
-        table.with_columns(does=does.cast(pl.Int64), counts=counts)
-        .with_columns(others_n=others, theirs=do / others, chance=(do + pl.col("does")) / (others + 1))
-        .filter(pl.col("others_n") > 0)
-        .drop("counts")
+    task = np.unique(table["task"].to_numpy(), return_inverse=True)[1]
+    told = table.select(does=does.fill_null(False), counts=~pl.col("annotator").is_in(list(left_out)))
+    mine, counts = (told[name].cast(pl.Float64).to_numpy() for name in ("does", "counts"))
+    hit = mine * counts
+    others = np.bincount(task, counts)[task] - counts
+    do = np.bincount(task, hit)[task] - hit
+    compared = others > 0
+    others, do, mine = others[compared], do[compared], mine[compared]
+    return table.filter(pl.Series(compared)).with_columns(
+        does=pl.Series(mine.astype(np.int64)),
+        others_n=pl.Series(others.astype(np.int64)),
+        theirs=pl.Series(do / others),
+        chance=pl.Series((do + mine) / (others + 1)),
     )
 
 

@@ -68,7 +68,8 @@ class Anchoring:
         for control in shown["control"].unique(maintain_order=True):
             seen, hidden = shown.filter(control=control), unseen.filter(control=control)
             people = [name for name in hidden["annotator"].unique().sort() if name]
-            parts = [(name, seen.filter(annotator=name), hidden.filter(annotator=name)) for name in people]
+            with_of, without_of = (it.partition_by("annotator", as_dict=True) for it in (seen, hidden))
+            parts = [(name, with_of.get((name,), seen.clear()), without_of[(name,)]) for name in people]
             for subject, with_it, without in (("", seen, hidden), *parts):
                 if min(len(with_it), len(without)) >= parameters.minimum and (subject or len(people) > 1):
                     yield from _observe(subject, control, with_it, without, parameters)

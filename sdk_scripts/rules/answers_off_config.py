@@ -47,15 +47,16 @@ class AnswersOffConfig:
         seen: Counter[str] = Counter()
         why: dict[str, Counter[str]] = {}
         tasks: dict[str, dict[int, None]] = {}
-        known: dict[object, str] = {}
+        known: dict[tuple[str, ...], str] = {}
+        controls = {control.name: control for control in config.controls}
         if not inspected.submitted:
             raise NotEnoughLabels("Nobody has labelled anything.", mend="Label some tasks.")
         for task, annotation in inspected.submitted:
             told: dict[str, str] = {}
             for item in annotation.regions:
                 name = str(item.get("from_name"))
-                if name in config:
-                    problem = _problem(config[name], item, known)
+                if control := controls.get(name):
+                    problem = _problem(control, item, known)
                 else:
                     name, problem = "", f"control {quoted(name)}"
                 told[name] = told.get(name, "") or problem
@@ -84,20 +85,18 @@ class AnswersOffConfig:
             )
 
 
-def _problem(control: Control, item: Region, known: dict[object, str]) -> str:
+def _problem(control: Control, item: Region, known: dict[tuple[str, ...], str]) -> str:
     """Why the region does not fit; empty where it does."""
-    value = item["value"]
+    value, stored = item["value"], item.get("type")
     picked = value.get("choices") or value.get("labels")
-    key = (control.name, item.get("type"), tuple(picked)) if _strings(picked) else None
-    if key is None or control.tag.lower() not in ("choices", "labels"):
+    if type(picked) is not list or type(stored) is not str or set(map(type, picked)) != {str}:
         return _looked_at(control, item)
-    if key not in known:
-        known[key] = _looked_at(control, item)
-    return known[key]
-
-
-def _strings(picked: object) -> bool:
-    return isinstance(picked, list) and all(isinstance(it, str) for it in picked)
+    key = (control.name, stored, *picked)
+    if (problem := known.get(key)) is None:
+        problem = _looked_at(control, item)
+        if control.tag.lower() in ("choices", "labels"):
+            known[key] = problem
+    return problem
 
 
 def _looked_at(control: Control, item: Region) -> str:

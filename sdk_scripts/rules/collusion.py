@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 from pydantic import Field
 from scipy.stats import binom
@@ -106,31 +107,37 @@ def _of_control(control: str, shared: pl.DataFrame, counted: pl.DataFrame, param
 def _closest(counted: pl.DataFrame, left_out: Iterable[str], minimum: int) -> dict[str, _Pair]:
     """Of each annotator the partner with the most surprising agreement, by those not left out."""
     others = counted.filter(~pl.col("annotator_other").is_in(list(left_out)))
-    totals = {
-        who: (same, n, people)
-        for who, same, n, people in others.group_by("annotator")
-        .agg(pl.sum("same"), pl.sum("n"), people=pl.len())
-        .iter_rows()
-    }
     among = others.filter(~pl.col("annotator").is_in(list(left_out)))
     everybody = max(float(among["same"].sum()) / max(int(among["n"].sum()), 1), 1e-9)
-    measures = set(others["annotator_other"])
+    measures = others["annotator_other"].unique().to_list()
+    totals = others.group_by("annotator").agg(pl.sum("same").cast(pl.Int64), pl.sum("n").cast(pl.Int64), known=pl.len())
     told = counted.filter(pl.col("n") >= minimum).with_columns(partners=pl.len().over("annotator"))
-    found: dict[str, _Pair] = {}
-    for who, other, n, same, partners in told.iter_rows():
-        rests = []
-        for one, two in ((who, other), (other, who)):
-            all_same, all_n, known = totals.get(one, (0, 0, 0))
-            counts = two in measures
-            rests.append((all_same - same * counts, all_n - n * counts, known - counts))
-        if min(rest for _, rest, _ in rests) < minimum or min(known for *_, known in rests) < LEAST_OTHERS:
-            continue
-        one, two = (equal / rest for equal, rest, _ in rests)
-        usual = min(1.0, max(one, two, one * two / everybody))
-        p = min(1.0, float(binom.sf(same - 1, n, usual)) * partners)
-        if who not in found or p < found[who].p:
-            found[who] = _Pair(other, n, same, usual, p)
-    return found
+    rests = told.select("annotator", "annotator_other", pl.col("n", "same", "partners").cast(pl.Int64))
+    for one, two in (("annotator", "annotator_other"), ("annotator_other", "annotator")):
+        of = totals.select(pl.col("annotator").alias(one), pl.exclude("annotator").name.suffix(f" of {one}"))
+        counts = pl.col(two).is_in(measures).cast(pl.Int64)
+        rests = rests.join(of, on=one, how="left", maintain_order="left").with_columns(
+            (pl.col(f"{name} of {one}").fill_null(0).cast(pl.Int64) - less * counts).alias(f"{name} of {one}")
+            for name, less in (("same", pl.col("same")), ("n", pl.col("n")), ("known", 1))
+        )
+    compared = rests.filter(
+        pl.min_horizontal("n of annotator", "n of annotator_other") >= minimum,
+        pl.min_horizontal("known of annotator", "known of annotator_other") >= LEAST_OTHERS,
+    )
+    one, two = (
+        compared[f"same of {it}"].to_numpy() / compared[f"n of {it}"].to_numpy()
+        for it in ("annotator", "annotator_other")
+    )
+    usual = np.minimum(1.0, np.maximum(np.maximum(one, two), one * two / everybody))
+    n, same, partners = (compared[name].to_numpy() for name in ("n", "same", "partners"))
+    p = np.minimum(1.0, binom.sf(same - 1, n, usual) * partners)
+    best = (
+        compared.with_columns(usual=pl.Series(usual, dtype=pl.Float64), p=pl.Series(p, dtype=pl.Float64))
+        .sort("p", maintain_order=True)
+        .unique("annotator", keep="first", maintain_order=True)
+    )
+    rows = best.select("annotator", "annotator_other", "n", "same", "usual", "p").iter_rows()
+    return {who: _Pair(other, n, same, usual, p) for who, other, n, same, usual, p in rows}
 
 
 def _shared(inspected: Inspected) -> pl.DataFrame:

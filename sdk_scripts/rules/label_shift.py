@@ -11,7 +11,7 @@ from pydantic import Field
 from scipy.stats import gamma
 
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
-from ml_backend.labeling.kinds import kind_of
+from ml_backend.labeling.kinds import Answer, kind_of
 from ml_backend.labeling.units import Floats
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
@@ -92,12 +92,24 @@ def _predicted(inspected: Inspected) -> pl.DataFrame:
         stored = inspected.evidence.stored
     except ModelUnavailable:
         stored = {}
-    rows = [
-        (name, task, kind.key(opinion.answer))
-        for name, kind in kinds.items()
-        for task, opinion in stored.get(name, {}).items()
-    ]
-    return pl.DataFrame(rows, schema={"control": pl.String, "task": pl.Int64, "said": pl.String}, orient="row")
+    schema = {"control": pl.String(), "task": pl.Int64(), "said": pl.String()}
+    tables = [pl.DataFrame(schema=schema)]
+    for name, kind in kinds.items():
+        opinions, keys = stored.get(name, {}), _Keys(kind.key)
+        said = [keys[opinion.answer] for opinion in opinions.values()]
+        tables.append(pl.DataFrame({"control": [name] * len(said), "task": list(opinions), "said": said}, schema))
+    return pl.concat(tables)
+
+
+class _Keys(dict[Answer, str]):
+    """Each worked out once."""
+
+    def __init__(self, key: Callable[[Answer], str]) -> None:
+        self._key = key
+
+    def __missing__(self, answer: Answer) -> str:
+        self[answer] = key = self._key(answer)
+        return key
 
 
 def _windowed(table: pl.DataFrame, who: list[str], parameters: Shift) -> pl.DataFrame:

@@ -22,6 +22,8 @@ others said the same: that they do shows that there is something to know."""
 COMMON = 8
 """Answers of a control that count one by one; the rarer ones are taken together."""
 
+_BACKED = pl.col("truth").is_not_null() | (pl.col("others_n") > 1)
+
 
 class Information(Parameters):
     minimum: int = Field(default=40, ge=20, description="least number of items whose answer is known or others gave")
@@ -56,12 +58,13 @@ class LowInformation:
         if known.is_empty():
             raise NotEnoughLabels("Of no item it is known what is right.", mend="Have some tasks labelled twice.")
         measured = [it for it in _measured(known) if it.n >= parameters.minimum and it.entropy > 0]
+        telling = known.select(*WHO, "task", "wrong", "severity", backed=_BACKED).partition_by(WHO, as_dict=True)
         for control in dict.fromkeys(it.control for it in measured):
             here = [it for it in measured if it.control == control]
             median = float(np.median([it.information / it.entropy for it in here]))
             for it in here:
-                mine = known.filter((pl.col("annotator") == it.annotator) & (pl.col("control") == control))
-                backed = float(mine.select((pl.col("truth").is_not_null() | (pl.col("others_n") > 1)).mean()).item())
+                mine = telling[it.annotator, control]
+                backed = float(mine.select(pl.col("backed").mean()).item())
                 team = median if len(here) >= TEAM else max(median, ATTENTIVE * backed)
                 needed = parameters.share * team * it.entropy
                 p = _as_little(it.statistic, it.freedom, 2 * it.n * needed)

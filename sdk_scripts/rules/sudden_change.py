@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
-from sdk_scripts.rules._usual import middle, timed
+from sdk_scripts.rules._usual import middle
 
 MOST_OTHERS = 20_000
 """Times of others that are looked at, evenly picked."""
@@ -49,7 +49,7 @@ class SuddenChange:
         return _paced(lambda task: 30.0 if task % 3 else 12.0)
 
     def __call__(self, inspected: Inspected, parameters: Change) -> Iterator[Observation]:
-        table = timed(inspected).filter(pl.col("at").is_not_null())
+        table = inspected.timed.filter(pl.col("at").is_not_null())
         table = table.filter(pl.col("position") >= parameters.warm_up)
         table = table.with_columns(rest=(pl.col("lead_time") / pl.col("usual")).log())
         others = table.gather_every(max(1, len(table) // MOST_OTHERS))

@@ -11,7 +11,7 @@ from ml_backend.labeling.annotator_agreement import wilson_interval
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 from sdk_scripts.rules._chance import at_least
-from sdk_scripts.rules._usual import middle, timed
+from sdk_scripts.rules._usual import middle
 
 
 class Pace(Parameters):
@@ -50,7 +50,7 @@ class TooFast:
     def __call__(self, inspected: Inspected, parameters: Pace) -> Iterator[Observation]:
         read = pl.col("characters") / parameters.characters_a_second
         least = pl.max_horizontal(pl.lit(parameters.seconds), read, pl.col("usual") * parameters.share_of_usual)
-        table = timed(inspected).with_columns(least=least).with_columns(fast=pl.col("lead_time") < pl.col("least"))
+        table = inspected.timed.with_columns(least=least).with_columns(fast=pl.col("lead_time") < pl.col("least"))
         for (annotator,), rows in table.group_by("annotator", maintain_order=True):
             n, fast = len(rows), rows.filter("fast")
             if n < parameters.minimum:

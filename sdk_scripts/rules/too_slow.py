@@ -11,7 +11,7 @@ from ml_backend.labeling.annotator_agreement import wilson_interval
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 from sdk_scripts.rules._chance import at_least
-from sdk_scripts.rules._usual import middle, timed
+from sdk_scripts.rules._usual import middle
 
 HALF = 0.5
 
@@ -43,7 +43,7 @@ class TooSlow:
 
     def __call__(self, inspected: Inspected, parameters: Pace) -> Iterator[Observation]:
         slow = pl.col("lead_time") > pl.col("usual") * parameters.times_usual
-        table = timed(inspected).with_columns(slow=slow, times=pl.col("lead_time") / pl.col("usual"))
+        table = inspected.timed.with_columns(slow=slow, times=pl.col("lead_time") / pl.col("usual"))
         for (annotator,), rows in table.group_by("annotator", maintain_order=True):
             n, late = len(rows), rows.filter("slow")
             if n < parameters.minimum:

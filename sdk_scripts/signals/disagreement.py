@@ -40,9 +40,14 @@ class Disagreement:
         for name, kind in _compared(evidence.config):
             control = evidence.config[name]
             distances = _Distances(kind)
+            said: dict[tuple[tuple[str, int], ...], tuple[float, str]] = {}
             for task, counts in _split(evidence, name):
-                if (score := distances.mean(counts)) > 0:
+                same = tuple(counts.items())
+                if same not in said:
                     detail = wording.about(evidence.config, name, wording.votes(control, counts))
+                    said[same] = distances.mean(counts), detail
+                score, detail = said[same]
+                if score > 0:
                     found.add(task, score, detail, name)
         return found.strongest
 

@@ -42,7 +42,7 @@ class Working(Section):
         from sdk_scripts.collaboration_words import people, sentences
 
         evidence = given.evidence
-        found = of_dataset(evidence.dataset, given.settings, evidence.all_judgements)
+        found = of_dataset(evidence.dataset, given.settings, evidence.all_judgements, evidence.seen)
         if not says_anything(found):
             return None
         rows = [WorkingRow.model_validate({**row, "annotator": plain(row["annotator"])}) for row in people(found)]
