@@ -12,10 +12,11 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ml_backend.labeling.answers import answers, regions_by_control, write_answers
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.kinds import Region, canonical, kind_of
 from ml_backend.labeling.kinds.spans import Span
-from ml_backend.labeling.results import Task, answers, read_task, regions_by_control, write_answers
+from ml_backend.labeling.results import Task, read_task
 from ml_backend.labeling.task_data import lookup
 from ml_backend.prelabelers import Opinion
 from ml_backend.prelabelers._inputs import MAX_CHARACTERS, countable

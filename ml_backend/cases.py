@@ -30,9 +30,10 @@ import numpy as np
 import structlog
 
 from ml_backend.images import Look
+from ml_backend.labeling.answers import answers, regions_by_control
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer, Region, kind_of, values
-from ml_backend.labeling.results import Annotation, answers, read_task, read_time, regions_by_control, string
+from ml_backend.labeling.results import Annotation, read_task, read_time, string
 from ml_backend.prelabelers import group_key, readings_of
 
 if TYPE_CHECKING:

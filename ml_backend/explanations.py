@@ -28,10 +28,10 @@ import numpy as np
 
 from ml_backend.briefs import Precedent
 from ml_backend.encoder import Encoder
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import PATH_SEPARATOR, Control, LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of, one_line, string
 from ml_backend.labeling.kinds.spans import Span
-from ml_backend.labeling.results import write_answers
 from ml_backend.labeling.task_data import lookup
 from ml_backend.prelabelers import Explains, Head, Inputs, Opinion, Reading, Weighed, options, place_of
 from ml_backend.prelabelers.zero_shot import UNRELATED, ZeroShotHead

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ml_backend.labeling.answers import on_screen, write_answers
 from ml_backend.labeling.arms import NO_SECRET, Arms, sealed
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer
-from ml_backend.labeling.results import on_screen, write_answers
 from ml_backend.prelabelers import Opinion, exclusive, options
 
 SEEDED_FROM = 0.9

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ml_backend.labeling.answers import on_screen
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of
-from ml_backend.labeling.results import on_screen
 from ml_backend.policy import LargeModel as Terms
 from ml_backend.prelabelers import Opinion
 

@@ -18,10 +18,11 @@ from ml_backend.cases import (
     libraries_of,
     settled,
 )
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import Region, kind_of
-from ml_backend.labeling.results import read_task, write_answers
+from ml_backend.labeling.results import read_task
 from sdk_scripts.case_panel import panel_regions
 from sdk_scripts.case_project import library_alone, library_project
 

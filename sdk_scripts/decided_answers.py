@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ml_backend.labeling.answers import regions_by_control, with_task_labels, write_answers
 from ml_backend.labeling.config import PATH_SEPARATOR, Control, LabelConfig
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import Answer, Kind, kind_of
-from ml_backend.labeling.results import regions_by_control, with_task_labels, write_answers
 from sdk_scripts import wording
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from defusedxml.ElementTree import fromstring
 
-from ml_backend.labeling.results import answers
+from ml_backend.labeling.answers import answers
 from sdk_scripts.demo_project import NAME, Demo, DemoStalled
 from sdk_scripts.manifest_schema import TASK_KEY
 

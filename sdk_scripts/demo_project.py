@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import yaml
 
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import TiebreakError
-from ml_backend.labeling.results import project_key, write_answers
+from ml_backend.labeling.results import project_key
 from ml_backend.settings import Settings
 from sdk_scripts.demo_data import SUBMITTED, Review, Reviews, sentiment, slot_account, stars
 from sdk_scripts.embedded import Report

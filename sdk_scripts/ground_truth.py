@@ -19,10 +19,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from ml_backend.labeling.answers import answers, write_answers
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import Answer, Kind, kind_of
-from ml_backend.labeling.results import Annotation, answers, is_decision, read_task, write_answers
+from ml_backend.labeling.results import Annotation, is_decision, read_task
 from sdk_scripts import wording
 from sdk_scripts.decided_answers import same_answer
 from sdk_scripts.decisions import CAUSES, Vote

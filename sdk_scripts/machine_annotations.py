@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ml_backend.labeling.answers import answers, write_answers
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError, StudioRefused
 from ml_backend.labeling.kinds import Answer, kind_of
-from ml_backend.labeling.results import Annotation, Task, answers, read_task, write_answers
+from ml_backend.labeling.results import Annotation, Task, read_task
 
 if TYPE_CHECKING:
     from ml_backend.studio import Studio

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ml_backend.labeling.answers import regions_by_control
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import Task, regions_by_control
+from ml_backend.labeling.results import Task
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.reviewers import Case
 from sdk_scripts.standards import Standard, names_of

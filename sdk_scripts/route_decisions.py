@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
+from ml_backend.labeling.answers import on_screen
 from ml_backend.labeling.arms import Arm
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of
-from ml_backend.labeling.results import on_screen
 from ml_backend.labeling.thresholds import Threshold
 from ml_backend.policy import Accept, Expert, Policy
 from ml_backend.prelabelers import Opinion

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from ml_backend.images import Look
+from ml_backend.labeling.answers import on_screen
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of
-from ml_backend.labeling.results import on_screen
 from ml_backend.labeling.thresholds import Threshold, accept_above_by, labels_needed
 from ml_backend.outcomes import Outcomes
 from ml_backend.policy import Accept

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.cascade import Cascade, View, Views
+from ml_backend.labeling.answers import on_screen
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.results import on_screen, project_key
+from ml_backend.labeling.results import project_key
 from ml_backend.outcomes import Outcomes
 from ml_backend.policy import Policy
 from sdk_scripts.route_promises import Severities, texts_of

@@ -22,12 +22,13 @@ import structlog
 
 from ml_backend.briefs import note_audits, refresh_policy, stored
 from ml_backend.cascade import View, Views
+from ml_backend.labeling.answers import on_screen
 from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.audits import Audit, watch
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ConfigError, ModelUnavailable, UnknownName
 from ml_backend.labeling.kinds import Answer, kind_of
-from ml_backend.labeling.results import on_screen, project_key, read_time
+from ml_backend.labeling.results import project_key, read_time
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.policy import Policy, Stop, policy_of, stop_of, with_stop
 from ml_backend.prelabelers import signature

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds import Answer, Region, kind_of
-from ml_backend.labeling.results import Annotation, Prediction, Task, write_answers
+from ml_backend.labeling.results import Annotation, Prediction, Task
 from sdk_scripts.sources import Dataset
 
 REVIEWS = """<View>

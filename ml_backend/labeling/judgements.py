@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from ml_backend.labeling.answers import answers, regions_by_control
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer, Region, kind_of
-from ml_backend.labeling.results import Annotation, Prediction, Task, answers, are_told, regions_by_control
+from ml_backend.labeling.results import Annotation, Prediction, Task, are_told
 
 SCHEMA: dict[str, pl.DataType] = {
     "task": pl.Int64(),  # the source's task id
@@ -126,7 +127,7 @@ def times(given: Iterable[datetime | None]) -> pl.Series:
 
 
 class AnswerReader:
-    """`results.answers` of one config, which remembers what it answered to single choices: there are few of those."""
+    """`answers.answers` of one config, which remembers what it answered to single choices: there are few of those."""
 
     def __init__(self, config: LabelConfig) -> None:
         self.config = config

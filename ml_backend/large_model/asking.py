@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Self
 
+from ml_backend.labeling.answers import on_screen
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.errors import ConfigError, TiebreakError
 from ml_backend.labeling.kinds import one_line
-from ml_backend.labeling.results import on_screen
 from ml_backend.large_model.answer_cache import AnswerCache, Kept, key_of
 from ml_backend.large_model.delimiting import defused
 from ml_backend.large_model.endpoint import Endpoint, EndpointError, Outage, Refused, Said

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from json.decoder import JSONDecoder
 from typing import Any
 
+from ml_backend.labeling.answers import on_screen
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Answer, kind_of
-from ml_backend.labeling.results import on_screen
 from ml_backend.large_model.prompt import MOST_TEXT
 from ml_backend.large_model.questions import Question
 from ml_backend.large_model.schema import AnswerSchema

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ml_backend.labeling.answers import with_task_labels
 from ml_backend.labeling.config import Control, LabelConfig
 from ml_backend.labeling.kinds import one_line
-from ml_backend.labeling.results import with_task_labels
 from ml_backend.large_model.forms import Form, Schema, form_of
 
 if TYPE_CHECKING:

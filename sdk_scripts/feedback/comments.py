@@ -13,9 +13,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from ml_backend.labeling.answers import regions_by_control
 from ml_backend.labeling.errors import ModelUnavailable
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import Annotation, regions_by_control
+from ml_backend.labeling.results import Annotation
 from sdk_scripts import wording
 from sdk_scripts.evidence import Evidence
 from sdk_scripts.inspected import Inspected

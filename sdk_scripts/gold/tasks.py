@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.cases import DATA_KEY, Case, case_data
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.errors import InputError
-from ml_backend.labeling.results import Task, read_annotation, string, write_answers
+from ml_backend.labeling.results import Task, read_annotation, string
 from ml_backend.studio.tasks import condition
 from sdk_scripts.gold.questions import GOLD, Question
 from sdk_scripts.manifest_schema import TASK_KEY

@@ -21,9 +21,10 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal
 
+from ml_backend.labeling.answers import answers
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import finite, kind_of
-from ml_backend.labeling.results import Annotation, Task, answers
+from ml_backend.labeling.results import Annotation, Task
 from sdk_scripts.satellites import ITEM, Satellite
 
 Stage = Literal["practice", "exam"]

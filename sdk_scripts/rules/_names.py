@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from ml_backend.labeling.answers import regions_by_control
 from ml_backend.labeling.config import LabelConfig
 from ml_backend.labeling.kinds import Region, kind_of
-from ml_backend.labeling.results import Annotation, regions_by_control
+from ml_backend.labeling.results import Annotation
 from sdk_scripts.standards import names_of
 
 _KEPT = 100_000

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import polars as pl
 from pydantic import Field
 
+from ml_backend.labeling.answers import regions_by_control
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import regions_by_control
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 from sdk_scripts.standards import names_of

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pydantic import Field
 
 from ml_backend.labeling.annotator_agreement import wilson_interval
+from ml_backend.labeling.answers import answers
 from ml_backend.labeling.errors import NotEnoughLabels
-from ml_backend.labeling.results import answers
 from sdk_scripts.rule_examples import Given, example
 from sdk_scripts.rules import MAX_EVIDENCE, Dataset, Inspected, Observation, Parameters, Severity, register
 from sdk_scripts.rules._names import Names

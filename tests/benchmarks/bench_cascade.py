@@ -28,9 +28,10 @@ from large_model_server import Answered, Asked, Brain, LargeModelServer, oracle,
 
 from ml_backend.cascade import Cascade
 from ml_backend.encoder import Encoder, load_encoder
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.evidence_pool import LabelPool
-from ml_backend.labeling.results import Task, read_task, write_answers
+from ml_backend.labeling.results import Task, read_task
 from ml_backend.large_model import AnswerCache, LargeModel, LedgerInMemory
 from ml_backend.logs import set_up_logs
 from ml_backend.model_files import ModelFiles

@@ -23,6 +23,7 @@ from sklearn.metrics import roc_auc_score
 
 from ml_backend.joint_consensus import consensus_with_texts, priors_of
 from ml_backend.labeling.annotator_models import MAJORITY, Fit, Votes, temper
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.confidence import expected_calibration_error
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.consensus import Consensus, consensus
@@ -30,7 +31,7 @@ from ml_backend.labeling.judgements import SCHEMA, judgements
 from ml_backend.labeling.label_probabilities import LabelProbabilities
 from ml_backend.labeling.model_choice import choose
 from ml_backend.labeling.published_models import crowdlab, dawid_skene
-from ml_backend.labeling.results import Annotation, Task, write_answers
+from ml_backend.labeling.results import Annotation, Task
 
 MOST_TEXTS = 6_000
 PEOPLE, EACH = 40, 2

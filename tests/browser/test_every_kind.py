@@ -8,12 +8,13 @@ import pytest
 from browser.screenshots import open_task, signed_in
 from playwright.sync_api import Browser, Page, expect
 
+from ml_backend.labeling.answers import answers, write_answers
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.judgements import judgements
 from ml_backend.labeling.kinds import KINDS, kind_of
 from ml_backend.labeling.kinds.boxes import Box
 from ml_backend.labeling.kinds.spans import Span
-from ml_backend.labeling.results import answers, read_task, write_answers
+from ml_backend.labeling.results import read_task
 from ml_backend.studio import Studio
 
 CONFIG = parse(

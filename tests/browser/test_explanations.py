@@ -13,10 +13,11 @@ from playwright.sync_api import Browser, Page, expect
 from ml_backend.briefs import Precedent
 from ml_backend.encoder import Encoder
 from ml_backend.explanations import Precedents, explain, regions
+from ml_backend.labeling.answers import answers, write_answers
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.judgements import judgements
 from ml_backend.labeling.kinds import KINDS
-from ml_backend.labeling.results import answers, read_task, write_answers
+from ml_backend.labeling.results import read_task
 from ml_backend.prelabelers import Examples, Inputs
 from ml_backend.prelabelers.few_shot import FewShot
 from ml_backend.studio import Studio

@@ -8,9 +8,10 @@ import pytest
 from browser.screenshots import CONFIGS, import_example, open_task, signed_in
 from playwright.sync_api import Browser, Page, expect
 
+from ml_backend.labeling.answers import answers
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import answers, read_task
+from ml_backend.labeling.results import read_task
 from ml_backend.studio import Studio
 
 LISTING = next(config for config in CONFIGS if config.parent.name == "listing_moderation")

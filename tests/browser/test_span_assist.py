@@ -10,9 +10,10 @@ from browser.screenshots import open_task, signed_in
 from playwright.sync_api import Browser, Page, expect
 
 from ml_backend.encoder import Encoder
+from ml_backend.labeling.answers import answers
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.kinds.spans import Span
-from ml_backend.labeling.results import answers, read_task
+from ml_backend.labeling.results import read_task
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from tests.unit.serving.running import serving

@@ -9,7 +9,8 @@ from browser.screenshots import open_task, signed_in
 from playwright.sync_api import Browser, Page, expect
 
 from ml_backend.encoder import Encoder
-from ml_backend.labeling.results import answers, read_task, write_answers
+from ml_backend.labeling.answers import answers, write_answers
+from ml_backend.labeling.results import read_task
 from ml_backend.prelabelers import Inputs
 from ml_backend.prelabelers.spans import Spans
 from ml_backend.studio import Studio

@@ -12,9 +12,10 @@ import httpx
 import pytest
 from unit.analysis.exports import SENTIMENT, annotation, choice, predicted
 
+from ml_backend.labeling.answers import answers
 from ml_backend.labeling.errors import InputError, StudioNotFound
 from ml_backend.labeling.judgements import judgements
-from ml_backend.labeling.results import answers, read_task
+from ml_backend.labeling.results import read_task
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from sdk_scripts.mining import mine

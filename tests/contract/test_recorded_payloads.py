@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from ml_backend.labeling.answers import answers, write_answers
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.judgements import judgements, latest
 from ml_backend.labeling.kinds.boxes import Box
 from ml_backend.labeling.kinds.spans import Span
-from ml_backend.labeling.results import Task, answers, read_annotation, read_prediction, read_task, write_answers
+from ml_backend.labeling.results import Task, read_annotation, read_prediction, read_task
 
 RECORDED = Path(__file__).parent / "recorded"
 VERDICT = parse(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import write_answers
 from ml_backend.studio.checks import prediction_problems
 
 CONFIG = parse("""<View>

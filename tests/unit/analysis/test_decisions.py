@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from unit.analysis.exports import EVERY_KIND, SENTIMENT
 from unit.analysis.reviews import OPTIONS, PEOPLE, decision, review_task
 
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import write_answers
 from sdk_scripts.decided_answers import decided_answer
 from sdk_scripts.decisions import MAX_ANSWER, MAX_CLAUSE, MAX_RATIONALE, outcomes, read_decisions, read_reviews
 from sdk_scripts.review_options import OTHER

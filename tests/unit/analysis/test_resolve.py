@@ -8,10 +8,11 @@ import pytest
 from unit.analysis.exports import EVERY_KIND, SENTIMENT, annotation, choice, task
 from unit.analysis.reviews import PEOPLE, decision, review_task
 
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.judgements import decisions, judgements
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import read_task, write_answers
+from ml_backend.labeling.results import read_task
 from sdk_scripts.decisions import read_reviews
 from sdk_scripts.ground_truth import MAX_SENTENCE, SourceTask, Standing, Write
 from sdk_scripts.verdicts import Conflict, Decided, by_case, verdict

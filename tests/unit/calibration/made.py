@@ -8,8 +8,9 @@ from typing import Any
 
 from unit.analysis.exports import SENTIMENT
 
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import parse
-from ml_backend.labeling.results import Annotation, Task, write_answers
+from ml_backend.labeling.results import Annotation, Task
 from sdk_scripts.calibration.answers import Answers
 from sdk_scripts.calibration.rounds import Plan, Round, Stratum
 from sdk_scripts.rule_examples import START

@@ -11,12 +11,13 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from ml_backend.labeling.agreement import agreement
+from ml_backend.labeling.answers import answers, write_answers
 from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.consensus import consensus
 from ml_backend.labeling.judgements import judgements, latest, of_annotators
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import Task, answers, read_task, seal_of, write_answers
+from ml_backend.labeling.results import Task, read_task, seal_of
 from ml_backend.prelabelers import exclusive, options
 from tests.unit.labeling.shown_to import (
     HALF,

@@ -12,11 +12,12 @@ import pytest
 from unit.labeling.votes import choice, table
 
 from ml_backend.labeling.agreement import agreement, pair_agreement
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.consensus import consensus
 from ml_backend.labeling.judgements import decisions, judgements, latest, of_annotators
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import Annotation, Task, read_annotation, write_answers
+from ml_backend.labeling.results import Annotation, Task, read_annotation
 
 SOURCE = '<Text name="t" value="$text"/>'
 ONE = '<Choices name="c" toName="t"><Choice value="x"/><Choice value="y"/><Choice value="z"/></Choices>'

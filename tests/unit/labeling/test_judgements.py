@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ml_backend.labeling.answers import write_answers
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.judgements import SCHEMA, judgements, latest
 from ml_backend.labeling.kinds import kind_of
-from ml_backend.labeling.results import Annotation, Prediction, Task, read_task, write_answers
+from ml_backend.labeling.results import Annotation, Prediction, Task, read_task
 from tests.unit.labeling.strategies import answered, configs, json_values, nasty_regions
 
 CONFIG = parse(

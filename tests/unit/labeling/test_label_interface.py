@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
 
+from ml_backend.labeling.answers import answers, write_answers
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.kinds.boxes import Box
-from ml_backend.labeling.results import answers, write_answers
 from tests.unit.labeling.strategies import TAGS, answers_to, configs
 
 OURS = sorted((Path(__file__).parents[3] / "label_configs").glob("*/config.xml"))

@@ -11,20 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ml_backend.labeling.answers import answers, with_task_labels, write_answers
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import InputError, UnknownName
 from ml_backend.labeling.judgements import judgements
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.kinds.boxes import Box
-from ml_backend.labeling.results import (
-    answers,
-    read_annotation,
-    read_prediction,
-    read_task,
-    read_time,
-    with_task_labels,
-    write_answers,
-)
+from ml_backend.labeling.results import read_annotation, read_prediction, read_task, read_time
 from ml_backend.labeling.task_data import lookup, text_of
 from tests.unit.labeling.strategies import answered, configs, json_values, nasty_regions
 

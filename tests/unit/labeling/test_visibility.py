@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from ml_backend.labeling.answers import on_screen
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds import Answer
-from ml_backend.labeling.results import on_screen
 
 MODERATION = parse("""<View><Text name="text" value="$text"/>
   <Choices name="severity" toName="text" visibleWhen="choice-selected" whenTagName="policy"><Choice value="low"/>

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from ml_backend.labeling.answers import answers, write_answers
 from ml_backend.labeling.config import Control, LabelConfig, parse
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.kinds.spans import Span
-from ml_backend.labeling.results import answers, write_answers
 from ml_backend.large_model.delimiting import visible
 from ml_backend.large_model.forms import MOST_WRITTEN, form_of, listed
 from ml_backend.large_model.reading import read

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.assist import MOST, asked, others
+from ml_backend.labeling.answers import answers
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds.spans import Span
-from ml_backend.labeling.results import answers
 from ml_backend.prelabelers import Opinion
 from tests.unit.learning.marked import LISTINGS
 

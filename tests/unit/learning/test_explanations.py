@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from ml_backend.briefs import Precedent
 from ml_backend.encoder import Encoder
 from ml_backend.explanations import MOST_CHARACTERS, Explanation, Precedents, explain, explained, regions
+from ml_backend.labeling.answers import answers
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.kinds import Answer
-from ml_backend.labeling.results import answers
 from ml_backend.prelabelers import Examples, Explains, Inputs, Opinion, Weighed, readings_of, start
 from ml_backend.prelabelers._contributions import MOST_LEFT_OUT, of_ngrams, without_each_word
 from ml_backend.prelabelers.few_shot import FewShot, FewShotHead

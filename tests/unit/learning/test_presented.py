@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from ml_backend.briefs import SHARED_SECONDS, note_audits, refresh_policy
 from ml_backend.encoder import Encoder
+from ml_backend.labeling.answers import answers
 from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.config import LabelConfig, parse
-from ml_backend.labeling.results import answers, project_key, seal_of
+from ml_backend.labeling.results import project_key, seal_of
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.predictor import Predictor
 from ml_backend.prelabelers import Opinion, options

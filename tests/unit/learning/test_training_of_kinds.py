@@ -10,9 +10,10 @@ import pytest
 
 from ml_backend.encoder import Encoder
 from ml_backend.examples import examples_of
+from ml_backend.labeling.answers import answers
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.kinds.spans import Span
-from ml_backend.labeling.results import Task, answers
+from ml_backend.labeling.results import Task
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.predictor import Predictor
 from ml_backend.training import out_of_fold, train
