@@ -166,6 +166,8 @@ class _Face:
         self.predicted = Counter(
             "tiebreak_predictions", "Tasks asked for, by outcome.", ["outcome"], registry=self.metrics_registry
         )
+        for outcome in ("answered", "unanswered"):
+            self.predicted.labels(outcome)  # there from the start, at 0
         self.state = State(settings, self.registry, self.hints, self.waiting)
         self.metrics_registry.register(Gauges(self.state))
 

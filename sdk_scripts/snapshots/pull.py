@@ -161,6 +161,7 @@ class _Update:
             if self.index.exported:
                 shown = self.studio.shown_predictions(self.project, ids)
                 for task in some:
+                    task.pop("overlap", None)  # which exports do not say
                     for annotation in task.get("annotations") or ():
                         annotation["prediction"] = shown.get(annotation["id"], {})
             self.changed |= dict(zip(ids, some, strict=True))
