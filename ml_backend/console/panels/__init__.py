@@ -6,6 +6,7 @@ Text in it comes from annotators and titles: the page shows it as text, never as
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -71,15 +72,15 @@ class FromStorage:
     memory: Memory = field(default_factory=Memory)
 
 
-class Panel:
+class Panel(ABC):
     """What a file in this folder registers a subclass of."""
 
     name: str
     where: Where
 
+    @abstractmethod
     def collect(self, given: Any) -> dict[str, Any]:
         """JSON, from a FromRedis or a FromStorage. May raise TiebreakError."""
-        raise NotImplementedError
 
 
 PANELS: Registry[Panel] = Registry("console panel", __name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ class Looked:
     mend: str = ""
 
 
-class Check:
+class Check(ABC):
     """What a file in this folder registers a subclass of."""
 
     name: str
@@ -29,9 +30,9 @@ class Check:
     needs: tuple[str, ...] = ()
     """Checks without which this one says nothing."""
 
+    @abstractmethod
     def look(self, patient: Patient) -> Looked:
         """May raise TiebreakError, whose mend is then the check's."""
-        raise NotImplementedError
 
 
 class OfProject(Check):
