@@ -36,7 +36,10 @@ def back_up(studio: Studio, project: int, folder: Path) -> Path:
                 written += 1
             file.write("\n]" if written else "[]")
         if written < (expected := studio.task_count(project)):
-            raise StudioError(f"A backup of project {project} has {written} of {expected} tasks; nothing was changed.")
+            raise StudioError(
+                f"A backup of project {project} has {written} of {expected} tasks; nothing was changed.",
+                mend="Run it again.",
+            )
         return draft.rename(whole)
     except OSError as error:
         raise ConfigError(

@@ -70,7 +70,9 @@ class Standings(StoredPredictions, People, Views):
             if len(page["tasks"]) >= page["total"]:
                 return
             if not page["tasks"]:
-                raise StudioError(f"Label Studio at {self._shown} lists {page['total']} tasks and shows none.")
+                raise StudioError(
+                    f"Label Studio at {self._shown} lists {page['total']} tasks and shows none.", mend="Run it again."
+                )
 
     def through_export(self, tasks: int) -> bool:
         """Whether a project of so many tasks is read through an export (`Tasks.tasks`), whose annotations say which

@@ -159,7 +159,10 @@ class _Update:
         for some in in_parts(tasks):
             ids = [int(task["id"]) for task in some]
             if self.index.exported:
-                shown = self.studio.shown_predictions(self.project, ids)
+                try:
+                    shown = self.studio.shown_predictions(self.project, ids)
+                except StudioError as error:
+                    raise Unusable(f"what was shown cannot be read: {error.what}") from None
                 for task in some:
                     task.pop("overlap", None)  # which exports do not say
                     for annotation in task.get("annotations") or ():

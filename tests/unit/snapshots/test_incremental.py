@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from unit.snapshots.project_model import ProjectModel
 
+from ml_backend.labeling.errors import StudioError
 from ml_backend.settings import Settings, load_settings
 from sdk_scripts.snapshots import current_tasks, kept, pull
 
@@ -143,6 +144,22 @@ def test_everything_is_read_anew_when_asked(model: ProjectModel, settings: Setti
     model.calls.clear()
     assert read(model, settings.model_copy(update={"fresh": True})) == whole(model)
     assert model.calls["whole"] == 20
+
+
+def test_where_what_was_shown_cannot_be_read_everything_is_read_anew(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> dict[int, Any]:
+        raise StudioError("A snapshot broke off.")
+
+    model = ProjectModel(exported=True)
+    model.import_tasks(10)
+    model.annotate(1, "a")
+    model.pass_time(3600)
+    read(model, settings)
+    monkeypatch.setattr(ProjectModel, "shown_predictions", broken)
+    model.edit(1, "b")
+    assert "A snapshot broke off" in log_of(model, settings)
 
 
 def test_an_account_that_is_gone_has_everything_read_anew(model: ProjectModel, settings: Settings) -> None:
