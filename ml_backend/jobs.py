@@ -21,16 +21,18 @@ import redis
 import structlog
 from redis.client import Pipeline
 from rq import Queue, Retry, Worker
-from rq.exceptions import StopRequested
+from rq.exceptions import AbandonedJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy
 
+from ml_backend import failures
 from ml_backend.allocator import return_large_blocks
 from ml_backend.changes import Newest
 from ml_backend.encoder import imports
+from ml_backend.failed_jobs import trim
 from ml_backend.labeling.errors import (
     InputError,
     NotEnoughLabels,
@@ -186,6 +188,7 @@ class TiebreakWorker(Worker):
             job_monitoring_interval=BEAT_SECONDS,
             maintenance_interval=pause,
             worker_ttl=15 + pause,  # RQ waits for a job that long less 15 s, and then does its maintenance
+            exception_handlers=[_note_vanished],
         )
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
@@ -193,6 +196,7 @@ class TiebreakWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         super().run_maintenance_tasks()
+        trim(self.jobs)
         self.jobs.request_reconciling()
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
@@ -209,6 +213,11 @@ class TiebreakWorker(Worker):
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         BY.set(f"job {job.id}")
         return super().perform_job(job, queue, execution)
+
+    def handle_job_failure(self, job: Job, *args: Any, **options: Any) -> None:
+        error = sys.exception()  # in the job's process; its worker sees no more than that the process has ended
+        failures.note(job, failures.describe(error) if error else failures.DIED)
+        super().handle_job_failure(job, *args, **options)
 
     def setup_work_horse_signals(self) -> None:
         super().setup_work_horse_signals()
@@ -234,6 +243,11 @@ class TiebreakWorker(Worker):
         finally:
             self.scheduler.release_locks()
             self.scheduler.register_death()
+
+
+def _note_vanished(job: Job, kind: type[BaseException], *_: object) -> None:
+    if kind is AbandonedJobError:
+        failures.note(job, failures.VANISHED)
 
 
 class Scheduler(RQScheduler):
