@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import FrameType
@@ -83,7 +84,7 @@ def train_job(project_key: str, project_id: int, generation: int) -> dict[str, A
                 return BUSY
             state.take(generation)
             try:
-                outcome = _train(settings, state, project_key, project_id)
+                outcome = _train(settings, state, project_key, project_id, ours.still_ours)
             except StudioNotFound as error:
                 state.forget()
                 return _refusal(error)
@@ -116,7 +117,9 @@ def reconcile_job() -> None:
         log.warning("cannot reconcile", why=str(error))
 
 
-def _train(settings: Settings, state: ProjectState, project_key: str, project_id: int) -> dict[str, Any]:
+def _train(
+    settings: Settings, state: ProjectState, project_key: str, project_id: int, still_ours: Callable[[], bool]
+) -> dict[str, Any]:
     from ml_backend.briefs import refresh
     from ml_backend.cases import policy_version, read_cases, regression_cases
     from ml_backend.encoder import load_encoder, look_of
@@ -150,6 +153,7 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
             tasks,
             encoder,
             registry,
+            promote=still_ours,
             cases=regression_cases(cases, project, now),
             policy_version=policy_version(project),
         )
@@ -177,6 +181,8 @@ class TiebreakWorker(Worker):
 
     max_connection_wait_time = 5.0
     told_to_stop = False
+    _heard = 0.0
+    """When Redis was last told that the job lives (monotonic)."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -205,6 +211,20 @@ class TiebreakWorker(Worker):
         except redis.ConnectionError:
             self.jobs.revive()
             raise
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """A job outlives a short silence of Redis. After a longer one another worker has it, so this one ends it."""
+        try:
+            super().maintain_heartbeats(job, execution)
+            self._heard = time.monotonic()
+        except (redis.ConnectionError, redis.TimeoutError):
+            if time.monotonic() - self._heard > DEAD_SECONDS:
+                log.warning("cut off from Redis: the job is left to another worker", job=job.id)
+                self.kill_horse()
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        self._heard = time.monotonic()
+        super().execute_job(job, queue)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.told_to_stop = True
@@ -246,7 +266,9 @@ class TiebreakWorker(Worker):
 
 
 def _note_vanished(job: Job, kind: type[BaseException], *_: object) -> None:
+    """Its executions go with it: RQ would look for them at the end of the next try, in vain, and call that failed."""
     if kind is AbandonedJobError:
+        job.connection.delete(job.execution_registry.key)
         failures.note(job, failures.VANISHED)
 
 

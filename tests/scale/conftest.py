@@ -19,6 +19,8 @@ COMMAND = [
     sys.executable,
     "-c",
     "import ml_backend.jobs as it; it.PRELOADED, it.imports = (), lambda _: ();"
+    "import os; it.BEAT_SECONDS, it.DEAD_SECONDS = map(int, os.environ.get('BEATS', '5 30').split());"
+    "import ml_backend.leases as it; it.LEASE_SECONDS = float(os.environ.get('LEASE', '30'));"
     "from sdk_scripts.cli import main; main()",
     "worker",
 ]

@@ -12,13 +12,15 @@ from types import SimpleNamespace
 
 import pytest
 from rq.job import JobStatus
+from rq.scheduler import RQScheduler
 from typer.testing import CliRunner
 
 from ml_backend import failed_jobs as kept
+from ml_backend import failures
 from ml_backend.failed_jobs import drop, failed_jobs, retry, trim
 from ml_backend.labeling.errors import UnknownName
 from ml_backend.prelabel_state import PrelabelState
-from ml_backend.queues import RETRIES, WORK_QUEUE, Jobs
+from ml_backend.queues import RETRIES, TRAIN_QUEUE, WORK_QUEUE, Jobs
 from ml_backend.settings import Settings
 from sdk_scripts.cli import app
 from sdk_scripts.prelabel import PrelabelOutcome
@@ -154,6 +156,29 @@ def test_failed_jobs_are_kept_for_a_week_and_bounded_in_number(
     trim(jobs)
     assert {it.id for it in failed_jobs(jobs)} == set(ids[2:])
     assert [jobs.fetch(id) is None for id in ids] == [True, True, False, False, False]
+
+
+def test_what_is_taken_over_from_a_vanished_worker_is_done_once_it_is_done(
+    queue_settings: Settings, jobs: Jobs, given: Callable[..., str], start_worker: StartWorker
+) -> None:
+    Path(queue_settings.models).mkdir(exist_ok=True)
+    quick = queue_settings.model_copy(update={"reconcile_seconds": 2.0})  # and with it RQ's looking for such jobs
+    id = given("shard", first=1, last=20)
+    queue = jobs.queue(WORK_QUEUE)
+    doomed = start_worker(quick)
+    eventually(lambda: (job := jobs.fetch(id)) and job.is_started, what="its start")
+    doomed.kill()
+    doomed.wait(30)
+    for entry in jobs.redis.zrange(queue.started_job_registry.key, 0, -1):
+        jobs.redis.zadd(queue.started_job_registry.key, {entry: 1})  # as if its last heartbeat were long ago
+        jobs.redis.delete(f"rq:execution:{entry.decode()}")
+    for key in jobs.redis.scan_iter("tiebreak:shard:*"):
+        jobs.redis.delete(key)
+    for name in (TRAIN_QUEUE, WORK_QUEUE):
+        jobs.redis.delete(RQScheduler.get_locking_key(name))
+    start_worker(quick)
+    without_pauses(jobs, lambda: (job := jobs.fetch(id)) is None or failures.tries(job) > 1, "its end")
+    assert jobs.fetch(id) is None
 
 
 def test_a_shard_that_failed_for_good_does_not_end_the_next_prelabeling_at_once(

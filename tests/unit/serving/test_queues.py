@@ -184,7 +184,8 @@ def test_what_a_training_saw_survives_a_round_trip(jobs: Jobs) -> None:
 
 def test_one_training_of_a_project_runs_at_a_time(jobs: Jobs) -> None:
     with jobs.state(KEY).working() as first, jobs.state(KEY).working() as second:
-        assert (first, second) == (True, False)
+        assert (bool(first), bool(second)) == (True, False)
+        assert first.still_ours()
         with jobs.state("8.1").working() as other:
             assert other
     with jobs.state(KEY).working() as again:
