@@ -80,8 +80,9 @@ class Store:
 class Slow:
     """A model that takes its time."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, seconds: float = 0.2) -> None:
         self._version = version
+        self._seconds = seconds
 
     def model_version(self, *_: Any) -> str:
         return self._version
@@ -89,7 +90,7 @@ class Slow:
     def predict(self, key: str, config: Any, tasks: Sequence[Mapping[str, Any]]) -> SimpleNamespace:
         value = {"choices": ["positive"]}
         region = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": value}
-        time.sleep(0.2 * len(tasks))
+        time.sleep(self._seconds * len(tasks))
         return SimpleNamespace(model_version=self._version, results=[{"result": [region], "score": 0.9}] * len(tasks))
 
 
