@@ -45,8 +45,8 @@ def _row(it: Seen) -> dict[str, Any]:
     elif state in ("failed", "finished"):
         at = it.job.ended_at or at
         state, came_to = _end(state, it)
-    elif why := failures.why(it.job):
-        came_to = text(f"It is tried again. {why}")
+    elif it.job.started_at is not None:
+        came_to = text(f"It ran before, and is tried again. {failures.why(it.job)}")
     return {
         "id": text(it.job.id, 120),
         "what": it.what,
