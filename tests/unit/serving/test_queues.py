@@ -193,6 +193,15 @@ def test_one_training_of_a_project_runs_at_a_time(jobs: Jobs) -> None:
     assert not jobs.state(KEY).is_training()
 
 
+def test_who_was_cut_off_for_too_long_knows_that_the_lease_is_lost(jobs: Jobs) -> None:
+    with jobs.state(KEY).working() as cut_off:
+        assert cut_off.still_ours()
+        jobs.redis.delete(f"tiebreak:training:{KEY}")  # as when it runs out
+        with jobs.state(KEY).working() as other:
+            assert other.still_ours()
+            assert not cut_off.still_ours()
+
+
 AUTOMATIC = {"description": 'Reviews.\n\ntiebreak hard cases: {"automatic": true}\ntiebreak: reviews'}
 ROUTED = {"description": 'Reviews.\n\ntiebreak policy: {"automatic": true}'}
 REVIEWS = {"description": "Second looks.\r\n\r\ntiebreak: hard-cases-of-7"}
