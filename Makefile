@@ -21,7 +21,7 @@ COMPILE    = $(UV) pip compile -q pyproject.toml --universal --python-version 3.
              $(foreach package,torch attr $(CUDA),--no-emit-package $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench lint install install-dev install-studio lock clean
+.PHONY: help demo up test bench lint secrets install install-dev install-studio lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -85,6 +85,9 @@ lock: | $(UV) ## resolve the locks anew
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
 	$(UV) pip compile -q --group studio --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header -o requirements-studio.lock
+
+secrets: ## the passwords and tokens of docker-compose.yml, one a file in docker/secrets; what is there stays
+	@sh docker/secrets.sh
 
 clean: ## remove the environments (what Tiebreak keeps in .tiebreak stays)
 	rm -rf $(VENV) $(STUDIO) $(UV_HOME)
