@@ -21,7 +21,7 @@ COMPILE    = $(UV) pip compile -q pyproject.toml --universal --python-version 3.
              $(foreach package,torch attr $(CUDA),--no-emit-package $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench lint secrets install install-dev install-studio lock clean
+.PHONY: help demo up test bench image-check lint secrets install install-dev install-studio lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -37,6 +37,9 @@ test: install-dev install-studio chromium ## every test, against a real Label St
 
 bench: install-dev ## every benchmark, ours beside the peers; ARGS="--data FILE ..." adds labelled texts of your own
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python tests/benchmarks/run.py $(ARGS)
+
+image-check: install-dev ## every build step of docker/*Dockerfile in a clean folder, and what comes of them without a network
+	@IMAGE_CHECK=1 $(VENV)/bin/pytest -rA tests/unit/deploy/test_image_steps.py $(ARGS)
 
 lint: install-dev ## ruff, mypy and the import contract
 	@$(VENV)/bin/ruff check .

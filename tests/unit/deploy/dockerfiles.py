@@ -42,7 +42,7 @@ class Stage:
 
 def read(text: str) -> list[Stage]:
     """Its stages, in order."""
-    joined = re.sub(r"\\\n\s*", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE))
+    joined = re.sub(r"\s*\\\n\s*", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE))
     stages: list[Stage] = []
     for line in filter(None, map(str.strip, joined.splitlines())):
         name, _, rest = line.partition(" ")
