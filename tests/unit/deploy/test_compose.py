@@ -152,7 +152,8 @@ def _without(part: Any, network: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", TIEBREAK)
 def test_the_settings_given_are_settings_and_secrets_come_from_files(services: dict[str, Any], name: str) -> None:
-    environment = services[name]["environment"]
+    environment = {**services[name]["environment"]}
+    assert environment.pop("OMP_NUM_THREADS") == services[name]["deploy"]["resources"]["limits"]["cpus"]
     known = {f"TIEBREAK_{field.upper()}" for field in Settings.model_fields}
     assert {variable.removesuffix("_FILE") for variable in environment} <= known
     assert_secrets_are_files(services[name])

@@ -25,7 +25,10 @@ INSTALL = (
     "uv pip install --no-cache --torch-backend $TORCH_BACKEND $TORCH "
     "&& uv pip install --no-cache --no-deps --require-hashes -r requirements.lock"
 )
-pytestmark = pytest.mark.skipif(not can_unshare(), reason="needs `unshare`, and to be allowed to use it")
+pytestmark = [
+    pytest.mark.skipif(not can_unshare(), reason="needs `unshare`, and to be allowed to use it"),
+    pytest.mark.timeout(3600 if WHOLE else 600),
+]
 
 
 @pytest.fixture
