@@ -1,8 +1,8 @@
 """Run in a mount and a network namespace of its own: starts a command as docker-compose.yml's containers start theirs.
 
-Loopback is all the network there is, all file systems are read-only but for the named folders, and where this process
-is root's, the command runs as user 10001 without capabilities but one: to read what is this machine's root's, such as
-its Python. Reads its orders as JSON from stdin and prints what it saw as JSON.
+Loopback is all the network there is, all file systems are read-only but for the named folders, and the command runs as
+user 10001 without capabilities but one: to read what is this machine's root's, such as its Python. Reads its orders as
+JSON from stdin and prints what it saw as JSON.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from pathlib import Path
 from typing import Any
 
 USER = 10001
+CONFINED = (
+    *("setpriv", "--no-new-privs", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"),
+    *(f"--{which}=-all,+dac_read_search" for which in ("inh-caps", "ambient-caps", "bounding-set")),
+)
 PREDICT = {
     "tasks": [{"id": 1, "data": {"text": "A text that nobody has ever encoded before, of the film of the year."}}],
     "project": "1.1700000000",
@@ -43,8 +47,7 @@ def mount(*arguments: str | Path) -> bool:
 def make_read_only(writable: list[Path]) -> None:
     for folder in writable:
         folder.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            os.chown(folder, USER, USER)
+        os.chown(folder, USER, USER)
         assert mount("--bind", folder, folder)
     for line in Path("/proc/self/mounts").read_text().splitlines():
         place, kind = line.split()[1:3]
@@ -58,6 +61,10 @@ def writes(folder: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def status(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/status").read_text().splitlines()
 
 
 def asked(url: str, body: Any = None) -> Any:
@@ -84,20 +91,13 @@ def main() -> None:
     make_read_only(writable)
     with socket.socket() as outside:
         network = errno.errorcode.get(outside.connect_ex(("192.0.2.1", 80)), "")
-    confined = ["setpriv", "--no-new-privs", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
-    confined += [f"--{which}-caps=-all,+dac_read_search" for which in ("inh", "ambient")] + [
-        "--bounding-set=-all,+dac_read_search"
-    ]
     seen: dict[str, Any] = {
         "network": network,
         "written": [place for place in ("", "opt", "home") if writes(f"{order['folder']}/{place}")],
-        "user": USER if shutil.which("setpriv") and os.geteuid() == 0 else os.geteuid(),
     }
     program = shutil.which(order["command"][0], path=order["environment"]["PATH"])
     assert program
-    command = [program, *order["command"][1:]]
-    if seen["user"] == USER:
-        command = [*confined, *command]
+    command = [*CONFINED, program, *order["command"][1:]]
     began = time.monotonic()
     process = subprocess.Popen(command, env=order["environment"], cwd=order["home"], stdout=sys.stderr)
     try:
@@ -105,6 +105,7 @@ def main() -> None:
             assert process.poll() is None, "it ended"
             assert time.monotonic() < began + order["seconds"], "it did not answer in time"
             time.sleep(0.1)
+        seen["users"] = [int(line.split()[1]) for line in status(process.pid) if line.startswith("Uid")]
         seen["health"], seen["seconds"] = health, round(time.monotonic() - began, 1)
         if "ready" in health:
             seen["predicted"] = asked(order["answers"].replace("/health", "/predict"), PREDICT)
