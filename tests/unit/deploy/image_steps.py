@@ -105,16 +105,17 @@ class Image:
     def run(self, *, writable: tuple[str, ...], answers: str, seconds: float, **more: str) -> dict[str, Any]:
         """Start the last stage's command with no network, no privileges, and nothing writable but these folders; what
         contained.py then saw. `answers` is the URL that says that it is up."""
-        environment = {"PATH": f"{self.place('/usr/local/bin')}:{os.environ['PATH']}"}
+        [folder] = self.stages[-1].each("WORKDIR")
+        home = self.place(folder.rest)
+        environment = {"PATH": f"{self.place('/usr/local/bin')}:{os.environ['PATH']}", "HOME": home}
         for step in self.stages[-1].each("ENV"):
             environment |= self._assigned(step, environment)
         environment |= {"TMPDIR": str(self.folder / "tmp"), **{name: self.place(value) for name, value in more.items()}}
-        [home] = self.stages[-1].each("WORKDIR")
         order = {
             "command": [word for step in self.stages[-1].each("ENTRYPOINT", "CMD") for word in step.words],
             "environment": environment,
             "folder": str(self.folder),
-            "home": self.place(home.rest),
+            "home": home,
             "writable": [self.place(folder) for folder in writable],
             "answers": answers,
             "seconds": seconds,

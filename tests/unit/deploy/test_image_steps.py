@@ -56,7 +56,7 @@ def test_the_image_starts_without_a_network_and_predicts(folder: Path, converted
 
 
 @pytest.mark.skipif(not WHOLE, reason="takes minutes; run by make image-check")
-def test_the_image_of_label_studio_starts_with_its_secrets_in_files(folder: Path) -> None:
+def test_the_image_of_label_studio_starts_with_its_secrets_in_files(folder: Path, services: dict[str, Any]) -> None:
     image = Image(DOCKER / "label-studio.Dockerfile", folder, {})
     image.build()
     (folder / "tmp/password").write_text("of-the-first-account")
@@ -67,6 +67,7 @@ def test_the_image_of_label_studio_starts_with_its_secrets_in_files(folder: Path
         DJANGO_DB="sqlite",
         LABEL_STUDIO_USERNAME="admin@example.com",
         LABEL_STUDIO_PASSWORD_FILE="/tmp/password",  # noqa: S108
+        **{name: value for name, value in services["label-studio"]["environment"].items() if "SENTRY" in name},
     )
     assert_contained(seen)
     assert seen["health"] == {"status": "UP"}
