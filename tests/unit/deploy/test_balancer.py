@@ -6,10 +6,12 @@ import itertools
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -42,9 +44,8 @@ class Stage:
         for name in names:
             address = f"127.0.0.{next(self.fresh)}"
             child = self.supervisor.start(name, [sys.executable, script, name, address, str(self.port)])
-            url = f"http://{address}:{self.port}"
-            self.supervisor.wait_ready(child, lambda url=url: answers(url), seconds=60)  # type: ignore[misc]
             self.replicas[name] = (address, child.pid)
+            self.supervisor.wait_ready(child, partial(self.alive, name), seconds=60)
         self.say(*names)
 
     def say(self, *names: str) -> None:
@@ -59,14 +60,11 @@ class Stage:
         return answer.status_code, answer.text
 
     def alive(self, name: str) -> bool:
-        return answers(f"http://{self.replicas[name][0]}:{self.port}")
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).is_success
-    except httpx.HTTPError:
-        return False
+        try:
+            socket.create_connection((self.replicas[name][0], self.port), timeout=5).close()
+        except OSError:
+            return False
+        return True
 
 
 @pytest.fixture(scope="module")
