@@ -108,6 +108,8 @@ class Jobs:
         else:
             url = self.settings.redis_url.get_secret_value() if self.settings.redis_url else ""
         limits: dict[str, Any] = {"socket_connect_timeout": self._timeout or 5.0}
+        if self._bundled is None and self.settings.redis_password:
+            limits["password"] = self.settings.redis_password.get_secret_value()  # one in the URL comes first
         if self._timeout is not None:
             limits |= {"socket_timeout": self._timeout, "retry": RedisRetry(NoBackoff(), 0)}
         try:
