@@ -93,8 +93,7 @@ def train_job(project_key: str, project_id: int, generation: int) -> dict[str, A
             except (NotEnoughLabels, InputError) as error:
                 log.info("not trained", project=project_key, why=error.what)
                 return _refusal(error)
-            finally:
-                state.took(time.monotonic() - began)
+            state.took(time.monotonic() - began)
         if outcome["promoted"]:
             jobs.request_prelabeling(project_key, project_id, outcome["version"])
     log.info("trained", project=project_key, version=outcome["version"], labels=outcome["labels"])

@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/bench_load.py [--annotators 50] [--tasks 2000] [--seconds 60] [--think 8]
 
 Every annotator has an account of their own, and does what Label Studio's screen does (see crowd.py), with `--think`
-seconds for a task. The conditions take turns, `--seconds` each in all, on projects with the same tasks and sampling:
+seconds for a task. The conditions take turns, `--seconds` each in all, on projects with the same tasks:
 
     alone      no backend, no webhook
     tiebreak   connected by `tiebreak sync`; a worker trains and pushes predictions as labels come

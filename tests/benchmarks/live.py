@@ -69,8 +69,9 @@ def items(rows: list[tuple[str, str]], labelled: int) -> list[dict[str, Any]]:
 
 
 def project(studio: Studio, title: str) -> int:
-    fields = {"title": title, "label_config": SENTIMENT.xml, "sampling": "Uncertainty sampling"}
-    return int(studio.create_project(fields)["id"])
+    """With Label Studio's default, tasks in order: as by uncertainty, who asks for one is taken past all that others
+    have open."""
+    return int(studio.create_project({"title": title, "label_config": SENTIMENT.xml})["id"])
 
 
 def connected(running: Stack, folder: Path, title: str) -> int:
