@@ -20,7 +20,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import httpx
 import numpy as np
@@ -77,10 +76,10 @@ class _Bench:
         with self._step("predictions of all tasks pushed by the worker", self.count), self._watched("a first push"):
             until(self._shown, JOB_SECONDS, "the first version's predictions")
         self._tiebreak("prelabel", str(self.id), of="prelabel, nothing to do")
-        with self._step(f"{SUBMITTED} labels submitted, trained"):
-            before, first = self.jobs.state(key).last(), self._shown()
-            self._submit()
-            until(lambda: self._trained(key, before), JOB_SECONDS, "the next training")
+        first = self._shown()
+        self._submit()
+        with self._step(f"training with {SUBMITTED} labels more"):
+            self.jobs.wait(self.jobs.request_training(key, self.id))
         with self._step("predictions of the next version pushed", self.count), self._watched("the next push"):
             until(lambda: self._shown() != first, JOB_SECONDS, "the next version's predictions")
         self._tiebreak("sync", str(self.folder / "ours"), of="sync, nothing to do")
@@ -99,28 +98,20 @@ class _Bench:
 
     def _import(self) -> None:
         """As `tiebreak sync --apply` does it; the labelled ones before, as from an earlier tool."""
-        keyed = [
-            {**it, "data": {**it["data"], TASK_KEY: str(n)}} for n, it in enumerate(items(self.rows, self.labelled))
-        ]
-        source = self.folder / "tasks.jsonl"
-        source.write_text(
-            "".join(json.dumps({"text": text, "number": n}) + "\n" for n, (text, _) in enumerate(self.rows))
-        )
+        first = items(self.rows[: self.labelled], self.labelled)
+        keyed = [{**it, "data": {**it["data"], "number": n, TASK_KEY: str(n)}} for n, it in enumerate(first)]
         self.id = connected(self.running, self.folder / "ours", "Large")
         self.studio.import_tasks(self.id, keyed)
         manifest = self.folder / "ours" / "project.yaml"
-        manifest.write_text(f"{manifest.read_text()}tasks:\n  - {{file: ../tasks.jsonl, key: number}}\n")
+        lines = [json.dumps({"text": text, "number": n}) for n, (text, _) in enumerate(self.rows)]
+        manifest.with_name("tasks.jsonl").write_text("\n".join(lines), "utf-8")
+        manifest.write_text(f"{manifest.read_text()}tasks:\n  - {{file: tasks.jsonl, key: number}}\n")
         self._tiebreak("sync", str(manifest.parent), "--apply", of="sync --apply, tasks imported", tasks=self.count)
 
     def _shown(self) -> str:
         """The version whose predictions all tasks have; empty where there is none yet."""
         version = str(self.studio.project(self.id)["model_version"])
         return version if version.startswith("few-shot") else ""
-
-    def _trained(self, key: str, before: Any) -> bool:
-        state = self.jobs.state(key)
-        last = state.last()
-        return last is not None and last != before and last.settled and not state.is_training()
 
     def _submit(self) -> None:
         for _ in range(SUBMITTED):

@@ -1,14 +1,14 @@
 """Many annotators on a live Label Studio, with and without Tiebreak, and with the official server's own example.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/bench_load.py [--annotators 50] [--tasks 2000] [--seconds 60] [--think 8]
+    OMP_NUM_THREADS=1 python tests/benchmarks/bench_load.py [--annotators 50] [--tasks 2000] [--seconds 48] [--think 8]
 
 Every annotator has an account of their own, and does what Label Studio's screen does (see crowd.py), with `--think`
 seconds for a task. The conditions take turns, `--seconds` each in all, on projects with the same tasks:
 
     alone      no backend, no webhook
+    peer       label-studio-ml's text classifier (see peer_server.py), which only predicts
     tiebreak   connected by `tiebreak sync`; a worker trains and pushes predictions as labels come
     training   the same, and whenever no training runs, one is asked for
-    peer       label-studio-ml's text classifier (see peer_server.py), which only predicts
 
 Label Studio runs on SQLite, in one Python process: trust the ratios.
 """
@@ -37,6 +37,7 @@ from tests.benchmarks.peer_server import train as train_peer
 LABELLED = 100
 """Tasks that have their label from the start."""
 ROUNDS = 2
+SETTLED_SECONDS = 900.0
 STEPS = ("open", "submit")
 PERCENTILES = (50, 95, 99)
 
@@ -45,52 +46,58 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--annotators", type=int, default=50)
     asked.add_argument("--tasks", type=int, default=2_000, help="of each project")
-    asked.add_argument("--seconds", type=float, default=60.0, help="of each condition")
+    asked.add_argument("--seconds", type=float, default=48.0, help="of each condition")
     asked.add_argument("--think", type=float, default=8.0, help="mean seconds that an annotator looks at a task")
     given = asked.parse_args()
     with stack() as running:
-        studio = Studio.connect(running.settings)
         say(f"Signing up {given.annotators} annotators …")
         people = [signed_up(running, who) for who in range(given.annotators)]
-        rows = texts(given.tasks)
-        folder = running.settings.home / "benchmark"
+        folder, rows = running.settings.home / "benchmark", texts(given.tasks)
         folder.mkdir()
-        with _peer(running, folder, rows) as peer:
-            alone, ours, theirs = (
-                project(studio, "Alone"),
-                connected(running, folder / "ours", "Ours"),
-                project(studio, "Peer"),
-            )
-            studio.add_backend(theirs, {"url": peer, "title": "Peer"})
-            for id in (alone, ours, theirs):
-                studio.import_tasks(id, items(rows, LABELLED))
-            registry, key = ModelRegistry(running.settings.models), project_key(studio.project(ours))
-            with Jobs(running.settings) as jobs:
-                jobs.request_training(key, ours)
-                shown = lambda: str(studio.project(ours)["model_version"]).startswith("few-shot")  # noqa: E731
-                until(shown, 900, "the first version")
-                before = (len(list(registry.versions(key))), sum(studio.model_versions(ours).values()))
-                crowd = Crowd(running.settings.studio_url, people, dict(rows), given.think)
-                conditions: dict[str, tuple[int, Callable[[], object]]] = {
-                    "alone": (alone, lambda: None),
-                    "tiebreak": (ours, lambda: None),
-                    "training": (ours, lambda: jobs.request_training(key, ours)),
-                    "peer": (theirs, lambda: None),
-                }
-                windows = {name: Window() for name in conditions}
-                for turn in range(ROUNDS):
-                    for name, (id, keep) in conditions.items():
-                        say(f"{name}, {turn + 1} of {ROUNDS} …")
-                        asyncio.run(crowd.label(id, given.seconds / ROUNDS, windows[name], keep))
-            after = (len(list(registry.versions(key))), sum(studio.model_versions(ours).values()))
-        _print(windows)
-        sys.stdout.write(
-            f"\n{given.annotators} annotators, {given.tasks} tasks a project, {given.think:g} s of thought a task, "
-            f"{given.seconds:g} s a condition. Meanwhile Tiebreak trained {after[0] - before[0]} versions and pushed "
-            f"{after[1] - before[1]} predictions.\n"
-            + ", ".join(f"{name} {size:.0f} MB" for name, size in memory(running).items())
-            + "\n"
-        )
+        crowd = Crowd(running.settings.studio_url, people, dict(rows), given.think)
+        with _peer(running, folder, rows) as peer, Jobs(running.settings) as jobs:
+            windows, done = _measure(running, jobs, crowd, rows, peer, given.seconds)
+            sizes = ", ".join(f"{name} {size:.0f} MB" for name, size in memory(running).items())
+    _print(windows)
+    sys.stdout.write(
+        f"\n{given.annotators} annotators, {given.tasks} tasks a project, {given.think:g} s of thought a task, "
+        f"{given.seconds:g} s a condition. {done} {sizes}.\n"
+    )
+
+
+def _measure(
+    running: Stack, jobs: Jobs, crowd: Crowd, rows: list[tuple[str, str]], peer: str, seconds: float
+) -> tuple[dict[str, Window], str]:
+    """What each condition was like, and what Tiebreak did meanwhile."""
+    studio, registry = Studio.connect(running.settings), ModelRegistry(running.settings.models)
+    alone, theirs = project(studio, "Alone"), project(studio, "Peer")
+    ours = connected(running, running.settings.home / "benchmark" / "ours", "Ours")
+    studio.add_backend(theirs, {"url": peer, "title": "Peer"})
+    for id in (alone, theirs, ours):
+        studio.import_tasks(id, items(rows, LABELLED))
+    key = project_key(studio.project(ours))
+
+    def settle() -> tuple[int, int]:
+        """Until Tiebreak has nothing left to do: versions so far, and predictions pushed."""
+        jobs.wait(jobs.request_training(key, ours))
+        until(lambda: not jobs.prelabels(key, registry.live(key) or ""), SETTLED_SECONDS, "the last predictions")
+        return len(list(registry.versions(key))), sum(studio.model_versions(ours).values())
+
+    before = after = settle()
+    conditions: dict[str, tuple[int, Callable[[], object]]] = {
+        "alone": (alone, lambda: None),
+        "peer": (theirs, lambda: None),
+        "tiebreak": (ours, lambda: None),
+        "training": (ours, lambda: jobs.request_training(key, ours)),
+    }
+    windows = {name: Window() for name in conditions}
+    for turn in range(ROUNDS):
+        for name, (id, keep) in conditions.items():
+            say(f"{name}, {turn + 1} of {ROUNDS} …")
+            asyncio.run(crowd.label(id, seconds / ROUNDS, windows[name], keep))
+        after = settle()
+    versions, predictions = (now - then for then, now in zip(before, after, strict=True))
+    return windows, f"Meanwhile Tiebreak trained {versions} versions and pushed {predictions} predictions."
 
 
 @contextmanager

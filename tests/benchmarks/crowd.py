@@ -12,6 +12,7 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -50,7 +51,8 @@ class Crowd:
         self._url, self._tokens, self._labels, self._think = url, tokens, labels, think
 
     async def label(self, project: int, seconds: float, window: Window, still: Callable[[], object]) -> None:
-        """Everybody labels that long, or until `still`, asked every second, says False. What was begun is finished."""
+        """Everybody labels that long, or until `still`, asked every second, says False. Calls under way are
+        waited for; a task that is open then is the first one next time."""
         began = time.monotonic()
         over = asyncio.Event()
         async with asyncio.TaskGroup() as everybody:
@@ -69,16 +71,16 @@ class Crowd:
             while not over.is_set():
                 started = datetime.now(UTC)
                 task = await _step(window, "open", self._open(client, project))
-                await asyncio.sleep(min(thought.expovariate(1 / self._think), 4 * self._think))
-                if task:
+                with suppress(TimeoutError):  # it is not over yet
+                    await asyncio.wait_for(over.wait(), thought.expovariate(1 / self._think))
+                if task and not over.is_set():
                     body = self._answer(task, started)
                     await _step(window, "submit", self._submit(client, task["id"], project, body))
 
     async def _open(self, client: httpx.AsyncClient, project: int) -> dict[str, Any]:
         params = {"id": "next_task", "project": project}
-        served = (
-            (await client.post("/api/dm/actions", params=params, json={"project": project})).raise_for_status().json()
-        )
+        answer = await client.post("/api/dm/actions", params=params, json={"project": project})
+        served = answer.raise_for_status().json()
         read = await client.get(f"/api/tasks/{served['id']}", params={"project": project})
         return {**read.raise_for_status().json(), "unique_lock_id": served.get("unique_lock_id")}
 
