@@ -75,7 +75,7 @@ class _Bench:
             self.jobs.wait(self.jobs.request_training(key, self.id))
         with self._step("predictions of all tasks pushed by the worker", self.count), self._watched("a first push"):
             until(self._shown, JOB_SECONDS, "the first version's predictions")
-        self._tiebreak("prelabel", str(self.id), of="prelabel, nothing to do")
+        self._tiebreak("prelabel", str(self.id), of="prelabel, asked for again")
         first = self._shown()
         self._submit()
         with self._step(f"training with {SUBMITTED} labels more"):
