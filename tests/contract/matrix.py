@@ -17,9 +17,11 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from sdk_scripts.doctor.checks.version import TESTED
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-STUDIOS = ("1.23.2", "1.22.0", "1.21.0")
+STUDIOS = TESTED
 """The pinned one, and the last of each minor version before it."""
 SDKS = ("2.1.2", "2.0.23")
 PAIRS = [*((studio, SDKS[0]) for studio in STUDIOS), *((STUDIOS[0], sdk) for sdk in SDKS[1:])]

@@ -331,7 +331,9 @@ def test_what_was_done_to_a_project_is_taken_back_but_what_people_changed_since(
     assert studio.project(id)["title"] == "Somebody's"
 
 
-def test_a_project_that_nobody_touched_goes_with_all_it_has_and_comes_back_from_its_backup(project: Project) -> None:
+def test_a_project_that_nobody_touched_goes_with_all_it_has_and_comes_back_from_its_backup(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.manifest(EVERYTHING.format(name="things"))
     project.write("\n".join(json.dumps(row) for row in ROWS), "rows.jsonl")
     project.apply()
@@ -343,6 +345,21 @@ def test_a_project_that_nobody_touched_goes_with_all_it_has_and_comes_back_from_
     assert studio.stored(f"/api/projects/{id}/") is None
     assert not undo(studio, trail, Chosen(project=id), project.settings.folder("backups"), apply=True).open
     [backup] = done.backups
+    assert restore(studio, backup).open
+
+    sent, calls = Studio.import_tasks, []
+
+    def breaks(self: Studio, *arguments: Any) -> int:
+        calls.append(1)
+        if len(calls) == 2:
+            raise StudioUnreachable("the cable was pulled")
+        return sent(self, *arguments)
+
+    monkeypatch.setattr("sdk_scripts.restore.BATCH", 2)
+    monkeypatch.setattr(Studio, "import_tasks", breaks)
+    with pytest.raises(StudioUnreachable):
+        restore(studio, backup, apply=True)
+    assert restore(studio, backup).missing == 1
     back = restore(studio, backup, apply=True)
     assert back.project is not None
     restored = _as_it_is(studio, back.project)
