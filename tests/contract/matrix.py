@@ -33,6 +33,7 @@ TESTS = (
     "test_backend_live.py",
     "test_sync_live.py",
     "test_sync_connections_live.py",
+    "test_undo_live.py",
     "test_prelabel_live.py",
     "test_resolve_live.py",
     "test_routing_live.py",
