@@ -64,6 +64,8 @@ class Connection:
         self._pause = pause
         self._transport = transport
         self._trail = trail
+        if trail is not None:
+            trail.url = self._shown
         self._sdk: LabelStudioBase | None = None
         self._opening = Lock()
 

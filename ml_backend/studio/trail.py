@@ -45,6 +45,9 @@ _NUMBERS = ("id", "task_count", "annotation_count", "prediction_count", "created
 class Trail:
     """Safe between threads and processes. What cannot be written is logged, once, and stops nobody."""
 
+    url = ""
+    """Of the Label Studio that is changed, without credentials; set by the connection."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.values = KeptValues(folder / "undo")
@@ -72,6 +75,7 @@ class Trail:
             "by": by,
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "studio": self.url,
             "call": f"{method} {path}",
             "params": {str(name): str(value)[:100] for name, value in (params or {}).items()},
             "sent": _named(sent),

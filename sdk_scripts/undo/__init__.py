@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import InputError, StudioNotFound, StudioRefused
+from ml_backend.labeling.results import read_time
 from ml_backend.studio.trail import UNDOES, Trail
 from sdk_scripts.backup import back_up
 from sdk_scripts.undo.steps import Entry, Now, Step
@@ -24,6 +26,9 @@ from sdk_scripts.undo.ways import way_back
 
 if TYPE_CHECKING:
     from ml_backend.studio import Studio
+
+CLOCKS = timedelta(minutes=10)
+"""By which Label Studio's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True)
@@ -109,13 +114,26 @@ def plan(studio: Studio, trail: Trail, chosen: Chosen) -> tuple[Step, ...]:
     steps, whole = [], set[int]()
     for entry in wanted:  # a project that goes takes along what is in it
         if (entry.method, entry.path) == ("POST", "/api/projects/"):
-            steps.append(way_back(now, entry))
+            steps.append(_step(now, entry, (), ()))
             whole |= {int(entry.made)} if entry.made and steps[-1].state != "cannot" else set()
     projects = {step.entry.id: step for step in steps}
     return tuple(projects.get(entry.id) or _step(now, entry, made, whole) for entry in wanted)
 
 
+def _elsewhere(now: Now, entry: Entry) -> str:
+    """Why the ids of an entry mean something else here, in words; empty where they do not."""
+    if entry.studio and entry.studio.rstrip("/") != now.url:
+        return f"it was done to another Label Studio, {entry.studio}"
+    project = now.at(f"/api/projects/{entry.project}/") if entry.project is not None else None
+    made, at = read_time((project or {}).get("created_at")), read_time(entry.at)
+    if made and at and made > at + CLOCKS:
+        return f"project {entry.project} is another one than then: it was made since"
+    return ""
+
+
 def _step(now: Now, entry: Entry, made: Collection[str | None], whole: Collection[int]) -> Step:
+    if why := _elsewhere(now, entry):
+        return Step(entry, "cannot", f"{entry.method} {entry.path}", why)
     if entry.project in whole:
         return Step(entry, "undone", f"project {entry.project}", "it goes with its project")
     if entry.method == "DELETE" and entry.path in made:

@@ -36,6 +36,8 @@ class Entry:
     values: Mapping[str, Any]
     """What was kept for an undo; empty where nothing was."""
     undoes: str
+    studio: str = ""
+    """Address of the Label Studio; empty where it was not noted."""
 
     @classmethod
     def read(cls, line: Mapping[str, Any], values: Mapping[str, Any]) -> Entry:
@@ -54,6 +56,7 @@ class Entry:
             sent=line["sent"],
             values=values,
             undoes=str(line.get("undoes", "")),
+            studio=str(line.get("studio", "")),
         )
 
     @property
@@ -98,6 +101,7 @@ class Now:
 
     def __init__(self, studio: Studio, entries: Iterable[Entry]) -> None:
         self.studio = studio
+        self.url = studio._shown.rstrip("/")
         self.trail = list(entries)
         """All of it, also what is not to be undone."""
         self.redone = {entry.undoes for entry in self.trail if entry.undoes and entry.ok}

@@ -190,6 +190,16 @@ def test_an_entry_of_an_older_tiebreak_is_told_apart_and_cannot_be_undone(stored
     assert step.entry.id == next(stored.trail.entries())["id"]
 
 
+def test_nothing_is_done_to_another_label_studio_or_a_project_made_since(stored: Stored) -> None:
+    stored.things["/api/projects/7/"] = {"id": 7, "title": "Before", "created_at": "2026-01-01T00:00:00Z"}
+    stored.studio.update_project(7, {"title": "After"})
+    stored.things["/api/projects/7/"]["created_at"] = "2999-01-01T00:00:00Z"  # a new database, say
+    assert states(stored.undo()) == [("cannot", "project 7 is another one than then: it was made since")]
+    stored.studio.url = "http://elsewhere"
+    assert states(stored.undo()) == [("cannot", "it was done to another Label Studio, http://studio")]
+    assert stored.things["/api/projects/7/"]["title"] == "After"
+
+
 def test_nothing_is_undone_without_a_choice_and_unknown_entries_are_told(stored: Stored) -> None:
     with pytest.raises(InputError, match="what to undo"):
         undo(stored.studio, stored.trail, Chosen(), stored.backups)
