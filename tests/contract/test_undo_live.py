@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from ml_backend.labeling.errors import StudioUnreachable
 from ml_backend.studio import Studio
 from ml_backend.studio.trail import Trail
+from sdk_scripts.cli import app
 from sdk_scripts.restore import SETTINGS, restore
 from sdk_scripts.undo import Chosen, Undone, undo
 from sdk_scripts.undo.bulk import importable
@@ -92,7 +94,7 @@ def test_what_was_done_to_a_project_is_taken_back_but_what_people_changed_since(
 
 
 def test_a_project_that_nobody_touched_goes_with_all_it_has_and_comes_back_from_its_backup(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, studio_environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.manifest(EVERYTHING.format(name="things"))
     project.write("\n".join(json.dumps(row) for row in ROWS), "rows.jsonl")
@@ -108,12 +110,17 @@ def test_a_project_that_nobody_touched_goes_with_all_it_has_and_comes_back_from_
     studio.set_overlap(second, 2)
     as_before = _as_it_is(studio, id)
     trail = Trail(project.settings.home / "audit")
+    planned = CliRunner().invoke(app, ["audit", "undo", "--project", str(id), "--json"])
+    assert planned.exit_code == 1, planned.output
+    assert {step["state"] for step in json.loads(planned.stdout)["steps"]} == {"undo", "undone"}
     done = undo(studio, trail, Chosen(project=id), project.settings.folder("backups"), apply=True)
     assert {step.state for step in done.steps} == {"undo", "undone"}
     assert studio.stored(f"/api/projects/{id}/") is None
     assert not undo(studio, trail, Chosen(project=id), project.settings.folder("backups"), apply=True).open
     [backup] = done.backups
-    assert restore(studio, backup).open
+    planned = CliRunner().invoke(app, ["restore", str(backup)])
+    assert planned.exit_code == 1, planned.output
+    assert "3 tasks, 2 annotations, 1 predictions, 2 views. Nothing was changed" in planned.stdout
 
     sent, calls = Studio.import_tasks, []
 
