@@ -24,7 +24,7 @@ COMPILE    = $(UV) pip compile -q pyproject.toml --universal --python-version 3.
              $(foreach package,torch attr $(CUDA),--no-emit-package $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test scale bench image-check lint secrets install install-dev install-studio lock clean
+.PHONY: help demo up test matrix scale bench image-check lint secrets install install-dev install-studio lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -37,6 +37,9 @@ up: install install-studio ## Label Studio, Valkey, the backend and a worker, wi
 
 test: install-dev install-studio chromium ## every test, against a real Label Studio, Valkey, encoder and Chromium
 	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+
+matrix: install-dev ## the contract tests against earlier versions of Label Studio and its SDK (20 minutes, 3 GB)
+	@UV="$(abspath $(UV))" nice -n 10 $(VENV)/bin/python tests/contract/matrix.py $(ARGS)
 
 scale: install-dev ## hosts cut off and backends restarted under load, twenty times; needs root for hosts of their own
 	@SCALE_ROUNDS=20 $(VENV)/bin/pytest tests/scale --timeout 3600 $(ARGS)

@@ -32,7 +32,8 @@ class StoredPredictions(Predictions):
             if prediction["model_version"] == version:
                 if prediction["cluster"] != cluster:
                     path = f"/api/predictions/{prediction['id']}/"
-                    stored = self._call("PATCH", path, json={"cluster": cluster}, what=f"task {task}")
+                    known, fields = {"before": prediction}, {"cluster": cluster}
+                    stored = self._call("PATCH", path, json=fields, known=known, what=f"task {task}")
                     if stored["cluster"] != cluster:
                         raise StudioRefused(f"Label Studio at {self._shown} dropped the cluster of a prediction.")
                 return True
@@ -77,7 +78,8 @@ class StoredPredictions(Predictions):
                 break
             for prediction in task["predictions"][:1]:
                 fields = {"score": prediction["score"]}  # it counts with every change, also where nothing changes
-                self._call("PATCH", f"/api/predictions/{prediction['id']}/", json=fields, what=f"task {task['id']}")
+                path = f"/api/predictions/{prediction['id']}/"
+                self._call("PATCH", path, json=fields, known={}, what=f"task {task['id']}")
         return found
 
     def delete_prediction(self, id: int) -> None:
@@ -161,7 +163,8 @@ class StoredPredictions(Predictions):
     def _set_overlap(self, stored: Mapping[str, Any], overlap: int) -> bool:
         # Label Studio would look at the new overlap with the next annotation only.
         fields = {"overlap": overlap, "is_labeled": stored["total_annotations"] >= overlap}
-        changed = self._call("PATCH", f"/api/tasks/{stored['id']}/", json=fields, what=f"task {stored['id']}")
+        path, known = f"/api/tasks/{stored['id']}/", {"before": stored}
+        changed = self._call("PATCH", path, json=fields, known=known, what=f"task {stored['id']}")
         if changed["overlap"] != overlap:
             raise StudioRefused(f"Label Studio at {self._shown} kept the overlap of task {stored['id']}.")
         return True

@@ -135,13 +135,16 @@ class Tasks(Snapshots):
         wanted = sorted(set(ids))
         deleted = 0
         for start in range(0, len(wanted), PAGE):
-            body = {"selectedItems": {"all": False, "included": wanted[start : start + PAGE]}}
+            some = wanted[start : start + PAGE]
+            body = {"selectedItems": {"all": False, "included": some}}
+            known = {"before_tasks": list(self.tasks(project, ids=some))} if self._trail is not None else None
             answer = self._call(
                 "POST",
                 "/api/dm/actions",
                 params={"id": "delete_tasks", "project": project},
                 json=body,
                 repeatable=True,
+                known=known,
                 what=f"project {project}",
             )
             deleted += answer["processed_items"]

@@ -31,11 +31,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def read_settings() -> Settings:
+    """Raises ConfigError for wrong ones, and where a newer Tiebreak has worked in their home."""
+    from ml_backend.formats import claim
     from ml_backend.settings import load_settings
 
     context = click.get_current_context(silent=True)
     fresh = context is not None and context.find_root().params.get("fresh")
-    return load_settings(fresh=True) if fresh else load_settings()
+    settings = load_settings(fresh=True) if fresh else load_settings()
+    claim(settings)
+    return settings
 
 
 def dataset_of(source: str, label_config: Path | None, settings: Settings | None = None) -> Dataset:
