@@ -141,7 +141,9 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
     `annotators` maps user ids to e-mails for JSON that has only ids. Raises InputError where it is not a task at all.
     """
     if not isinstance(json, Mapping) or not isinstance(json.get("data"), Mapping):
-        raise InputError("This is not a Label Studio task: it has no `data` object.")
+        raise InputError(
+            "This is not a Label Studio task: it has no `data` object.", mend="Send tasks as Label Studio exports them."
+        )
     stored = _objects(json.get("predictions"))  # a plain export lists ids only
     predictions = tuple(map(read_prediction, stored))
     known = list(zip(stored, predictions, strict=True))
@@ -312,7 +314,10 @@ def project_key(json: Mapping[str, Any]) -> str:
     """
     id, created = _whole(json.get("id")), read_time(json.get("created_at"))
     if id is None or id < 0 or created is None:
-        raise InputError("This is not a Label Studio project: it has no `id` and `created_at`.")
+        raise InputError(
+            "This is not a Label Studio project: it has no `id` and `created_at`.",
+            mend="Send the project as Label Studio's API returns it.",
+        )
     return f"{id}.{math.floor(created.timestamp())}"
 
 

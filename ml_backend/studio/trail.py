@@ -32,6 +32,9 @@ _READING = re.compile(r"/api/projects/(validate/|\d+/exports/.*)")
 _NUMBERS = ("id", "task_count", "annotation_count", "prediction_count", "created", "processed_items", "count")
 
 
+_SHAPE = {"at": str, "call": str, "sent": dict, "params": dict, "outcome": dict}
+
+
 class Trail:
     """Safe between threads and processes. What cannot be written is logged, once, and stops nobody."""
 
@@ -112,6 +115,7 @@ def _of(entry: Mapping[str, Any], project: int) -> bool:
 def _read(line: str) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) and {"at", "call", "sent", "params", "outcome"} <= entry.keys() else None
+    whole = isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in _SHAPE.items())
+    return entry if whole else None

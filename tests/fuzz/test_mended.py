@@ -1,0 +1,88 @@
+"""Inputs that once broke something, each as it was found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.analysis import exports
+
+from ml_backend.labeling.config import parse
+from ml_backend.labeling.errors import ConfigError, InputError, ModelUnavailable
+from ml_backend.large_model.token_confidence import read_tokens
+from ml_backend.model_files import ModelFiles
+from ml_backend.model_registry import ModelRegistry
+from ml_backend.settings import load_settings
+from ml_backend.studio.trail import Trail
+from ml_backend.trust import Trust
+from sdk_scripts.guidelines import same_html
+from sdk_scripts.monitoring.findings_store import FindingsStore
+from sdk_scripts.plain_text import plain_text
+from sdk_scripts.sampling.lots import Lots
+from sdk_scripts.snapshots.kept import url_of
+
+KEY = "7.1795381865"
+DEEP = b"[" * 100_000
+"""Within limits of size, beyond those of Python's stack."""
+
+
+@pytest.mark.parametrize(("html", "seen"), [("a<![if x]>b", "ab"), ("a<![<h1>b", "ab"), ("a<![CDATA[x]]>b", "ab")])
+def test_declarations_that_the_standard_library_does_not_read_are_passed_over(html: str, seen: str) -> None:
+    assert plain_text(html) == seen
+    assert same_html(html, html)
+
+
+@pytest.mark.parametrize("bit", ["<!--", "<![", "<a ", "<", "<script>", '<a b="', "<!a", "<a '>", "<p a=' "])
+def test_instructions_that_hold_the_standard_library_up_for_minutes_are_read(bit: str) -> None:
+    html = bit * (200_000 // len(bit))
+    assert isinstance(plain_text(html), str)
+    assert same_html(html, html)
+
+
+def test_a_pointer_nested_too_deep_is_a_damaged_one(tmp_path: Path) -> None:
+    ModelFiles(str(tmp_path)).write(f"{KEY}/live.json", DEEP)
+    with pytest.raises(ModelUnavailable, match="promote"):
+        ModelRegistry(str(tmp_path)).pointer(KEY)
+
+
+def test_notes_nested_too_deep_are_none(tmp_path: Path) -> None:
+    (tmp_path / "index.json").write_bytes(DEEP)
+    assert url_of(tmp_path) is None
+    assert Trust.from_json(DEEP, "k", parse(exports.SENTIMENT)) is None
+
+
+@pytest.mark.parametrize("content", [DEEP, b"null", b'{"members": 1}', b'{"keys": ["a"], "plan": null}'])
+def test_a_lot_that_nobody_wrote_is_named_with_its_file(tmp_path: Path, content: bytes) -> None:
+    ModelFiles(str(tmp_path)).write(f"{KEY}/lots/l/lot.json", content)
+    with pytest.raises(InputError, match="Delete that file"):
+        Lots(ModelFiles(str(tmp_path)), KEY).all()
+
+
+@pytest.mark.parametrize("change", [{"excess": None}, {"key": ["k"]}, {"since": 5}])
+def test_an_acknowledgement_of_other_types_is_left_out(tmp_path: Path, change: dict[str, Any]) -> None:
+    store = FindingsStore(load_settings(home=tmp_path, models_url=str(tmp_path)), KEY)
+    whole = {"key": "k", "why": "w", "at": "2026-01-01", "since": "2026-01-01", "excess": 1.5}
+    files = ModelFiles(str(tmp_path))
+    for name, said in {"a": {**whole, **change}, "b": whole}.items():
+        files.write(f"inspections/{KEY}/acknowledged/{name}.json", json.dumps(said).encode())
+    assert list(store.acknowledgements()) == ["k"]
+
+
+@pytest.mark.parametrize("line", [{"at": None}, {"sent": None}, {"params": []}, {"call": 5}])
+def test_a_line_of_the_trail_of_other_types_is_left_out(tmp_path: Path, line: dict[str, Any]) -> None:
+    whole = {"at": "2026-01-01", "call": "POST /api/projects/1", "sent": {}, "params": {}, "outcome": {}}
+    lines = [json.dumps({**whole, **line}), DEEP.decode(), json.dumps(whole)]
+    (tmp_path / "2026-01.jsonl").write_text("\n".join(lines))
+    assert list(Trail(tmp_path).entries(project=1)) == [whole]
+
+
+def test_a_log_probability_beyond_all_numbers_is_none() -> None:
+    token = {"token": "a", "logprob": -(10**400)}
+    assert read_tokens({"content": [token]}, "a") == ()
+
+
+def test_a_config_of_halves_of_characters_says_what_to_do() -> None:
+    with pytest.raises(ConfigError, match="Remove those characters"):
+        parse("<View>\udcff</View>")
