@@ -21,7 +21,7 @@ COMPILE    = $(UV) pip compile -q pyproject.toml --universal --python-version 3.
              $(foreach package,torch attr $(CUDA),--no-emit-package $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench lint install install-dev install-studio lock clean
+.PHONY: help demo up test bench fuzz audit lint install install-dev install-studio lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -37,6 +37,17 @@ test: install-dev install-studio chromium ## every test, against a real Label St
 
 bench: install-dev ## every benchmark, ours beside the peers; ARGS="--data FILE ..." adds labelled texts of your own
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python tests/benchmarks/run.py $(ARGS)
+
+fuzz: install-dev ## inputs nobody should send, as many as fit into ARGS="--seconds 60" for each target
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install -q --no-deps --group fuzz >&2 || true
+	@nice -n 10 $(VENV)/bin/python tests/fuzz/run.py $(ARGS)
+
+# Asks PyPI for advisories, so it is no test. A package that PyPI does not tell of fails it rather than passing unseen.
+audit: install-dev install-studio ## licences into docker/THIRD_PARTY.md, and known vulnerabilities of what the locks pin
+	@$(VENV)/bin/python docker/third_party.py
+	@for lock in requirements-dev.lock requirements-studio.lock; do \
+	  $(UV) tool run --from 'pip-audit>=2.9' pip-audit --strict --disable-pip --require-hashes -r $$lock $(ARGS) || exit 1; \
+	done
 
 lint: install-dev ## ruff, mypy and the import contract
 	@$(VENV)/bin/ruff check .

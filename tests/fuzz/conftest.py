@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis.errors import HypothesisException
 
 from tests.fuzz.settling import SECONDS
 
@@ -27,13 +28,21 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     asked = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     handle = pyfuncitem.obj.hypothesis
-    inner, tried, began, crashed = handle.inner_test, 0, time.monotonic(), True
+    inner, tried, began, crashed, failed = handle.inner_test, 0, time.monotonic(), True, False
 
     @wraps(inner)
     def counted(*args: Any, **kwargs: Any) -> Any:
-        nonlocal tried
+        nonlocal tried, failed
+        if time.monotonic() - began > SECONDS and not failed:
+            return None  # the rest of this round; what fails has to fail again
         tried += 1
-        return inner(*args, **kwargs)
+        try:
+            return inner(*args, **kwargs)
+        except HypothesisException:  # how it moves on to another input
+            raise
+        except Exception:
+            failed = True
+            raise
 
     handle.inner_test = counted
     try:

@@ -17,10 +17,12 @@ from ml_backend.model_registry import ModelRegistry
 from ml_backend.settings import load_settings
 from ml_backend.studio.trail import Trail
 from ml_backend.trust import Trust
+from sdk_scripts.export_file import read_export
 from sdk_scripts.guidelines import same_html
 from sdk_scripts.monitoring.findings_store import FindingsStore
 from sdk_scripts.plain_text import plain_text
 from sdk_scripts.sampling.lots import Lots
+from sdk_scripts.satellites import read_about
 from sdk_scripts.snapshots.kept import url_of
 
 KEY = "7.1795381865"
@@ -39,6 +41,20 @@ def test_instructions_that_hold_the_standard_library_up_for_minutes_are_read(bit
     html = bit * (200_000 // len(bit))
     assert isinstance(plain_text(html), str)
     assert same_html(html, html)
+
+
+def test_an_export_with_a_number_of_thousands_of_digits_is_told_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "export.json"
+    path.write_bytes(b'[{"data": {}, "id": ' + b"9" * 5_000 + b"}, ]")
+    with pytest.raises(InputError, match="is not valid JSON"):
+        read_export(path)
+
+
+@pytest.mark.parametrize("change", [{"who": []}, {"name": ["n"]}, {"who": 5}, {"kind": "x"}, {"more": []}])
+def test_a_satellite_whose_line_has_other_types_is_none(change: dict[str, Any]) -> None:
+    said = {"source": KEY, "kind": "calibration", "name": "n"}
+    assert read_about({"description": f"tiebreak satellite: {json.dumps(said)}"})
+    assert read_about({"description": f"tiebreak satellite: {json.dumps(said | change)}"}) is None
 
 
 def test_a_pointer_nested_too_deep_is_a_damaged_one(tmp_path: Path) -> None:
