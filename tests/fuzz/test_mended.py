@@ -17,6 +17,7 @@ from ml_backend.model_registry import ModelRegistry
 from ml_backend.settings import load_settings
 from ml_backend.studio.trail import Trail
 from ml_backend.trust import Trust
+from sdk_scripts.cli.options import print_json
 from sdk_scripts.export_file import read_export
 from sdk_scripts.guidelines import same_html
 from sdk_scripts.monitoring.findings_store import FindingsStore
@@ -24,6 +25,7 @@ from sdk_scripts.plain_text import plain_text
 from sdk_scripts.sampling.lots import Lots
 from sdk_scripts.satellites import read_about
 from sdk_scripts.snapshots.kept import url_of
+from sdk_scripts.tables import print_table
 
 KEY = "7.1795381865"
 DEEP = b"[" * 100_000
@@ -55,6 +57,15 @@ def test_a_satellite_whose_line_has_other_types_is_none(change: dict[str, Any]) 
     said = {"source": KEY, "kind": "calibration", "name": "n"}
     assert read_about({"description": f"tiebreak satellite: {json.dumps(said)}"})
     assert read_about({"description": f"tiebreak satellite: {json.dumps(said | change)}"}) is None
+
+
+def test_halves_of_characters_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table([{"label": "a\ud800"}], ["label"], title="\x00\udfff")
+    print_json({"label": "a\ud800"})
+    table, document = capsys.readouterr().out.rsplit("\n{", 1)
+    assert "a?" in table
+    assert "\x00" not in table
+    assert json.loads("{" + document) == {"label": "a?"}
 
 
 def test_a_pointer_nested_too_deep_is_a_damaged_one(tmp_path: Path) -> None:
