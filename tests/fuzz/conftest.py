@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis.errors import HypothesisException
 
 from tests.fuzz.settling import SECONDS
 
@@ -28,21 +27,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     asked = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     handle = pyfuncitem.obj.hypothesis
-    inner, tried, began, crashed, failed = handle.inner_test, 0, time.monotonic(), True, False
+    inner, tried, began, crashed = handle.inner_test, 0, time.monotonic(), True
 
     @wraps(inner)
     def counted(*args: Any, **kwargs: Any) -> Any:
-        nonlocal tried, failed
-        if time.monotonic() - began > SECONDS and not failed:
-            return None  # the rest of this round; what fails has to fail again
+        nonlocal tried
         tried += 1
-        try:
-            return inner(*args, **kwargs)
-        except HypothesisException:  # how it moves on to another input
-            raise
-        except Exception:
-            failed = True
-            raise
+        return inner(*args, **kwargs)
 
     handle.inner_test = counted
     try:

@@ -15,18 +15,16 @@ T = TypeVar("T")
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 HANGS_AFTER = 60_000
 """Milliseconds."""
-_AT_ONCE = 20
-"""Times as many inputs as in every run, before the clock is looked at."""
 
 
 def fuzzing(inputs: int) -> settings:
-    """As many inputs, the same ones every time; with FUZZ_SECONDS more, and others."""
+    """As many inputs, the same ones every time; with FUZZ_SECONDS others, as many before the clock is looked at."""
     checks = list(HealthCheck)
     if not SECONDS:
         return settings(
             max_examples=inputs, deadline=None, derandomize=True, database=None, suppress_health_check=checks
         )
-    return settings(max_examples=_AT_ONCE * inputs, deadline=HANGS_AFTER, database=None, suppress_health_check=checks)
+    return settings(max_examples=inputs, deadline=HANGS_AFTER, database=None, suppress_health_check=checks)
 
 
 def settled(work: Callable[[], T]) -> T | None:
