@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from unit.analysis import exports
 
+from ml_backend.assist import asked
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import ConfigError, InputError, ModelUnavailable
 from ml_backend.large_model.token_confidence import read_tokens
@@ -57,6 +58,12 @@ def test_a_satellite_whose_line_has_other_types_is_none(change: dict[str, Any]) 
     said = {"source": KEY, "kind": "calibration", "name": "n"}
     assert read_about({"description": f"tiebreak satellite: {json.dumps(said)}"})
     assert read_about({"description": f"tiebreak satellite: {json.dumps(said | change)}"}) is None
+
+
+def test_a_region_of_no_control_in_an_interactive_request_is_about_no_spans() -> None:
+    config = parse(exports.EVERY_KIND)
+    assert asked(config, {"result": [{"from_name": "spans"}, {"from_name": ["x"]}]})
+    assert not asked(config, {"result": [{"from_name": ["x"]}, {"from_name": {}}]})
 
 
 def test_halves_of_characters_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
