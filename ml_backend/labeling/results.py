@@ -37,7 +37,7 @@ class Prediction:
         """The regions that say what the model thinks: those under a seal only where it says so."""
         if not are_told(self.regions):
             return self.regions
-        return tuple(it for it in self.regions if not seal_of(it) or it.get("from_name") in self.plain)
+        return tuple(it for it in self.regions if not seal_of(it) or str(it.get("from_name")) in self.plain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,11 @@ import pytest
 from unit.analysis import exports
 
 from ml_backend.assist import asked
+from ml_backend.labeling.arms import Arms
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import ConfigError, InputError, ModelUnavailable
+from ml_backend.labeling.judgements import judgements
+from ml_backend.labeling.results import read_task
 from ml_backend.large_model.token_confidence import read_tokens
 from ml_backend.model_files import ModelFiles
 from ml_backend.model_registry import ModelRegistry
@@ -64,6 +67,18 @@ def test_a_region_of_no_control_in_an_interactive_request_is_about_no_spans() ->
     config = parse(exports.EVERY_KIND)
     assert asked(config, {"result": [{"from_name": "spans"}, {"from_name": ["x"]}]})
     assert not asked(config, {"result": [{"from_name": ["x"]}, {"from_name": {}}]})
+
+
+def test_regions_of_no_control_among_sealed_and_seeded_ones_are_passed_over() -> None:
+    arms, config = Arms("secret"), parse(exports.SENTIMENT)
+    mark = {"meta": {"tiebreak": {"seal": arms.seal(1, "seeded", "sentiment", "v1")}}, "origin": "prediction"}
+    regions = [{**exports.choice("sentiment", "positive"), **mark, **name} for name in ({}, {"from_name": ["x"]})]
+    shown = {"id": 7, "result": regions, "score": 0.5, "model_version": "v1"}
+    given = exports.annotation(1, 1, *regions, parent_prediction=7, prediction=shown)
+    task = arms.opened(read_task({**exports.task(1, "a", [given]), "predictions": [shown]}))
+    assert task.annotations[0].seeded == {"sentiment"}
+    assert [it.own for it in task.predictions] == [()]
+    assert judgements([task], config)["void"].to_list() == [True]
 
 
 def test_halves_of_characters_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
