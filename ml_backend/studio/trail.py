@@ -42,6 +42,9 @@ _READING = re.compile(r"/api/projects/(validate/|\d+/exports/.*)")
 _NUMBERS = ("id", "task_count", "annotation_count", "prediction_count", "created", "processed_items", "count")
 
 
+_SHAPE = {"at": str, "call": str, "sent": dict, "params": dict, "outcome": dict}
+
+
 class Trail:
     """Safe between threads and processes. What cannot be written is logged, once, and stops nobody."""
 
@@ -172,9 +175,9 @@ def _project(
 def _read(line: str) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    if not isinstance(entry, dict) or not {"at", "call", "sent", "params", "outcome"} <= entry.keys():
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), kind) for name, kind in _SHAPE.items()):
         return None
     # what entries had not before Tiebreak could undo them
     id = hashlib.sha256(line.encode()).hexdigest()[:ID]

@@ -96,8 +96,9 @@ def result(document: Mapping[str, Any], as_json: bool, show: Callable[[Mapping[s
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Undefined numbers become null: NaN is not JSON."""
-    typer.echo(json.dumps(finite(document), ensure_ascii=False, allow_nan=False, default=str))
+    """Undefined numbers become null, halves of surrogate pairs a question mark: NaN is not JSON, they are not UTF-8."""
+    text = json.dumps(finite(document), ensure_ascii=False, allow_nan=False, default=str)
+    typer.echo(text.encode("utf-8", "replace").decode())
 
 
 def finite(value: Any) -> Any:
