@@ -40,8 +40,9 @@ SILENT = {
     "attr": "MIT",
     "httpx2-jsfetch": "BSD-3-Clause",
 }
-"""Whose installed metadata say nothing, or that only other systems install: what their repositories say."""
+"""Whose installed metadata say nothing, or that only other systems install: read by hand."""
 SPDX = {
+    "Apache": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "Apache 2.0 License": "Apache-2.0",
     "Apache License": "Apache-2.0",
