@@ -24,7 +24,7 @@ COMPILE    = $(UV) pip compile -q pyproject.toml --universal --python-version 3.
              $(foreach package,torch attr $(CUDA),--no-emit-package $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test scale bench lint install install-dev install-studio lock clean
+.PHONY: help demo up test matrix scale bench fuzz audit image-check lint secrets install install-dev install-studio lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -38,11 +38,28 @@ up: install install-studio ## Label Studio, Valkey, the backend and a worker, wi
 test: install-dev install-studio chromium ## every test, against a real Label Studio, Valkey, encoder and Chromium
 	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
+matrix: install-dev ## the contract tests against earlier versions of Label Studio and its SDK (20 minutes, 3 GB)
+	@UV="$(abspath $(UV))" nice -n 10 $(VENV)/bin/python tests/contract/matrix.py $(ARGS)
+
 scale: install-dev ## hosts cut off and backends restarted under load, twenty times; needs root for hosts of their own
 	@SCALE_ROUNDS=20 $(VENV)/bin/pytest tests/scale --timeout 3600 $(ARGS)
 
 bench: install-dev ## every benchmark, ours beside the peers; ARGS="--data FILE ..." adds labelled texts of your own
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python tests/benchmarks/run.py $(ARGS)
+
+fuzz: install-dev ## inputs nobody should send, as many as fit into ARGS="--seconds 60" for each target
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install -q --no-deps --group fuzz >&2 || true
+	@nice -n 10 $(VENV)/bin/python tests/fuzz/run.py $(ARGS)
+
+# Asks PyPI for advisories, so it is no test. A package that PyPI does not tell of fails it rather than passing unseen.
+audit: install-dev install-studio ## licences into docker/THIRD_PARTY.md, and known vulnerabilities of what the locks pin
+	@$(VENV)/bin/python docker/third_party.py
+	@for lock in requirements-dev.lock requirements-studio.lock; do \
+	  $(UV) tool run --from 'pip-audit>=2.9' pip-audit --strict --disable-pip --require-hashes -r $$lock $(ARGS) || exit 1; \
+	done
+
+image-check: install-dev ## every build step of docker/*Dockerfile in a clean folder, and what comes of them without a network
+	@IMAGE_CHECK=1 $(VENV)/bin/pytest -rA tests/unit/deploy/test_image_steps.py $(ARGS)
 
 lint: install-dev ## ruff, mypy and the import contract
 	@$(VENV)/bin/ruff check .
@@ -91,6 +108,9 @@ lock: | $(UV) ## resolve the locks anew
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
 	$(UV) pip compile -q --group studio --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header -o requirements-studio.lock
+
+secrets: ## the passwords and tokens of docker-compose.yml, one a file in docker/secrets; what is there stays
+	@sh docker/secrets.sh
 
 clean: ## remove the environments (what Tiebreak keeps in .tiebreak stays)
 	rm -rf $(VENV) $(STUDIO) $(UV_HOME)

@@ -303,17 +303,19 @@ def _malformed_body(why: str) -> RequestValidationError:
     return RequestValidationError([{"loc": ("body",), "msg": why}])
 
 
+_PROTOCOL = "Send what Label Studio's ML backend protocol says; the README names the fields."
+
+
 async def _malformed(_: Request, error: Exception) -> Response:
     errors = error.errors() if isinstance(error, RequestValidationError) else []
     reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in errors[:20]]
-    mend = "Send what Label Studio's ML backend protocol says; the README names the fields."
-    return StrictJSON({"detail": "; ".join(reasons), "mend": mend}, 400)
+    return StrictJSON({"detail": "; ".join(reasons), "mend": _PROTOCOL}, 400)
 
 
 async def _refused(_: Request, error: Exception) -> Response:
     if not isinstance(error, StarletteHTTPException):
         raise error
-    body = error.detail if isinstance(error.detail, dict) else {"detail": error.detail, "mend": ""}
+    body = error.detail if isinstance(error.detail, dict) else {"detail": error.detail, "mend": _PROTOCOL}
     return StrictJSON(body, error.status_code, headers=dict(error.headers or {}))
 
 

@@ -57,7 +57,7 @@ def asked(config: LabelConfig, context: Mapping[str, Any]) -> bool:
     """Whether an interactive request is about spans that may have others like them; one without regions is where the
     config has such a control that is smart: Label Studio sends it when the last span is gone."""
     result = context.get("result")
-    names = {it.get("from_name") for it in result if isinstance(it, Mapping)} if isinstance(result, list) else set()
+    names = [it.get("from_name") for it in result if isinstance(it, Mapping)] if isinstance(result, list) else []
     return any(it.name in names or (not names and it.flag("smart")) for it in config.controls if _marks_text(it))
 
 

@@ -23,7 +23,7 @@ from ml_backend.cases import Case, policy_version, read_cases, usable
 from ml_backend.guideline_history import GuidelineHistory
 from ml_backend.images import Look
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.errors import InputError, ModelUnavailable, TiebreakError
+from ml_backend.labeling.errors import UNREADABLE, InputError, ModelUnavailable, TiebreakError
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import project_key
 from ml_backend.model_registry import ModelRegistry
@@ -104,7 +104,7 @@ class Briefs:
             brief = known[2] if known and same else _parse(self._registry.read_brief(project))
         except InputError:
             return NOTHING
-        except (ModelUnavailable, ValueError, KeyError, TypeError) as error:
+        except (ModelUnavailable, *UNREADABLE) as error:
             log.error("a project's brief cannot be read", project=project, why=str(error))
             return known[2] if known else NOTHING
         with self._lock:
@@ -170,7 +170,7 @@ def stored(registry: ModelRegistry, project_key: str) -> Brief:
     """As it is now, read anew; a damaged one counts as none. Raises ModelUnavailable."""
     try:
         return _parse(registry.read_brief(project_key))
-    except (ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         log.error("a project's brief cannot be read", project=project_key, why=str(error))
         return NOTHING
 

@@ -6,6 +6,7 @@ generation   number of the job that will take them
 until        the newest change that a job has done with: ISO 8601, in Label Studio's clock
 ended        when the last job ended (Unix seconds), of work that is also done on a schedule
 rest         when the next may begin at the earliest
+asked        the number of a job that somebody asked for: it does not wait
 """
 
 from __future__ import annotations
@@ -84,6 +85,18 @@ class Changes:
         """A job ends; the next one waits `rest` seconds at least."""
         now = time.time()
         self._redis.hset(self.key, mapping={"ended": repr(now), "rest": repr(now + rest)})
+
+    def took(self, seconds: float) -> None:
+        """Work on the project has just taken so long: the next job waits that much longer, so that Label Studio and
+        this machine have half of the time for people."""
+        self._redis.hset(self.key, "rest", repr(max(self.rest(), time.time()) + seconds))
+
+    def ask(self, generation: int) -> None:
+        """Somebody wants the job of this number at once."""
+        self._redis.hset(self.key, "asked", generation)
+
+    def asked(self, generation: int) -> bool:
+        return cast("bytes | None", self._redis.hget(self.key, "asked")) == str(generation).encode()
 
     def busy(self) -> bool:
         """Whether a job holds the lease of this work."""

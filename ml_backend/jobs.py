@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import math
 import random
 import signal
 import sys
@@ -62,6 +63,7 @@ pools would not survive."""
 JOB_SETTINGS: ContextVar[Settings | None] = ContextVar("JOB_SETTINGS", default=None)
 """The worker's settings, which its forked jobs inherit."""
 
+PUSHING_SECONDS = 3
 BUSY = Retry(max=2400, interval=3)
 """The project is being trained on another machine: try again when that one is done."""
 
@@ -82,7 +84,10 @@ def train_job(project_key: str, project_id: int, generation: int) -> dict[str, A
         with state.working() as ours:  # promotion is atomic: a second training does no harm
             if not ours:
                 return BUSY
+            if not state.asked(generation) and (wait := _pause(jobs, state, settings)):
+                return Retry(max=BUSY.max, interval=wait)
             state.take(generation)
+            began = time.monotonic()
             try:
                 outcome = _train(settings, state, project_key, project_id, ours.still_ours)
             except StudioNotFound as error:
@@ -91,10 +96,24 @@ def train_job(project_key: str, project_id: int, generation: int) -> dict[str, A
             except (NotEnoughLabels, InputError) as error:
                 log.info("not trained", project=project_key, why=error.what)
                 return _refusal(error)
+            state.took(time.monotonic() - began)
         if outcome["promoted"]:
             jobs.request_prelabeling(project_key, project_id, outcome["version"])
     log.info("trained", project=project_key, version=outcome["version"], labels=outcome["labels"])
     return outcome
+
+
+def _pause(jobs: Jobs, state: ProjectState, settings: Settings) -> int:
+    """Seconds until a training may begin, or be looked at again; 0: now.
+
+    While the live version's predictions are pushed, another version would have them pushed anew from the first task on;
+    where labels keep coming, no version's would ever reach the last."""
+    from ml_backend.model_registry import ModelRegistry
+
+    live = ModelRegistry(settings.models).live(state.project_key)
+    if live is not None and jobs.prelabels(state.project_key, live):
+        return PUSHING_SECONDS
+    return max(0, math.ceil(state.rest() - time.time()))
 
 
 def reconcile_job() -> None:
@@ -140,7 +159,7 @@ def _train(
     seen = Seen(count_labels(project), began)
     state.record(seen)
     newest = Newest()
-    tasks = studio.read(newest.of(studio.tasks(project_id)))
+    tasks = studio.read(newest.of(studio.labelled(project_id)))
     settled = False
     try:
         config, now = parse(project["label_config"]), datetime.now(UTC)

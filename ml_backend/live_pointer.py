@@ -24,7 +24,7 @@ from typing import Protocol
 
 from filelock import FileLock
 
-from ml_backend.labeling.errors import ModelUnavailable
+from ml_backend.labeling.errors import UNREADABLE, ModelUnavailable
 from ml_backend.model_files import ModelFiles
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -85,7 +85,7 @@ class _OnDisk:
             return Pointer()
         try:
             return _parse(content)
-        except (ValueError, KeyError, TypeError) as error:
+        except UNREADABLE as error:
             raise _damaged(f"{self._files.url}/{name}", error) from error
 
     def change(self, project: str, change: Change) -> Pointer:
@@ -183,7 +183,7 @@ class _Shared:
         try:
             content = self._files.read(f"{project}/live/{name}") or b""
             return _Switch(_parse(content), tuple(json.loads(content)["switches"]))
-        except (ValueError, KeyError, TypeError):
+        except UNREADABLE:
             return None
 
 

@@ -126,7 +126,7 @@ def _packed(model: Model) -> tuple[bytes, dict[str, Any], Model]:
 
 
 def unpack(content: bytes, packed: bytes) -> Model:
-    """The model in model.json and arrays.safetensors. Raises ValueError, KeyError or TypeError for damaged ones."""
+    """The model in model.json and arrays.safetensors. Raises one of `errors.UNREADABLE` for damaged ones."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 import structlog
 
-from ml_backend.labeling.errors import InputError, ModelUnavailable, UnknownName
+from ml_backend.labeling.errors import UNREADABLE, InputError, ModelUnavailable, UnknownName
 from ml_backend.live_pointer import NAME, Pointer, live_pointers
 from ml_backend.model_files import ModelFiles
 from ml_backend.model_format import Model, StoredHead, VersionInfo, pack, read_info, unpack
@@ -67,7 +67,7 @@ class ModelRegistry:
             if model.info.version != version:
                 raise ValueError(f"it holds version {model.info.version}")
             return model
-        except (ValueError, KeyError, TypeError) as error:
+        except UNREADABLE as error:
             raise ModelUnavailable(
                 f"Model version {version} of project {project} cannot be used ({error}): {self.url}/{folder}.",
                 mend="Promote another version, or delete that folder and train again.",
@@ -89,7 +89,7 @@ class ModelRegistry:
             if info.version != version:
                 raise ValueError(f"it holds version {info.version}")
             return info
-        except (ValueError, KeyError, TypeError) as error:
+        except UNREADABLE as error:
             log.warning("damaged model version", project=project, version=version, why=str(error))
             return None
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self, cast
@@ -29,7 +29,7 @@ from rq.serializers import JSONSerializer
 from ml_backend import failures
 from ml_backend.changes import Changes, Pending
 from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
-from ml_backend.prelabel_state import Shard
+from ml_backend.prelabel_state import PrelabelState, Shard
 from ml_backend.project_state import (
     ADVANCE,
     ALERTS,
@@ -108,6 +108,8 @@ class Jobs:
         else:
             url = self.settings.redis_url.get_secret_value() if self.settings.redis_url else ""
         limits: dict[str, Any] = {"socket_connect_timeout": self._timeout or 5.0}
+        if self._bundled is None and self.settings.redis_password:
+            limits["password"] = self.settings.redis_password.get_secret_value()  # one in the URL comes first
         if self._timeout is not None:
             limits |= {"socket_timeout": self._timeout, "retry": RedisRetry(NoBackoff(), 0)}
         try:
@@ -185,7 +187,9 @@ class Jobs:
         with reaching():
             state = self.state(project_key)
             state.remember()
-            return self.plan(TRAINING, project_key, project_id, state.pending(), at_once=True)
+            job = self.plan(TRAINING, project_key, project_id, state.pending(), at_once=True)
+            state.ask(job.args[2])
+            return job
 
     def request_report(self, project_key: str, project_id: int) -> Job:
         """Make a report as soon as a worker is free; where one waits already, it is that one."""
@@ -223,6 +227,16 @@ class Jobs:
         job_id = _job_id("prelabel", project_key, f"{version}{'-missing' * only_missing}")
         self._enqueue_once(PRELABEL_JOB, job_id, project_id, version, only_missing)
         return job_id
+
+    def prelabels(self, project_key: str, version: str) -> bool:
+        """Whether jobs wait or run that push the version's predictions to all tasks."""
+        shards = PrelabelState(self.redis, project_key).board(version).shards()
+        jobs = [shard_job_id(project_key, version, shard) for shard, done in shards.items() if done is None]
+        for job in (_job_id("prelabel", project_key, version), *jobs):
+            with suppress(TiebreakError):  # it has failed for good
+                if self.alive(job):
+                    return True
+        return False
 
     def request_shard(
         self, project_key: str, project_id: int, version: str, shard: Shard, *, only_missing: bool = False

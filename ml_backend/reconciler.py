@@ -31,6 +31,7 @@ from ml_backend.queues import (
 )
 from ml_backend.report_triggers import plan_report
 from ml_backend.roles import role_of
+from ml_backend.studio.tasks import LABELLED
 
 if TYPE_CHECKING:
     from ml_backend.studio import Studio
@@ -139,7 +140,7 @@ def _edits(jobs: Jobs, state: ProjectState, project_id: int, studio: Studio) -> 
     if now - max(last.at, last.edits_checked) < EDITS_EVERY * jobs.settings.reconcile_seconds:
         return 0
     edited = 0
-    for task in studio.tasks(project_id, updated_after=until):
+    for task in studio.tasks(project_id, updated_after=until, where=[LABELLED]):  # not those that were imported since
         for annotation in task.get("annotations") or ():
             changed = read_time(annotation.get("updated_at"))
             edited += changed is not None and changed > until

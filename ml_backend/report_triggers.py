@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from time import time
 from typing import TYPE_CHECKING, Any, cast
 
+from ml_backend.labeling.errors import UNREADABLE
 from ml_backend.project_state import count_labels
 from ml_backend.queues import REPORTING, Jobs
 from ml_backend.report_schedule import Schedule, last_due
@@ -58,7 +59,7 @@ class Seen:
         try:
             read = json.loads(content)
             return cls(str(read["clock"]), _number(read["since"]), _whole(read["labels"]), _whole(read["batch"]))
-        except (ValueError, KeyError, TypeError):
+        except UNREADABLE:
             return cls()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ml_backend.joint_opinions import Joiner
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.errors import UnknownName
+from ml_backend.labeling.errors import UNREADABLE, UnknownName
 from ml_backend.outcomes import Outcomes
 
 GROWN = 1.5
@@ -72,7 +72,7 @@ class Trust:
                 int(read["answered"]),
                 float(read["again"]),
             )
-        except (ValueError, LookupError, TypeError, AttributeError, UnknownName):
+        except (*UNREADABLE, UnknownName):
             return None
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from html.parser import HTMLParser
+from html import unescape
 from typing import Any
+
+from ml_backend.labeling.markup import Tag, pieces
 
 _KEPT_ATTRIBUTES = frozenset({"href", "src", "alt", "title", "align", "class"})
 _LINK = re.compile(r"^(?:https?://|mailto:|#)", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)(?:\s*+=\s*+(?:"([^"]*)"|'([^']*)'|([^\s"'>]++)))?""")
 _VOID = frozenset({"br", "hr", "img", "col", "wbr"})
 MAX_CHARACTERS = 500_000
 
@@ -44,27 +47,18 @@ def _mend_attributes(tokens: Sequence[Any]) -> None:
 
 
 def _canonical(html: str) -> list[object]:
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return reader.parts
-
-
-class _Reader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[object] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.parts.append((tag, *sorted((k, v or "") for k, v in attrs if k in _KEPT_ATTRIBUTES)))
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in _VOID:
-            self.parts.append(f"/{tag}")
-
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.parts.append(" ".join(data.split()))
+    parts: list[object] = []
+    text: list[str] = []
+    for piece in (*pieces(html), Tag("", True, "")):
+        if isinstance(piece, str):
+            text.append(piece)
+            continue
+        if said := " ".join(unescape("".join(text)).split()):
+            parts.append(said)
+        text = []
+        if not piece.closing:
+            found = ((name.lower(), unescape("".join(value))) for name, *value in _ATTRIBUTE.findall(piece.attributes))
+            parts.append((piece.name, *sorted(it for it in found if it[0] in _KEPT_ATTRIBUTES)))
+        elif piece.name not in _VOID:
+            parts.append(f"/{piece.name}")
+    return parts

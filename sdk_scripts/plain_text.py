@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from html import unescape
+
+from ml_backend.labeling.markup import pieces
 
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _BLOCKS = frozenset({"p", "div", "li", "tr", "br", "ul", "ol", "table", "blockquote", "pre", "section", "article"})
@@ -24,8 +26,13 @@ class Section:
 def sections(html: str) -> list[Section]:
     """The text under each heading, in order; text above the first heading has an empty one."""
     reader = _Reader()
-    reader.feed(html)
-    reader.close()
+    for piece in pieces(html):
+        if isinstance(piece, str):
+            reader.text(piece)
+        elif piece.closing:
+            reader.end(piece.name)
+        else:
+            reader.start(piece.name)
     reader.end_line()
     return [section for section in reader.sections if section.heading or section.lines]
 
@@ -35,35 +42,36 @@ def plain_text(html: str) -> str:
     return "\n".join(part for section in sections(html) for part in (section.heading, section.text) if part)
 
 
-class _Reader(HTMLParser):
+class _Reader:
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.sections = [Section()]
-        self._line = ""
+        self._line: list[str] = []
         self._unread = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def start(self, tag: str) -> None:
         if tag in _HEADINGS or tag in _BLOCKS:
             self.end_line()
         elif tag in _UNREAD:
             self._unread += 1
 
-    def handle_endtag(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
         if tag in _HEADINGS:
-            if heading := " ".join(self._line.split()):
+            if heading := " ".join(self._taken().split()):
                 self.sections.append(Section(heading))
-            self._line = ""
         elif tag in _BLOCKS:
             self.end_line()
         elif tag in _UNREAD:
             self._unread = max(0, self._unread - 1)
 
-    def handle_data(self, data: str) -> None:
+    def text(self, text: str) -> None:
         if not self._unread:
-            self._line += data
+            self._line.append(text)
 
     def end_line(self) -> None:
-        for line in re.split(r"\n\s*\n", self._line):
+        for line in re.split(r"\n\s*\n", self._taken()):
             if text := " ".join(line.split()):
                 self.sections[-1].lines.append(text)
-        self._line = ""
+
+    def _taken(self) -> str:
+        text, self._line = unescape("".join(self._line)), []
+        return text

@@ -148,7 +148,9 @@ def _failed(jobs: Jobs, run: Run, shard: Shard) -> bool:
 
 def _work(jobs: Jobs, run: Run, shard: Shard) -> dict[str, Any]:
     board = run.state.board(run.version, only_missing=run.only_missing)
+    began = time.monotonic()
     found = here.predict_shard(run, shard)
+    jobs.state(run.key).took(time.monotonic() - began)
     log.info("pre-labeled", project=run.id, version=run.version, shard=shard, pushed=found.pushed)
     if not board.done(shard, asdict(found)):
         jobs.request_prelabeling(run.key, run.id, run.version, only_missing=run.only_missing)

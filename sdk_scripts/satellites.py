@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import TypeAdapter
+
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.results import project_key
 from ml_backend.roles import role_of
@@ -59,6 +61,9 @@ class About:
         return json.dumps({k: v for k, v in (said | {"more": dict(self.more)}).items() if v}, sort_keys=True)
 
 
+_ABOUT = TypeAdapter(About)
+
+
 @dataclass(frozen=True)
 class Satellite:
     id: int
@@ -80,8 +85,8 @@ def read_about(project: Mapping[str, Any]) -> About | None:
     lines = list(_LINE.finditer(str(project.get("description") or "").replace("\r\n", "\n")))
     try:
         said = json.loads(lines[-1]["json"]) if lines else None
-        return About(**said) if isinstance(said, dict) else None
-    except (ValueError, TypeError, RecursionError):
+        return _ABOUT.validate_python(said) if isinstance(said, dict) else None
+    except (ValueError, RecursionError):
         return None
 
 

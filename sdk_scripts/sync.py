@@ -160,7 +160,8 @@ class _Run:
         """The projects that will lose labels, as they are. Raises StudioError, ConfigError."""
         for name, id in self.ids.items():
             if any(refusal.reason.startswith(f"{name}: ") for refusal in refusals):
-                self.report(f"{name}: backed up to {back_up(self.studio, id, self.settings.folder('backups'))}")
+                kept = back_up(self.studio, id, self.settings.folder("backups"))
+                self.report(f"{name}: backed up to {kept}; `tiebreak restore` makes a project of it")
 
     def apply(self, plan: Plan, manifests: Sequence[Manifest]) -> None:
         """All changes, kind by kind."""

@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 def print_table(rows: Iterable[Mapping[str, object]], columns: Sequence[str], *, title: str = "") -> None:
     """Print rows (column name -> value) to stdout; a missing or undefined value shows as a dash."""
-    table = Table(title=Text(title) if title else None, title_justify="left", header_style="bold", box=None)
+    table = Table(title=Text(plain(title)) if title else None, title_justify="left", header_style="bold", box=None)
     listed = list(rows)
     for column in columns:
         numeric = all(isinstance(row.get(column), int | float | None) for row in listed)
@@ -30,11 +30,11 @@ def print_table(rows: Iterable[Mapping[str, object]], columns: Sequence[str], *,
 
 
 def plain(value: object) -> str:
-    """One line of text for a value: no control characters, no bidirectional overrides."""
+    """One line of text for a value: no control characters, no bidirectional overrides, no halves of surrogate pairs."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3f}"
-    return _CONTROL.sub(" ", str(value)).strip()
+    return _CONTROL.sub(" ", str(value)).strip().encode("utf-8", "replace").decode()

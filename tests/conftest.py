@@ -53,7 +53,8 @@ if TYPE_CHECKING:
 hypothesis_settings.register_profile("tests", deadline=None)  # how long an example takes fails nothing
 hypothesis_settings.load_profile("tests")
 
-STUDIO_VERSION = "1.23.2"
+STUDIO_VERSION = os.environ.get("CONTRACT_STUDIO", "1.23.2")
+"""Another one: see contract/matrix.py."""
 ACCOUNT = Account("admin@example.com", "a-password-for-tests", "0123456789abcdef0123456789abcdef01234567")
 CHROMIUM_ARGUMENTS = [
     "--headless=new",
@@ -76,6 +77,7 @@ class StudioServer:
     """Personal access token of the same user."""
     email: str
     password: str
+    version: str = STUDIO_VERSION
 
 
 def pytest_configure(config: pytest.Config) -> None:

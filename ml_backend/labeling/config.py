@@ -281,7 +281,7 @@ def _read(xml: str) -> tuple[Element, list[int]]:
             "The label config has a DTD or an entity.", mend="Remove <!DOCTYPE …> and <!ENTITY …>."
         ) from None
     except ValueError as error:  # characters that XML cannot hold, such as half of a surrogate pair
-        raise ConfigError(f"The label config cannot be read: {error}.") from None
+        raise ConfigError(f"The label config cannot be read: {error}.", mend="Remove those characters.") from None
 
 
 def _elements(root: Element, lines: list[int]) -> Iterator[tuple[Element, int, tuple[Condition, ...]]]:
@@ -291,7 +291,10 @@ def _elements(root: Element, lines: list[int]) -> Iterator[tuple[Element, int, t
     for line in lines:
         element, depth, conditions = stack.pop()
         if depth > MAX_XML_DEPTH:
-            raise ConfigError(f"The label config is nested over {MAX_XML_DEPTH} tags deep, at line {line}.")
+            raise ConfigError(
+                f"The label config is nested over {MAX_XML_DEPTH} tags deep, at line {line}.",
+                mend="Take some of the tags around it away.",
+            )
         conditions += _conditions(element)
         found.append((element, line, conditions))
         stack.extend((child, depth + 1, conditions) for child in reversed(element))

@@ -20,6 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What parsing a document, and taking it apart, raises where it is not what it should be."""
+
 
 class TiebreakError(Exception):
     """`what` happened (with where), and `mend`, the sentence that says how to put it right."""

@@ -207,7 +207,7 @@ def _void(
         return set()
     if untold:
         return set(given)
-    untouched = {it.get("from_name") for it in annotation.regions if it.get("origin") == "prediction"}
+    untouched = {str(it.get("from_name")) for it in annotation.regions if it.get("origin") == "prediction"}
     void = {
         name for name in annotation.seeded & given.keys() if name in untouched or shown.get(name) in (None, given[name])
     }

@@ -37,7 +37,7 @@ class Prediction:
         """The regions that say what the model thinks: those under a seal only where it says so."""
         if not are_told(self.regions):
             return self.regions
-        return tuple(it for it in self.regions if not seal_of(it) or it.get("from_name") in self.plain)
+        return tuple(it for it in self.regions if not seal_of(it) or str(it.get("from_name")) in self.plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,9 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
     `annotators` maps user ids to e-mails for JSON that has only ids. Raises InputError where it is not a task at all.
     """
     if not isinstance(json, Mapping) or not isinstance(json.get("data"), Mapping):
-        raise InputError("This is not a Label Studio task: it has no `data` object.")
+        raise InputError(
+            "This is not a Label Studio task: it has no `data` object.", mend="Send tasks as Label Studio exports them."
+        )
     stored = _objects(json.get("predictions"))  # a plain export lists ids only
     predictions = tuple(map(read_prediction, stored))
     known = list(zip(stored, predictions, strict=True))
@@ -337,7 +339,10 @@ def project_key(json: Mapping[str, Any]) -> str:
     """
     id, created = whole(json.get("id")), read_time(json.get("created_at"))
     if id is None or id < 0 or created is None:
-        raise InputError("This is not a Label Studio project: it has no `id` and `created_at`.")
+        raise InputError(
+            "This is not a Label Studio project: it has no `id` and `created_at`.",
+            mend="Send the project as Label Studio's API returns it.",
+        )
     return f"{id}.{math.floor(created.timestamp())}"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from ml_backend.labeling.errors import ModelUnavailable
+from ml_backend.labeling.errors import UNREADABLE, ModelUnavailable
 from ml_backend.labeling.kinds import canonical, finite
 from ml_backend.large_model.token_confidence import Sureness
 from ml_backend.model_files import ModelFiles
@@ -67,7 +67,7 @@ def _read(content: bytes) -> Kept | None:
     try:
         kept = json.loads(content)
         said, sure = kept["said"], {name: _sureness(*pair) for name, pair in kept["sure"].items()}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except UNREADABLE:
         return None
     return Kept(said, sure) if isinstance(said, str) else None
 

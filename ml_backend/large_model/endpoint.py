@@ -21,7 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from ml_backend.labeling.errors import ConfigError, ModelUnavailable
+from ml_backend.labeling.errors import UNREADABLE, ConfigError, ModelUnavailable
 from ml_backend.large_model.requests import Request, manners_of
 from ml_backend.studio.refusals import plain
 
@@ -180,7 +180,7 @@ class Endpoint:
                 it if isinstance(it := usage.get(name), int) and it >= 0 else None
                 for name in ("prompt_tokens", "completion_tokens")
             ]
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except UNREADABLE:
             raise Outage(
                 f"{self._shown} does not answer as an OpenAI-compatible endpoint does.",
                 mend="Set TIEBREAK_LLM_URL to its base address, up to /v1.",

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ml_backend.labeling.errors import UNREADABLE
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.large_model.forms import listed, one_of_them
 from ml_backend.large_model.reading import Read
@@ -46,7 +47,7 @@ def read_tokens(logprobs: Any, said: str) -> tuple[Token, ...]:
     items = logprobs.get("content") if isinstance(logprobs, Mapping) else None
     try:
         tokens = tuple(map(_token, items)) if isinstance(items, list) else ()
-    except (TypeError, KeyError, ValueError, AttributeError):
+    except UNREADABLE:
         return ()
     return tokens if b"".join(token.said for token in tokens) == said.encode("utf-8", "replace") else ()
 

@@ -8,6 +8,7 @@ list, refused predictions go unmentioned, and dropped fields too.
     refusals     Label Studio's answers -> errors that say which setting to change
     payloads     what is sent, and whether it was stored as sent
     trail        every change, for the record
+    kept_values  what stood there before, for a while, so that a change can be undone
     projects     projects and label configs
     tasks        reading tasks, the queue, deleting
     snapshots    a large project read whole

@@ -57,7 +57,7 @@ class Backends(Connection):
         if not wanted[PASSWORD] and not stored.get("basic_auth_pass_is_set"):
             del wanted[PASSWORD]
         body = {**wanted, "project": stored["project"]}
-        changed = self._call("PATCH", f"/api/ml/{id}", json=body, what=f"backend {id}")
+        changed = self._call("PATCH", f"/api/ml/{id}", json=body, known={"before": stored}, what=f"backend {id}")
         self._check_backend(changed, wanted)
         return changed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from threading import Lock
@@ -12,7 +13,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from ml_backend.labeling.arms import Arms
-from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioUnauthorized, StudioUnreachable
+from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioRefused, StudioUnauthorized, StudioUnreachable
 from ml_backend.studio.payloads import encode
 from ml_backend.studio.refusals import NEW_TOKEN, NotSent, Unsettled, plain, reasons_of, refusal
 from ml_backend.studio.trail import Trail
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 LOOKS = 4
 """At what was made, where no answer came, before it is made again."""
+_CHANGING = re.compile(
+    r"PATCH /api/(projects|tasks|annotations|predictions|dm/views|webhooks|ml)/\d+/?"
+    r"|DELETE /api/(annotations|dm/views|webhooks|ml)/\d+/?"
+)
+"""What is read before it is changed, so that the trail can take it back."""
 BULK_SECONDS = 300.0
 """The least time a bulk import is given: Label Studio does it inside the request."""
 
@@ -58,6 +64,8 @@ class Connection:
         self._pause = pause
         self._transport = transport
         self._trail = trail
+        if trail is not None:
+            trail.url = self._shown
         self._sdk: LabelStudioBase | None = None
         self._opening = Lock()
 
@@ -90,15 +98,19 @@ class Connection:
         content: bytes | None = None,
         timeout: float | None = None,
         repeatable: bool | None = None,
+        known: Mapping[str, Any] | None = None,
         what: str = "",
     ) -> Any:
         """The JSON that was answered, or None where there was none.
 
         What surely did not happen is tried again; so is what may have happened, where doing it twice is as good as
-        once (`repeatable`; every method but POST unless told). Raises a StudioError: NotSent or Unsettled where it
-        stayed without an answer.
+        once (`repeatable`; every method but POST unless told). `known` is for the trail: what the caller knows that an
+        undo needs; without it, what is to be changed is read first. Raises a StudioError: NotSent or Unsettled where
+        it stayed without an answer.
         """
         outcome: Any = None
+        if self._trail is not None and known is None and _CHANGING.fullmatch(f"{method} {path}"):
+            known = {"before": self.stored(path)}
         try:
             outcome = self._repeated(method, path, params, json, content, timeout, repeatable, what)
         except StudioError as error:
@@ -106,8 +118,16 @@ class Connection:
             raise
         finally:
             if self._trail is not None:
-                self._trail.note(method, path, params, content if json is None else json, outcome)
+                self._trail.note(method, path, params, content if json is None else json, outcome, known)
         return outcome
+
+    def stored(self, path: str) -> dict[str, Any] | None:
+        """What is at an address of the API; None where nothing is, or nothing that this account may see."""
+        try:
+            found = self._get(path, {"resolve_uri": "false"} if path.startswith("/api/tasks/") else None)
+        except (StudioNotFound, StudioRefused):
+            return None
+        return found if isinstance(found, dict) else None
 
     def _repeated(
         self,

@@ -45,6 +45,7 @@ class Imports(Tasks):
                 answer = self._call(
                     "POST",
                     f"/api/projects/{project}/import",
+                    params={"return_task_ids": "true"},
                     content=encode(batch),
                     timeout=max(self.timeout, BULK_SECONDS),
                     what=f"project {project}",

@@ -70,6 +70,7 @@ class Predictions(Projects, Tasks):
                     f"/api/projects/{project}/import/predictions",
                     content=encode(rows),
                     timeout=max(self.timeout, BULK_SECONDS),
+                    known={"version": version, "tasks": [row["task"] for row in rows]},
                     what=f"project {project}",
                 )
             except Unsettled as error:

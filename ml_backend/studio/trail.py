@@ -2,17 +2,21 @@
 
     HOME/audit/2026-11.jsonl
 
-Texts of tasks, answers and secrets are never in it: fields stand there by name, what was made by id and number. Each
-machine has a trail of its own; a line is written at once, so that no two processes mix theirs.
+Texts of tasks, answers and secrets are never in it: fields stand there by name, what was made by id and number. What
+an undo needs is in files of their own (`kept_values`). Each machine has a trail of its own; a line is written at once,
+so that no two processes mix theirs.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import socket
 import sys
+import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -21,39 +25,69 @@ from typing import Any
 
 import structlog
 
+from ml_backend.studio.kept_values import ID, KeptValues
+
 log = structlog.stdlib.get_logger()
 
 BY: ContextVar[str] = ContextVar("BY", default="")
 """Who asks for it, where it is not the command this process was started as: the name of a job."""
 
+UNDOES: ContextVar[str] = ContextVar("UNDOES", default="")
+"""The id of the entry that is being undone."""
+
+_STARTED = time.time_ns()
 _MOST_FIELDS = 40
 _READING = re.compile(r"/api/projects/(validate/|\d+/exports/.*)")
 """What is no GET and changes nothing that anybody keeps."""
 _NUMBERS = ("id", "task_count", "annotation_count", "prediction_count", "created", "processed_items", "count")
 
 
+_SHAPE = {"at": str, "call": str, "sent": dict, "params": dict, "outcome": dict}
+
+
 class Trail:
     """Safe between threads and processes. What cannot be written is logged, once, and stops nobody."""
 
+    url = ""
+    """Of the Label Studio that is changed, without credentials; set by the connection."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.values = KeptValues(folder / "undo")
         self._told = False
 
-    def note(self, method: str, path: str, params: Mapping[str, Any] | None, sent: Any, outcome: Any) -> None:
-        """`sent` is the body as JSON value or bytes, `outcome` the answer as JSON value, or the error."""
+    def note(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        sent: Any,
+        outcome: Any,
+        known: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`sent` is the body as JSON value or bytes, `outcome` the answer as JSON value, or the error; `known` is what
+        an undo needs beside them: `before`, the object as it was, or what the caller says of a bulk call."""
         if method == "GET" or _READING.fullmatch(path):
             return
         now = datetime.now(UTC)
+        by = BY.get() or " ".join(["tiebreak", *sys.argv[1:2]])
         entry = {
+            "id": uuid.uuid4().hex[:ID],
+            "run": hashlib.sha256(f"{socket.gethostname()} {os.getpid()} {_STARTED} {by}".encode()).hexdigest()[:8],
             "at": now.isoformat(timespec="milliseconds"),
-            "by": BY.get() or " ".join(["tiebreak", *sys.argv[1:2]]),
+            "by": by,
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "studio": self.url,
             "call": f"{method} {path}",
             "params": {str(name): str(value)[:100] for name, value in (params or {}).items()},
             "sent": _named(sent),
             "outcome": _outcome(outcome),
         }
+        if (project := _project(path, params, sent, outcome, known)) is not None:
+            entry["project"] = project
+        if UNDOES.get():
+            entry["undoes"] = UNDOES.get()
         line = json.dumps(entry, ensure_ascii=True) + "\n"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -62,6 +96,8 @@ class Trail:
                 os.write(file, line.encode())
             finally:
                 os.close(file)
+            if (values := _values(method, sent, outcome, known)) and not self.values.keep(str(entry["id"]), values):
+                log.warning("a change is too large to be undone", call=entry["call"], entry=entry["id"])
         except OSError as error:
             if not self._told:
                 log.error("the audit trail cannot be written", folder=str(self.folder), why=str(error))
@@ -76,7 +112,7 @@ class Trail:
             with file.open(encoding="utf-8", errors="replace") as lines:
                 for line in lines:
                     entry = _read(line)
-                    if entry and entry["at"] >= since and (project is None or _of(entry, project)):
+                    if entry and entry["at"] >= since and project in (None, entry["project"]):
                         yield entry
 
 
@@ -103,15 +139,47 @@ def _outcome(outcome: Any) -> dict[str, Any]:
     return {"ok": True} | {name: made[name] for name in _NUMBERS if isinstance(made.get(name), int)}
 
 
-def _of(entry: Mapping[str, Any], project: int) -> bool:
-    named = {str(entry["sent"].get("project", "")), str(entry["params"].get("project", ""))}
-    path = re.match(r"\w+ /api/projects/(\d+)", entry["call"])
-    return str(project) in named | ({path[1]} if path else set())
+def _values(method: str, sent: Any, outcome: Any, known: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What an undo needs: nothing where nothing was changed."""
+    if isinstance(outcome, Exception):
+        return {}
+    before = (known or {}).get("before")
+    if isinstance(before, Mapping) and method == "PATCH" and isinstance(sent, Mapping):
+        return {"before": {name: before.get(name) for name in sent}, "after": _as_stored(sent, outcome)}
+    values = dict(known or {})
+    if method == "POST" and isinstance(sent, Mapping) and "selectedItems" not in sent:
+        values["after"] = _as_stored(sent, outcome)
+    if isinstance(outcome, Mapping) and isinstance(outcome.get("task_ids"), list):
+        values["task_ids"] = outcome["task_ids"]
+    return values
+
+
+def _as_stored(sent: Mapping[str, Any], answer: Any) -> dict[str, Any]:
+    stored = answer if isinstance(answer, Mapping) else {}
+    return {name: stored.get(name, value) for name, value in sent.items()}
+
+
+def _project(
+    path: str, params: Mapping[str, Any] | None, sent: Any, outcome: Any, known: Mapping[str, Any] | None
+) -> int | None:
+    if in_path := re.match(r"/api/projects/(\d+)", path):
+        return int(in_path[1])
+    if path == "/api/projects/":
+        return outcome.get("id") if isinstance(outcome, Mapping) else None
+    for place in (params, sent, outcome, (known or {}).get("before")):
+        if isinstance(place, Mapping) and str(place.get("project")).isdecimal():
+            return int(place["project"])
+    return None
 
 
 def _read(line: str) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) and {"at", "call", "sent", "params", "outcome"} <= entry.keys() else None
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), kind) for name, kind in _SHAPE.items()):
+        return None
+    # what entries had not before Tiebreak could undo them
+    id = hashlib.sha256(line.encode()).hexdigest()[:ID]
+    project = _project(entry["call"].partition(" ")[2], entry["params"], entry["sent"], entry["outcome"], None)
+    return {"id": id, "run": "", "project": project, **entry}

@@ -47,7 +47,8 @@ class Views(Connection):
             made = self.create_view(stored["project"], wanted)
             self.delete_view(id)
             return made
-        changed = self._call("PATCH", f"/api/dm/views/{id}/", json={"data": wanted}, what=f"view {id}")
+        known = {"before": stored}
+        changed = self._call("PATCH", f"/api/dm/views/{id}/", json={"data": wanted}, known=known, what=f"view {id}")
         self._check_view(changed, wanted)
         return changed
 

@@ -34,7 +34,9 @@ class Webhooks(Connection):
         """
         stored = self._get(f"/api/webhooks/{id}/", what=f"webhook {id}")
         wanted = {"actions": stored["actions"], **fields}
-        changed = self._call("PATCH", f"/api/webhooks/{id}/", json=wanted, what=f"webhook {id}")
+        changed = self._call(
+            "PATCH", f"/api/webhooks/{id}/", json=wanted, known={"before": stored}, what=f"webhook {id}"
+        )
         self._check_webhook(changed, wanted)
         return changed
 

@@ -31,11 +31,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def read_settings() -> Settings:
+    """Raises ConfigError for wrong ones, and where a newer Tiebreak has worked in their home."""
+    from ml_backend.formats import claim
     from ml_backend.settings import load_settings
 
     context = click.get_current_context(silent=True)
     fresh = context is not None and context.find_root().params.get("fresh")
-    return load_settings(fresh=True) if fresh else load_settings()
+    settings = load_settings(fresh=True) if fresh else load_settings()
+    claim(settings)
+    return settings
 
 
 def dataset_of(source: str, label_config: Path | None, settings: Settings | None = None) -> Dataset:
@@ -92,8 +96,9 @@ def result(document: Mapping[str, Any], as_json: bool, show: Callable[[Mapping[s
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Undefined numbers become null: NaN is not JSON."""
-    typer.echo(json.dumps(finite(document), ensure_ascii=False, allow_nan=False, default=str))
+    """Undefined numbers become null, halves of surrogate pairs a question mark: NaN is not JSON, they are not UTF-8."""
+    text = json.dumps(finite(document), ensure_ascii=False, allow_nan=False, default=str)
+    typer.echo(text.encode("utf-8", "replace").decode())
 
 
 def finite(value: Any) -> Any:

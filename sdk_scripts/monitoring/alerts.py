@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ml_backend.labeling.errors import UNREADABLE
 from ml_backend.labeling.results import read_time
 from sdk_scripts.monitoring.alert_formats import Line, Message
 from sdk_scripts.monitoring.findings_state import FLAPPING, KEPT, Acknowledgement, Standing, Standings, acknowledged
@@ -70,7 +71,7 @@ class Told:
             known = {str(key): Known(**it) for key, it in read["findings"].items()}
             numbers = {name: float(read[name]) for name in ("last", "digest", "again")}
             return cls(known, **numbers, failures=int(read["failures"]))
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except UNREADABLE:
             return cls()
 
     def failed(self, now: float, after: float = 0.0) -> Told:

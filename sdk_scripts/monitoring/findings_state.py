@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import TypeAdapter
+
 from ml_backend.labeling.results import read_time
 
 if TYPE_CHECKING:
@@ -73,8 +75,8 @@ class Standing:
 
     @classmethod
     def from_json(cls, read: Mapping[str, Any]) -> Standing:
-        """Raises ValueError, KeyError or TypeError for what is none."""
-        return cls(**{**read, "evidence": tuple(map(int, read["evidence"]))})
+        """Raises ValueError for what is none."""
+        return _STANDING.validate_python(read)
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,11 @@ class Acknowledgement:
     since: str
     """Of the finding then: one that is found anew later is another one."""
     excess: float
+
+    @classmethod
+    def from_json(cls, read: Mapping[str, Any]) -> Acknowledgement:
+        """Raises ValueError for what is none."""
+        return _ACKNOWLEDGEMENT.validate_python(read)
 
     def holds(self, it: Standing) -> bool:
         """Whether the finding is the same, and not markedly worse."""
@@ -202,3 +209,6 @@ def _standing(finding: Finding, known: Standing | None, stamp: str) -> Standing:
 def _within(stamp: str, now: datetime, time: timedelta) -> bool:
     at = read_time(stamp)
     return at is not None and now - at <= time
+
+
+_STANDING, _ACKNOWLEDGEMENT = TypeAdapter(Standing), TypeAdapter(Acknowledgement)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from ml_backend.labeling.errors import UNREADABLE
 from ml_backend.model_files import ModelFiles
 from ml_backend.project_state import project_id_of
 from sdk_scripts.monitoring.findings_state import Acknowledgement, Standings
@@ -41,7 +42,7 @@ class FindingsStore:
         read = self._read("standings.json")
         try:
             return Standings.from_json(read) if read else Standings()
-        except (ValueError, KeyError, TypeError) as error:
+        except UNREADABLE as error:
             log.error("what is known of findings is damaged", project=self.project_key, why=str(error))
             return Standings()
 
@@ -61,8 +62,8 @@ class FindingsStore:
             if not name.endswith(".json"):
                 continue
             try:
-                it = Acknowledgement(**(self._read(f"acknowledged/{name}") or {}))
-            except TypeError as error:
+                it = Acknowledgement.from_json(self._read(f"acknowledged/{name}") or {})
+            except ValueError as error:
                 log.error("an acknowledgement is damaged", project=self.project_key, file=name, why=str(error))
                 continue
             found[it.key] = it

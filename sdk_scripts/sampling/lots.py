@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ml_backend.labeling.errors import InputError
+from ml_backend.labeling.errors import UNREADABLE, InputError
 from ml_backend.labeling.results import project_key
 from ml_backend.model_files import ModelFiles
 from sdk_scripts.sampling.plans import Plan
@@ -82,7 +82,7 @@ class Lot:
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Lot:
-        """Raises ValueError, TypeError or LookupError for what no lot wrote."""
+        """Raises one of `errors.UNREADABLE` for what no lot wrote."""
         return cls(
             name=str(said["name"]),
             control=str(said["control"]),
@@ -121,7 +121,7 @@ class Lots:
             return None
         try:
             return Lot.from_json(json.loads(content))
-        except (ValueError, TypeError, LookupError) as error:
+        except UNREADABLE as error:
             raise InputError(
                 f"The record of lot {name} cannot be read ({error}): {self.files.url}/{self._path(name)}.",
                 mend="Delete that file; its tasks are then in no lot.",

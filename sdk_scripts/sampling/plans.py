@@ -56,7 +56,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> Plan:
-        """Of `to_json`. Raises TypeError where it is something else."""
+        """Of `to_json`. Raises TypeError or AttributeError where it is something else."""
         return cls(**{name: value for name, value in said.items() if name != "reject"})
 
 

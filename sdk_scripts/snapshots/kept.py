@@ -20,6 +20,8 @@ from typing import Any
 import polars as pl
 import structlog
 
+from ml_backend.labeling.errors import UNREADABLE
+
 FORMAT = 1
 PART = 2_000
 """Tasks in a file."""
@@ -86,7 +88,7 @@ class Snapshot:
             index = Index(**{**document, "versions": versions, "parts": parts, "people": tuple(document["people"])})
         except FileNotFoundError:
             raise Unusable("there is none yet") from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (OSError, *UNREADABLE) as error:
             raise Unusable(f"its index is damaged: {error!r}") from None
         if index.url != self.url:
             raise Unusable(f"it is of {index.url}")
@@ -174,5 +176,5 @@ def url_of(folder: Path) -> str | None:
     """Of which Label Studio the snapshot in a folder is, whatever its version."""
     try:
         return str(json.loads((folder / "index.json").read_bytes())["url"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, *UNREADABLE):
         return None

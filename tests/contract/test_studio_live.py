@@ -23,8 +23,8 @@ from tests.contract.studio_projects import CONFIG, Projects, choice, ids_of
 
 
 class TestSigningIn:
-    def test_the_version_is_label_studios(self, studio: Studio) -> None:
-        assert studio.version() == "1.23.2"
+    def test_the_version_is_label_studios(self, studio: Studio, studio_server: Any) -> None:
+        assert studio.version() == studio_server.version
 
     def test_a_personal_access_token_works_and_survives_a_refused_access_token(self, studio_server: Any) -> None:
         studio = Studio(studio_server.url, studio_server.pat)
