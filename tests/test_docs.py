@@ -1,9 +1,10 @@
-"""The README tells the truth about the command line and the settings."""
+"""The README and the documents beside the code tell the truth: commands, settings, targets, links, pictures."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -13,7 +14,40 @@ from sdk_scripts.cli import app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]  # typer's group has them
+ROOT_COMMAND: Any = get_command(app)
+COMMANDS = ROOT_COMMAND.commands
+DOCUMENTS = [
+    "README.md",
+    *(f"{folder}/README.md" for folder in ("ml_backend", "sdk_scripts", "label_configs", "docker")),
+]
+MOST_BYTES = 120_000
+
+
+def words_of(document: str) -> str:
+    return (ROOT / document).read_text("utf-8")
+
+
+def links_of(document: str) -> list[tuple[Path, str]]:
+    """File and anchor of every link that leads nowhere outside the repository."""
+    found = re.findall(r"\]\((?!https?://)([^)#\s]*)#?([^)\s]*)\)", words_of(document))
+    return [((ROOT / document).parent / target if target else ROOT / document, anchor) for target, anchor in found]
+
+
+def anchors_of(path: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    prose = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def calls_of(document: str) -> list[str]:
+    """What comes after `tiebreak` in code spans and shell blocks."""
+    words = words_of(document)
+    spans = re.findall(
+        r"`(?:docker compose run --rm worker )?tiebreak ([^`]+)`", re.sub(r"```.*?```", "", words, flags=re.DOTALL)
+    )
+    shell = "\n".join(re.findall(r"```sh\n(.*?)```", words, re.DOTALL))
+    return [*spans, *re.findall(r"^(?:docker compose run --rm worker )?tiebreak ([^#\n]+)", shell, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -38,6 +72,37 @@ def test_every_setting_is_described_and_stands_in_the_readme(name: str) -> None:
     assert f"TIEBREAK_{name.upper()}" in README
 
 
-def test_files_the_readme_links_to_are_there() -> None:
-    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_and_headings_that_a_document_links_to_are_there(document: str) -> None:
+    for path, anchor in links_of(document):
+        assert path.exists(), path
+        assert not anchor or anchor in anchors_of(path), f"{path}#{anchor}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_and_options_that_a_document_names_are_there(document: str) -> None:
+    for call in calls_of(document):
+        command, groups = ROOT_COMMAND, [ROOT_COMMAND]
+        for word in re.findall(r"[\w-]+", call.partition(" -")[0]):
+            if not hasattr(command, "commands") or (command is not ROOT_COMMAND and word not in command.commands):
+                break
+            command = command.commands[word]
+            groups.append(command)
+        known = {option for it in groups for param in it.params for option in (*param.opts, *param.secondary_opts)}
+        assert set(re.findall(r"--[a-z][a-z-]*", call)) <= known, call
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_make_targets_and_settings_that_a_document_names_are_there(document: str) -> None:
+    words = words_of(document)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", words, re.MULTILINE)) <= set(targets)
+    settings = {f"TIEBREAK_{name.upper()}" for name in Settings.model_fields}
+    assert {name.removesuffix("_FILE") for name in re.findall(r"TIEBREAK_[A-Z_]*[A-Z]", words)} <= settings
+
+
+def test_pictures_are_small() -> None:
+    pictures = {path for document in DOCUMENTS for path, _ in links_of(document) if path.suffix in (".webp", ".svg")}
+    assert pictures
+    assert {path for path in pictures if path.stat().st_size > MOST_BYTES} == set()
+    assert {path.resolve() for path in pictures} >= set((ROOT / "label_configs/images").iterdir())
