@@ -94,7 +94,7 @@ def _training(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: 
     state, now = jobs.state(project_key), time.time()
     last, pending, labels = state.last(), state.pending(), count_labels(project)
     if last is not None and not last.settled and labels == last.labels and not pending.labels:
-        missed = labels if now - last.at > FAILED_WAIT_SECONDS else 0
+        missed = labels if abs(now - last.at) > FAILED_WAIT_SECONDS else 0  # the clock may have been ahead then
     else:
         missed = abs(labels - (last.labels if last else 0)) - pending.labels
         if missed <= 0 and last is not None and not pending.labels:
@@ -133,7 +133,7 @@ def _edits(jobs: Jobs, state: ProjectState, project_id: int, studio: Studio) -> 
     until = read_time(last.until) if last else None
     if last is None or until is None:
         return 0
-    if now - max(last.at, last.edits_checked) < EDITS_EVERY * jobs.settings.reconcile_seconds:
+    if abs(now - max(last.at, last.edits_checked)) < EDITS_EVERY * jobs.settings.reconcile_seconds:
         return 0
     edited = 0
     for task in studio.tasks(project_id, updated_after=until):

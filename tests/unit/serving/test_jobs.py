@@ -7,12 +7,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
 import redis
+from pydantic import SecretStr
 from rq import Worker
 from rq.job import Job, JobStatus
 from rq.scheduler import RQScheduler
@@ -274,3 +276,14 @@ def test_a_worker_starts_a_killed_valkey_again_and_works_on(settings: Settings, 
         job = jobs.request_training("999999.1", 999999)
         eventually(lambda: fetch(jobs, job.id).get_status() != JobStatus.QUEUED, what="the job's first try")
         assert worker.stop() == 0
+
+
+def test_a_worker_stops_when_told_though_redis_is_gone(
+    settings: Settings, tmp_path: Path, start_worker: StartWorker
+) -> None:
+    with Valkey(tmp_path / "gone") as server:
+        worker = start_worker(settings.model_copy(update={"redis_url": SecretStr(server.url)}))
+        with redis.Redis.from_url(server.url) as client:
+            eventually(lambda: Worker.count(connection=client), what="the worker")
+    eventually(lambda: "could not connect to Redis" in worker.log.read_text(), what="the worker's word")
+    assert worker.stop() == 0
