@@ -21,7 +21,7 @@ COMPILE    = $(UV) pip compile -q pyproject.toml --universal --python-version 3.
              $(foreach package,torch attr $(CUDA),--no-emit-package $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench lint install install-dev install-studio lock clean
+.PHONY: help demo up test faults bench lint install install-dev install-studio lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -34,6 +34,9 @@ up: install install-studio ## Label Studio, Valkey, the backend and a worker, wi
 
 test: install-dev install-studio chromium ## every test, against a real Label Studio, Valkey, encoder and Chromium
 	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+
+faults: install-dev install-studio ## every fault under load (a quarter of an hour), and a table; FAULTS_ROUNDS=1 FAULTS_SEED= FAULTS_JSON=
+	@FAULTS_ROUNDS=$(or $(FAULTS_ROUNDS),1) OMP_NUM_THREADS=1 $(VENV)/bin/pytest -v tests/faults/test_every_fault.py $(ARGS)
 
 bench: install-dev ## every benchmark, ours beside the peers; ARGS="--data FILE ..." adds labelled texts of your own
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python tests/benchmarks/run.py $(ARGS)
