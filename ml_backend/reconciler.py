@@ -12,7 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from ml_backend.briefs import refresh_policy
+from ml_backend.guideline_history import GuidelineHistory
+from ml_backend.labeling.errors import ModelUnavailable
 from ml_backend.labeling.results import project_key, read_time
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.project_list import keep_list
@@ -34,6 +38,8 @@ from ml_backend.roles import role_of
 if TYPE_CHECKING:
     from ml_backend.studio import Studio
 
+log = structlog.stdlib.get_logger()
+
 FAILED_WAIT_SECONDS = 3600.0
 """A training that keeps failing on the same labels is not planned more often."""
 EDITS_EVERY = 10
@@ -46,17 +52,30 @@ def reconcile(jobs: Jobs, studio: Studio) -> dict[str, int]:
     Returns the changes of each that no webhook told of."""
     jobs.request_alerts()
     known = set(known_projects(jobs.redis))
-    if not known:
+    forgotten = _looked_at(jobs) - known
+    if not known and not forgotten:
         with reaching():
             keep_list(jobs.redis, {}, known)
         return {}
     found = {project_key(project): project for project in studio.projects()}
     for key in known - found.keys():
         jobs.state(key).forget()
+    for key in forgotten & found.keys():  # a Redis that lost its data: webhooks may not come for long
+        jobs.remember(key)
+        known.add(key)
     with reaching():
         keep_list(jobs.redis, found, known)
     watched = sorted(_watched(known, found))
     return {key: reconcile_project(jobs, key, found[key], studio) for key in watched}
+
+
+def _looked_at(jobs: Jobs) -> set[str]:
+    """The projects that somebody has ever looked at, by the files kept beside the models."""
+    try:
+        return set(GuidelineHistory(jobs.settings.models).projects())
+    except ModelUnavailable as error:
+        log.warning("the models cannot be reached", why=error.what)
+        return set()
 
 
 def _watched(known: set[str], found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

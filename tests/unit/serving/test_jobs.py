@@ -144,6 +144,17 @@ def test_imported_annotations_are_found_by_the_reconciler(
     assert worker.stop() == 0
 
 
+def test_labels_of_a_project_that_redis_forgot_are_found(
+    studio: Studio, project: dict[str, Any], everything: Settings, jobs: Jobs
+) -> None:
+    key = project_key(project)
+    jobs.remember(key)
+    assert reconcile(jobs, studio) == {key: 0}
+    jobs.redis.flushall()
+    studio.import_tasks(project["id"], labelled(4))
+    assert reconcile(jobs, studio) == {key: 4}
+
+
 def test_changed_answers_are_found_though_no_count_changed(
     studio: Studio, project: dict[str, Any], everything: Settings, jobs: Jobs, studio_server: Any
 ) -> None:
