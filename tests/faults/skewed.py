@@ -16,6 +16,8 @@ import struct
 import sys
 import time
 
+import pandas  # noqa: F401  # its C code wants the real class, and finds no other afterwards
+
 _time, _time_ns = time.time, time.time_ns
 _shared = mmap.mmap(-1, 8)
 """How many seconds it is off; forks share it."""
@@ -25,6 +27,8 @@ def set_clock(seconds: float) -> None:
     """Before anything else is imported: `from datetime import datetime` must find ours."""
 
     class Skewed(datetime.datetime):
+        __slots__ = ()
+
         @classmethod
         def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:  # type: ignore[override]
             return cls.fromtimestamp(time.time(), tz)
