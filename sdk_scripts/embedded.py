@@ -184,9 +184,7 @@ def _write_private(file: Path, text: str) -> Path:
     with open(draft, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
         stream.write(text)
         stream.flush()
-        os.fsync(
-            stream.fileno()
-        )  # Label Studio keeps the first ones for good
+        os.fsync(stream.fileno())  # Label Studio keeps the first ones for good
     draft.replace(file)
     return file
 

@@ -14,7 +14,7 @@ from sdk_scripts.demo_data import Review
 from tests.faults.estate import Estate, until
 from tests.faults.kinds import Fault
 from tests.faults.scene import begin, under_load
-from tests.faults.verdict import Verdict, judge, unsettled
+from tests.faults.verdict import Verdict, judge, review_project, unsettled
 
 BEFORE = (2.0, 12.0)
 """Seconds of load before the fault."""
@@ -64,7 +64,9 @@ def play(
         verdict = judge(scene, may_go_back=fault.may_go_back)
         fault.afterwards(scene)
         with suppress(TiebreakError):
-            estate.studio.delete_project(scene.project)
+            for project in (review_project(scene), scene.project):
+                if project is not None:
+                    estate.studio.delete_project(project)
     return Played(fault.name, seed, recovery, left, verdict)
 
 

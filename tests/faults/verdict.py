@@ -108,12 +108,15 @@ def _trains_again(scene: Scene) -> str:
 
 
 def _reviews(scene: Scene) -> list[tuple[Any, ...]]:
-    studio = scene.estate.studio
-    found = find_project(studio.projects(), f"hard-cases-of-{scene.project}")
-    if found is None:
-        return []
+    project = review_project(scene)
+    tasks = scene.estate.studio.tasks(project, data_only=True) if project is not None else ()
     seats = ("source_project", "source_task", "control", "round", "seat")
-    return [tuple(task["data"][name] for name in seats) for task in studio.tasks(found["id"], data_only=True)]
+    return [tuple(task["data"][name] for name in seats) for task in tasks]
+
+
+def review_project(scene: Scene) -> int | None:
+    found = find_project(scene.estate.studio.projects(), f"hard-cases-of-{scene.project}")
+    return int(found["id"]) if found else None
 
 
 def _beyond_first(things: Any) -> int:
