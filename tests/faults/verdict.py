@@ -72,7 +72,7 @@ def _jobs_left(scene: Scene) -> list[str]:
             entry.decode().partition(":")[0] for entry in scene.jobs.redis.zrange(queue.started_job_registry.key, 0, -1)
         ]
         left += [*queue.job_ids, *started, *queue.scheduled_job_registry.get_job_ids(cleanup=False)]
-    return [job for job in left if job != "reconcile"]
+    return [job for job in left if scene.key.replace(".", "_") in job]
 
 
 def judge(scene: Scene, *, may_go_back: bool = False) -> Verdict:
