@@ -16,11 +16,13 @@ import pytest
 import redis
 from pydantic import SecretStr
 from rq import Worker
+from rq.exceptions import StopRequested
 from rq.job import Job, JobStatus
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
-from ml_backend.jobs import run_worker
+from ml_backend.jobs import TiebreakWorker, run_worker
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.results import project_key
 from ml_backend.model_registry import ModelRegistry
@@ -289,12 +291,17 @@ def test_a_worker_starts_a_killed_valkey_again_and_works_on(settings: Settings, 
         assert worker.stop() == 0
 
 
-def test_a_worker_stops_when_told_though_redis_is_gone(
-    settings: Settings, tmp_path: Path, start_worker: StartWorker
-) -> None:
+def test_a_worker_that_is_told_to_stop_in_a_job_stops_though_redis_is_gone(settings: Settings, tmp_path: Path) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with Valkey(tmp_path / "gone") as server:
-        worker = start_worker(settings.model_copy(update={"redis_url": SecretStr(server.url)}))
-        with redis.Redis.from_url(server.url) as client:
-            eventually(lambda: Worker.count(connection=client), what="the worker")
-    eventually(lambda: "could not connect to Redis" in worker.log.read_text(), what="the worker's word")
-    assert worker.stop() == 0
+        gone = settings.model_copy(update={"redis_url": SecretStr(server.url)})
+        with Jobs(gone) as jobs:
+            worker = TiebreakWorker(jobs)
+            worker.set_state(WorkerStatus.BUSY)
+            server.stop()
+            try:
+                with pytest.raises(StopRequested):
+                    worker.request_stop(signal.SIGTERM, None)
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
