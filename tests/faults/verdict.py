@@ -67,8 +67,8 @@ def _unsettled(scene: Scene) -> str:
 
 
 def _jobs_left(scene: Scene) -> list[str]:
-    """Ids of the project's jobs that wait or run. One that a clock that was ahead has put off for long is left out: what
-    it was to do is done by another, or the labels would show it."""
+    """Ids of the project's jobs that wait or run. One that a clock that was ahead has put off for long is left out:
+    what it was to do is done by another, or the labels would show it."""
     left: list[bytes] = []
     for name in (TRAIN_QUEUE, WORK_QUEUE):
         queue, connection = scene.jobs.queue(name), scene.jobs.redis
