@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import redis
 
-from ml_backend.leases import lease
+from ml_backend.leases import Lease, lease
 
 _ADVANCE = """
 local generation = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
@@ -90,8 +90,8 @@ class Changes:
         return bool(self._redis.exists(self._lease_key))
 
     @contextmanager
-    def working(self) -> Iterator[bool]:
-        """Hold the lease of this work; yields False where another job holds it."""
+    def working(self) -> Iterator[Lease]:
+        """Hold the lease of this work; yields a false one where another job holds it."""
         with lease(self._redis, self._lease_key) as ours:
             yield ours
 

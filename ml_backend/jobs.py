@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -22,16 +23,18 @@ import redis
 import structlog
 from redis.client import Pipeline
 from rq import Queue, Retry, Worker
-from rq.exceptions import StopRequested
+from rq.exceptions import AbandonedJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy
 
+from ml_backend import failures
 from ml_backend.allocator import return_large_blocks
 from ml_backend.changes import Newest
 from ml_backend.encoder import imports
+from ml_backend.failed_jobs import trim
 from ml_backend.labeling.errors import (
     InputError,
     NotEnoughLabels,
@@ -82,7 +85,7 @@ def train_job(project_key: str, project_id: int, generation: int) -> dict[str, A
                 return BUSY
             state.take(generation)
             try:
-                outcome = _train(settings, state, project_key, project_id)
+                outcome = _train(settings, state, project_key, project_id, ours.still_ours)
             except StudioNotFound as error:
                 state.forget()
                 return _refusal(error)
@@ -115,7 +118,9 @@ def reconcile_job() -> None:
         log.warning("cannot reconcile", why=str(error))
 
 
-def _train(settings: Settings, state: ProjectState, project_key: str, project_id: int) -> dict[str, Any]:
+def _train(
+    settings: Settings, state: ProjectState, project_key: str, project_id: int, still_ours: Callable[[], bool]
+) -> dict[str, Any]:
     from ml_backend.briefs import refresh
     from ml_backend.cases import policy_version, read_cases, regression_cases
     from ml_backend.encoder import load_encoder, look_of
@@ -149,6 +154,7 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
             tasks,
             encoder,
             registry,
+            promote=still_ours,
             cases=regression_cases(cases, project, now),
             policy_version=policy_version(project),
         )
@@ -176,6 +182,8 @@ class TiebreakWorker(Worker):
 
     max_connection_wait_time = 5.0
     told_to_stop = False
+    _heard = 0.0
+    """When Redis was last told that the job lives (monotonic)."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -187,6 +195,7 @@ class TiebreakWorker(Worker):
             job_monitoring_interval=BEAT_SECONDS,
             maintenance_interval=pause,
             worker_ttl=15 + pause,  # RQ waits for a job that long less 15 s, and then does its maintenance
+            exception_handlers=[_note_vanished],
         )
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
@@ -194,6 +203,7 @@ class TiebreakWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         super().run_maintenance_tasks()
+        trim(self.jobs)
         self.jobs.request_reconciling()
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
@@ -202,6 +212,20 @@ class TiebreakWorker(Worker):
         except redis.ConnectionError:
             self.jobs.revive()
             raise
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """A job outlives a short silence of Redis. After a longer one another worker has it, so this one ends it."""
+        try:
+            super().maintain_heartbeats(job, execution)
+            self._heard = time.monotonic()
+        except (redis.ConnectionError, redis.TimeoutError):
+            if time.monotonic() - self._heard > DEAD_SECONDS:
+                log.warning("cut off from Redis: the job is left to another worker", job=job.id)
+                self.kill_horse()
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        self._heard = time.monotonic()
+        super().execute_job(job, queue)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.told_to_stop = True
@@ -213,6 +237,11 @@ class TiebreakWorker(Worker):
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         BY.set(f"job {job.id}")
         return super().perform_job(job, queue, execution)
+
+    def handle_job_failure(self, job: Job, *args: Any, **options: Any) -> None:
+        error = sys.exception()  # in the job's process; its worker sees no more than that the process has ended
+        failures.note(job, failures.describe(error) if error else failures.DIED)
+        super().handle_job_failure(job, *args, **options)
 
     def setup_work_horse_signals(self) -> None:
         super().setup_work_horse_signals()
@@ -238,6 +267,13 @@ class TiebreakWorker(Worker):
         finally:
             self.scheduler.release_locks()
             self.scheduler.register_death()
+
+
+def _note_vanished(job: Job, kind: type[BaseException], *_: object) -> None:
+    """Its executions go with it: RQ would look for them at the end of the next try, in vain, and call that failed."""
+    if kind is AbandonedJobError:
+        job.connection.delete(job.execution_registry.key)
+        failures.note(job, failures.VANISHED)
 
 
 class Scheduler(RQScheduler):

@@ -23,6 +23,7 @@ from ml_backend.project_list import keep_list
 from ml_backend.project_state import ProjectState, count_labels, known_projects
 from ml_backend.queues import (
     ADVANCING,
+    FAILED_WAIT_SECONDS,
     INSPECTING,
     MINING,
     RESOLVING,
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger()
 
-FAILED_WAIT_SECONDS = 3600.0
-"""A training that keeps failing on the same labels is not planned more often."""
 EDITS_EVERY = 10
 """Changed answers do not change the counts and cost a query a project: looked for every tenth time."""
 
@@ -120,7 +119,7 @@ def _training(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: 
             missed = _edits(jobs, state, int(project["id"]), studio)
     if missed > 0:
         jobs.labels_changed(project_key, int(project["id"]), missed)
-    elif pending.labels:  # their job may have been lost
+    elif pending.labels and not jobs.failing(TRAINING, project_key, pending.generation):  # their job may have been lost
         jobs.plan(TRAINING, project_key, int(project["id"]), pending)
     return max(missed, 0)
 
@@ -128,8 +127,11 @@ def _training(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: 
 def _cases(jobs: Jobs, work: Coalesced, project_key: str, project_id: int, studio: Studio) -> int:
     changes = jobs.changes(work, project_key)
     pending, until = changes.pending(), read_time(changes.until())
-    if pending.labels:  # their job may have been lost
-        jobs.plan(work, project_key, project_id, pending)
+    if pending.labels:
+        if not jobs.failing(work, project_key, pending.generation):  # their job may have been lost
+            jobs.plan(work, project_key, project_id, pending)
+        return 0
+    if jobs.failing(work, project_key, pending.generation - 1):  # what it was to look at is still to be looked at
         return 0
     missed = studio.task_count(project_id, updated_after=until)
     if missed:
@@ -140,9 +142,10 @@ def _cases(jobs: Jobs, work: Coalesced, project_key: str, project_id: int, studi
 def _inspection(jobs: Jobs, project_key: str, project_id: int, every_hours: float, studio: Studio) -> int:
     missed = _cases(jobs, INSPECTING, project_key, project_id, studio)
     changes = jobs.changes(INSPECTING, project_key)
+    pending = changes.pending()
     overdue = changes.ended() + every_hours * 3600 <= time.time()
-    if overdue and not changes.busy():
-        jobs.plan(INSPECTING, project_key, project_id, changes.pending(), at_once=True)
+    if overdue and not changes.busy() and not jobs.failing(INSPECTING, project_key, pending.generation - 1):
+        jobs.plan(INSPECTING, project_key, project_id, pending, at_once=True)
     return missed
 
 
