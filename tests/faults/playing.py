@@ -11,7 +11,7 @@ from statistics import median
 from ml_backend.labeling.errors import TiebreakError
 from ml_backend.queues import Jobs
 from sdk_scripts.demo_data import Review
-from tests.faults.estate import Estate, until
+from tests.faults.estate import READY_SECONDS, WORKERS, Estate, until
 from tests.faults.kinds import Fault
 from tests.faults.scene import begin, under_load
 from tests.faults.verdict import Verdict, judge, review_project, unsettled
@@ -49,6 +49,7 @@ def play(
     if why := fault.impossible(estate):
         raise Impossible(why)
     with Jobs(estate.direct) as jobs:
+        until(lambda: estate.serves() and jobs.workers() >= len(WORKERS), seconds=READY_SECONDS)
         name = f"{type(fault).__module__.rpartition('.')[2]}-{seed}"
         scene = begin(estate, jobs, list(reviews), name, seed)
         with under_load(scene):
