@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import FrameType
@@ -247,7 +248,10 @@ class TiebreakWorker(Worker):
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.told_to_stop = True
-        super().request_stop(signum, frame)
+        try:
+            super().request_stop(signum, frame)
+        except redis.RedisError:  # which cannot be told; nobody else runs the job meanwhile
+            raise StopRequested from None
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         BY.set(f"job {job.id}")
@@ -311,21 +315,27 @@ def run_worker(settings: Settings, *, burst: bool = False) -> None:
     set_up_logs(settings.log_level)
     return_large_blocks()
     JOB_SETTINGS.set(settings)
-    while True:
-        try:
-            with Jobs(settings) as jobs:
-                if not burst or any(jobs.queue(name).count for name in (TRAIN_QUEUE, WORK_QUEUE)):
-                    for module in (*PRELOADED, *imports(settings)):
-                        importlib.import_module(module)
-                worker = TiebreakWorker(jobs)
-                log.info("worker started", worker=worker.name)
-                worker.work(burst=burst, with_scheduler=True, dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
-                if burst or worker.told_to_stop:
-                    return
-        except StopRequested:
-            return
-        except (redis.RedisError, QueueUnavailable) as error:
-            if burst:
-                raise QueueUnavailable(f"Redis cannot be used: {str(error).rstrip('.')}.") from error
-        log.warning("the worker lost Redis and starts again")
-        time.sleep(1 + random.random())  # noqa: S311  # many workers should not return in one moment
+    with suppress(StopRequested):
+        while not _work(settings, burst):
+            log.warning("the worker lost Redis and starts again")
+            time.sleep(1 + random.random())  # noqa: S311  # many workers should not return in one moment
+
+
+def _work(settings: Settings, burst: bool) -> bool:
+    """Whether that was all there was to do, or the worker was told to stop; else it lost Redis."""
+    worker = None
+    try:
+        with Jobs(settings) as jobs:
+            if not burst or any(jobs.queue(name).count for name in (TRAIN_QUEUE, WORK_QUEUE)):
+                for module in (*PRELOADED, *imports(settings)):
+                    importlib.import_module(module)
+            worker = TiebreakWorker(jobs)
+            log.info("worker started", worker=worker.name)
+            worker.work(burst=burst, with_scheduler=True, dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
+            return burst or worker.told_to_stop
+    except (redis.RedisError, QueueUnavailable) as error:
+        if burst:
+            raise QueueUnavailable(f"Redis cannot be used: {str(error).rstrip('.')}.") from error
+        if worker is not None and worker.pubsub_thread:
+            worker.pubsub_thread.stop()  # RQ leaves it behind, and the next worker listens with one of its own
+        return worker is not None and worker.told_to_stop

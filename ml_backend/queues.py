@@ -350,7 +350,7 @@ class Jobs:
             return False
         status = job.get_status(refresh=False)
         if status == JobStatus.FAILED and job.ended_at:
-            return (datetime.now(UTC) - job.ended_at).total_seconds() < FAILED_WAIT_SECONDS
+            return abs((datetime.now(UTC) - job.ended_at).total_seconds()) < FAILED_WAIT_SECONDS
         return failures.tries(job) > 0 and status in (*_WAITING, JobStatus.STARTED)
 
     def _due(self, work: Coalesced, pending: Pending, changes: Changes) -> float:
