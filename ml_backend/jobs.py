@@ -31,6 +31,7 @@ from rq.worker import DequeueStrategy
 from ml_backend.allocator import return_large_blocks
 from ml_backend.changes import Newest
 from ml_backend.encoder import imports
+from ml_backend.known_jobs import KnownJob
 from ml_backend.labeling.errors import (
     InputError,
     NotEnoughLabels,
@@ -182,6 +183,7 @@ class TiebreakWorker(Worker):
         super().__init__(
             [jobs.queue(TRAIN_QUEUE), jobs.queue(WORK_QUEUE)],
             connection=jobs.redis,
+            job_class=KnownJob,
             serializer=JSONSerializer,
             job_monitoring_interval=BEAT_SECONDS,
             maintenance_interval=pause,

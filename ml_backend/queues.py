@@ -26,6 +26,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from ml_backend.changes import Changes, Pending
+from ml_backend.known_jobs import KnownJob
 from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
 from ml_backend.prelabel_state import Shard
 from ml_backend.project_state import (
@@ -132,7 +133,9 @@ class Jobs:
         return self._redis
 
     def queue(self, name: str) -> Queue:
-        return Queue(name, connection=self.redis, serializer=JSONSerializer, default_timeout=JOB_SECONDS)
+        return Queue(
+            name, connection=self.redis, job_class=KnownJob, serializer=JSONSerializer, default_timeout=JOB_SECONDS
+        )
 
     def state(self, project_key: str) -> ProjectState:
         return ProjectState(self.redis, project_key)

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ml_backend.labeling.errors import ConfigError
+from ml_backend.webhook_secrets import WebhookSecrets
 
 
 class Settings(BaseSettings):
@@ -57,7 +58,10 @@ class Settings(BaseSettings):
     backend_url: str | None = Field(None, description="where Label Studio reaches the backend")
     backend_user: str | None = Field(None, description="Basic auth of the backend")
     backend_password: SecretStr | None = Field(None, description="Basic auth of the backend")
-    webhook_secret: SecretStr | None = Field(None, description="expected in the X-Tiebreak-Secret header of webhooks")
+    backend_open: bool = Field(False, description="serve may listen on a network without asking anybody for a password")
+    webhook_secret: SecretStr | None = Field(
+        None, description="each project's webhook secret comes from it; without it, from the backend's password"
+    )
     max_body_bytes: int = Field(64_000_000, gt=0, description="a longer request body is refused")
 
     policy_secret: SecretStr = Field(
@@ -128,6 +132,12 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigError(
             "Some settings cannot be used:", reasons, mend="Mend them in the environment or .env."
         ) from None
+
+
+def webhook_secrets(settings: Settings) -> WebhookSecrets | None:
+    """None where neither a secret nor a password is set: webhooks need none then."""
+    setting = settings.webhook_secret or settings.backend_password
+    return WebhookSecrets(setting.get_secret_value()) if setting and setting.get_secret_value() else None
 
 
 def named_secret(name: str) -> SecretStr | None:
