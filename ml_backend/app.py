@@ -51,7 +51,7 @@ from ml_backend.model_registry import ModelRegistry
 from ml_backend.predictor import REQUEST_SECONDS, Predictor, Written
 from ml_backend.project_state import project_id_of
 from ml_backend.roles import role_of
-from ml_backend.settings import Settings, load_settings, webhook_secrets
+from ml_backend.settings import Settings, load_settings, secrets_of, webhook_secrets
 
 log = structlog.stdlib.get_logger()
 T = TypeVar("T")
@@ -120,7 +120,7 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     """
     if settings is None:
         settings = load_settings()
-        set_up_logs(settings.log_level)
+        set_up_logs(settings.log_level, secrets_of(settings))
         return_large_blocks()
     face = _Face(settings, encoder or load_encoder(settings))
     app = FastAPI(title="Tiebreak", docs_url=None, redoc_url=None, openapi_url=None, lifespan=face.lifespan)

@@ -44,7 +44,7 @@ from ml_backend.logs import set_up_logs
 from ml_backend.project_list import keep_problem
 from ml_backend.project_state import ProjectState, Seen, count_labels
 from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs, connect_redis, reaching
-from ml_backend.settings import Settings, load_settings
+from ml_backend.settings import Settings, load_settings, secrets_of
 from ml_backend.studio.trail import BY
 
 __all__ = ["Jobs", "connect_redis", "job_settings", "reconcile_job", "run_worker", "train_job"]
@@ -255,7 +255,7 @@ def _end_with_parent() -> None:
 
 def run_worker(settings: Settings, *, burst: bool = False) -> None:
     """Work until told to stop, or with `burst` until the queues are empty. Any number may run, on any machine."""
-    set_up_logs(settings.log_level)
+    set_up_logs(settings.log_level, secrets_of(settings))
     return_large_blocks()
     JOB_SETTINGS.set(settings)
     while True:

@@ -108,9 +108,10 @@ class Jobs:
             limits |= {"socket_timeout": self._timeout, "retry": RedisRetry(NoBackoff(), 0)}
         try:
             self._redis = redis.Redis.from_url(url, health_check_interval=30, **limits)
-        except ValueError as error:
+        except ValueError:
             raise ConfigError(
-                "TIEBREAK_REDIS_URL is not a Redis URL.", [str(error)], mend="Write redis://host:6379/0."
+                "TIEBREAK_REDIS_URL is not a Redis URL.",  # what is wrong with it may be the password
+                mend="Write redis://:password@host:6379/0, with / # ? % of the password as %2F %23 %3F %25.",
             ) from None
         return self
 

@@ -7,6 +7,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -118,9 +119,15 @@ class Settings(BaseSettings):
 
     def folder(self, name: str) -> Path:
         """A folder under `home`, made if it is not there."""
-        path = self.home.absolute() / name
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        return private_folder(self.home.absolute() / name)
+
+
+def private_folder(path: Path) -> Path:
+    """Made if it is not there, with what is missing above it: nobody else on this machine may look into what is new."""
+    for folder in reversed((path, *path.parents)):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+    return path
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -132,6 +139,19 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigError(
             "Some settings cannot be used:", reasons, mend="Mend them in the environment or .env."
         ) from None
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """What no log may say: every secret, and the passwords in addresses."""
+    found = []
+    for value in settings.model_dump(exclude_none=True).values():
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else ""
+        if isinstance(value, SecretStr):
+            found.append(text)
+        if "://" in text and "@" in text:
+            password = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
+            found += [password, unquote(password)]
+    return [it for it in found if it]
 
 
 def webhook_secrets(settings: Settings) -> WebhookSecrets | None:

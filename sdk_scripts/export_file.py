@@ -145,7 +145,7 @@ def _place(path: Path, error: Exception | None) -> str:
             return f": line {found.lineno}, column {found.colno}: {found.msg}"
         except UnicodeDecodeError as found:
             return f": byte {found.start} is not UTF-8"
-        except (RecursionError, MemoryError):
+        except (RecursionError, MemoryError, ValueError):
             pass
     reason = " ".join(str(error).split()) if error else "it does not start with ["
     return f": {reason}"

@@ -21,6 +21,8 @@ from typing import Any
 
 import structlog
 
+from ml_backend.settings import private_folder
+
 log = structlog.stdlib.get_logger()
 
 BY: ContextVar[str] = ContextVar("BY", default="")
@@ -56,7 +58,7 @@ class Trail:
         }
         line = json.dumps(entry, ensure_ascii=True) + "\n"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self.folder)
             file = os.open(self.folder / f"{now:%Y-%m}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(file, line.encode())
