@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -88,9 +89,10 @@ class Doorkeeper:
 
 class BodyLimit:
     """413 as soon as a body is known to be longer than `most` bytes, also where no Content-Length announces it; 503
-    where the bodies of all requests together are longer than HELD such."""
+    where the bodies of all requests together are longer than HELD such; 408 where a body stands still for SECONDS."""
 
     HELD = 4
+    SECONDS = 30.0
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app = app
@@ -105,11 +107,19 @@ class BodyLimit:
         if announced.isdigit() and int(announced[:20]) > self.most:
             await refuse(send, 413, self._body(), (b"connection", b"close"))
             return
-        seen = 0
+        seen, whole = 0, False
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, whole
+            if whole:  # what it waits for now is that the caller hangs up
+                return await receive()
+            try:
+                async with asyncio.timeout(self.SECONDS):
+                    message = await receive()
+            except TimeoutError:
+                body = {"detail": "The rest of the body does not come.", "mend": "Send it anew."}
+                raise HTTPException(408, body, {"connection": "close"}) from None
+            whole = not message.get("more_body", False)
             length = len(message.get("body", b""))
             seen += length
             self._held += length
