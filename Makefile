@@ -7,6 +7,9 @@ UV        := $(UV_HOME)/bin/uv
 TIEBREAK  := $(VENV)/bin/tiebreak
 ARGS      ?=
 
+# Bytecode is kept, whatever the environment says: processes start in a third of the time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # pip's find-links setting (a local torch wheel, say) is passed on to uv; without one, torch comes as its CPU build.
 FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 export UV_FIND_LINKS := $(FIND_LINKS)
@@ -21,7 +24,7 @@ COMPILE    = $(UV) pip compile -q pyproject.toml --universal --python-version 3.
              $(foreach package,torch attr $(CUDA),--no-emit-package $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench lint install install-dev install-studio lock clean
+.PHONY: help demo up test scale bench image-check lint secrets install install-dev install-studio lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -35,8 +38,14 @@ up: install install-studio ## Label Studio, Valkey, the backend and a worker, wi
 test: install-dev install-studio chromium ## every test, against a real Label Studio, Valkey, encoder and Chromium
 	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
+scale: install-dev ## hosts cut off and backends restarted under load, twenty times; needs root for hosts of their own
+	@SCALE_ROUNDS=20 $(VENV)/bin/pytest tests/scale --timeout 3600 $(ARGS)
+
 bench: install-dev ## every benchmark, ours beside the peers; ARGS="--data FILE ..." adds labelled texts of your own
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python tests/benchmarks/run.py $(ARGS)
+
+image-check: install-dev ## every build step of docker/*Dockerfile in a clean folder, and what comes of them without a network
+	@IMAGE_CHECK=1 $(VENV)/bin/pytest -rA tests/unit/deploy/test_image_steps.py $(ARGS)
 
 lint: install-dev ## ruff, mypy and the import contract
 	@$(VENV)/bin/ruff check .
@@ -85,6 +94,9 @@ lock: | $(UV) ## resolve the locks anew
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
 	$(UV) pip compile -q --group studio --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header -o requirements-studio.lock
+
+secrets: ## the passwords and tokens of docker-compose.yml, one a file in docker/secrets; what is there stays
+	@sh docker/secrets.sh
 
 clean: ## remove the environments (what Tiebreak keeps in .tiebreak stays)
 	rm -rf $(VENV) $(STUDIO) $(UV_HOME)

@@ -6,6 +6,7 @@ generation   number of the job that will take them
 until        the newest change that a job has done with: ISO 8601, in Label Studio's clock
 ended        when the last job ended (Unix seconds), of work that is also done on a schedule
 rest         when the next may begin at the earliest
+asked        the number of a job that somebody asked for: it does not wait
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, cast
 
 import redis
 
-from ml_backend.leases import lease
+from ml_backend.leases import Lease, lease
 
 _ADVANCE = """
 local generation = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
@@ -85,13 +86,25 @@ class Changes:
         now = time.time()
         self._redis.hset(self.key, mapping={"ended": repr(now), "rest": repr(now + rest)})
 
+    def took(self, seconds: float) -> None:
+        """Work on the project has just taken so long: the next job waits that much longer, so that Label Studio and
+        this machine have half of the time for people."""
+        self._redis.hset(self.key, "rest", repr(max(self.rest(), time.time()) + seconds))
+
+    def ask(self, generation: int) -> None:
+        """Somebody wants the job of this number at once."""
+        self._redis.hset(self.key, "asked", generation)
+
+    def asked(self, generation: int) -> bool:
+        return cast("bytes | None", self._redis.hget(self.key, "asked")) == str(generation).encode()
+
     def busy(self) -> bool:
         """Whether a job holds the lease of this work."""
         return bool(self._redis.exists(self._lease_key))
 
     @contextmanager
-    def working(self) -> Iterator[bool]:
-        """Hold the lease of this work; yields False where another job holds it."""
+    def working(self) -> Iterator[Lease]:
+        """Hold the lease of this work; yields a false one where another job holds it."""
         with lease(self._redis, self._lease_key) as ours:
             yield ours
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import math
 import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import FrameType
@@ -21,16 +23,18 @@ import redis
 import structlog
 from redis.client import Pipeline
 from rq import Queue, Retry, Worker
-from rq.exceptions import StopRequested
+from rq.exceptions import AbandonedJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy
 
+from ml_backend import failures
 from ml_backend.allocator import return_large_blocks
 from ml_backend.changes import Newest
 from ml_backend.encoder import imports
+from ml_backend.failed_jobs import trim
 from ml_backend.known_jobs import KnownJob
 from ml_backend.labeling.errors import (
     InputError,
@@ -60,6 +64,7 @@ pools would not survive."""
 JOB_SETTINGS: ContextVar[Settings | None] = ContextVar("JOB_SETTINGS", default=None)
 """The worker's settings, which its forked jobs inherit."""
 
+PUSHING_SECONDS = 3
 BUSY = Retry(max=2400, interval=3)
 """The project is being trained on another machine: try again when that one is done."""
 
@@ -80,19 +85,36 @@ def train_job(project_key: str, project_id: int, generation: int) -> dict[str, A
         with state.working() as ours:  # promotion is atomic: a second training does no harm
             if not ours:
                 return BUSY
+            if not state.asked(generation) and (wait := _pause(jobs, state, settings)):
+                return Retry(max=BUSY.max, interval=wait)
             state.take(generation)
+            began = time.monotonic()
             try:
-                outcome = _train(settings, state, project_key, project_id)
+                outcome = _train(settings, state, project_key, project_id, ours.still_ours)
             except StudioNotFound as error:
                 state.forget()
                 return _refusal(error)
             except (NotEnoughLabels, InputError) as error:
                 log.info("not trained", project=project_key, why=error.what)
                 return _refusal(error)
+            state.took(time.monotonic() - began)
         if outcome["promoted"]:
             jobs.request_prelabeling(project_key, project_id, outcome["version"])
     log.info("trained", project=project_key, version=outcome["version"], labels=outcome["labels"])
     return outcome
+
+
+def _pause(jobs: Jobs, state: ProjectState, settings: Settings) -> int:
+    """Seconds until a training may begin, or be looked at again; 0: now.
+
+    While the live version's predictions are pushed, another version would have them pushed anew from the first task on;
+    where labels keep coming, no version's would ever reach the last."""
+    from ml_backend.model_registry import ModelRegistry
+
+    live = ModelRegistry(settings.models).live(state.project_key)
+    if live is not None and jobs.prelabels(state.project_key, live):
+        return PUSHING_SECONDS
+    return max(0, math.ceil(state.rest() - time.time()))
 
 
 def reconcile_job() -> None:
@@ -115,7 +137,9 @@ def reconcile_job() -> None:
         log.warning("cannot reconcile", why=str(error))
 
 
-def _train(settings: Settings, state: ProjectState, project_key: str, project_id: int) -> dict[str, Any]:
+def _train(
+    settings: Settings, state: ProjectState, project_key: str, project_id: int, still_ours: Callable[[], bool]
+) -> dict[str, Any]:
     from ml_backend.briefs import refresh
     from ml_backend.cases import policy_version, read_cases, regression_cases
     from ml_backend.encoder import load_encoder, look_of
@@ -136,7 +160,7 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
     seen = Seen(count_labels(project), began)
     state.record(seen)
     newest = Newest()
-    tasks = studio.read(newest.of(studio.tasks(project_id)))
+    tasks = studio.read(newest.of(studio.labelled(project_id)))
     settled = False
     try:
         config, now = parse(project["label_config"]), datetime.now(UTC)
@@ -149,6 +173,7 @@ def _train(settings: Settings, state: ProjectState, project_key: str, project_id
             tasks,
             encoder,
             registry,
+            promote=still_ours,
             cases=regression_cases(cases, project, now),
             policy_version=policy_version(project),
         )
@@ -176,6 +201,8 @@ class TiebreakWorker(Worker):
 
     max_connection_wait_time = 5.0
     told_to_stop = False
+    _heard = 0.0
+    """When Redis was last told that the job lives (monotonic)."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -188,6 +215,7 @@ class TiebreakWorker(Worker):
             job_monitoring_interval=BEAT_SECONDS,
             maintenance_interval=pause,
             worker_ttl=15 + pause,  # RQ waits for a job that long less 15 s, and then does its maintenance
+            exception_handlers=[_note_vanished],
         )
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
@@ -195,6 +223,7 @@ class TiebreakWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         super().run_maintenance_tasks()
+        trim(self.jobs)
         self.jobs.request_reconciling()
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
@@ -204,6 +233,20 @@ class TiebreakWorker(Worker):
             self.jobs.revive()
             raise
 
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """A job outlives a short silence of Redis. After a longer one another worker has it, so this one ends it."""
+        try:
+            super().maintain_heartbeats(job, execution)
+            self._heard = time.monotonic()
+        except (redis.ConnectionError, redis.TimeoutError):
+            if time.monotonic() - self._heard > DEAD_SECONDS:
+                log.warning("cut off from Redis: the job is left to another worker", job=job.id)
+                self.kill_horse()
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        self._heard = time.monotonic()
+        super().execute_job(job, queue)
+
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.told_to_stop = True
         super().request_stop(signum, frame)
@@ -211,6 +254,11 @@ class TiebreakWorker(Worker):
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         BY.set(f"job {job.id}")
         return super().perform_job(job, queue, execution)
+
+    def handle_job_failure(self, job: Job, *args: Any, **options: Any) -> None:
+        error = sys.exception()  # in the job's process; its worker sees no more than that the process has ended
+        failures.note(job, failures.describe(error) if error else failures.DIED)
+        super().handle_job_failure(job, *args, **options)
 
     def setup_work_horse_signals(self) -> None:
         super().setup_work_horse_signals()
@@ -236,6 +284,13 @@ class TiebreakWorker(Worker):
         finally:
             self.scheduler.release_locks()
             self.scheduler.register_death()
+
+
+def _note_vanished(job: Job, kind: type[BaseException], *_: object) -> None:
+    """Its executions go with it: RQ would look for them at the end of the next try, in vain, and call that failed."""
+    if kind is AbandonedJobError:
+        job.connection.delete(job.execution_registry.key)
+        failures.note(job, failures.VANISHED)
 
 
 class Scheduler(RQScheduler):

@@ -10,9 +10,10 @@ it. A report is made at once, when somebody or its schedule asks. Webhooks can b
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self, cast
@@ -25,10 +26,11 @@ from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from ml_backend import failures
 from ml_backend.changes import Changes, Pending
 from ml_backend.known_jobs import KnownJob
 from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
-from ml_backend.prelabel_state import Shard
+from ml_backend.prelabel_state import PrelabelState, Shard
 from ml_backend.project_state import (
     ADVANCE,
     ALERTS,
@@ -73,8 +75,11 @@ ADVANCING = Coalesced(ADVANCE, WORK_QUEUE, "sdk_scripts.onboarding.jobs.advance_
 REPORTING = Coalesced(REPORT, WORK_QUEUE, "sdk_scripts.report.jobs.report_job")
 
 JOB_SECONDS = 2 * 3600
-KEPT_SECONDS = 24 * 3600  # results and failures, to be looked up
+KEPT_SECONDS = 24 * 3600  # results, to be looked up
+FAILED_SECONDS = 7 * 24 * 3600  # jobs whose tries are used up, to be looked at and tried again
 RETRIES = (10, 60, 300)  # seconds until the next try
+FAILED_WAIT_SECONDS = 3600.0  # what has failed for good is not planned more often by itself
+JITTER = 0.25  # share of those seconds that chance adds: what failed together is not tried again together
 
 _WAITING = (JobStatus.CREATED, JobStatus.QUEUED, JobStatus.SCHEDULED, JobStatus.DEFERRED)
 
@@ -104,6 +109,8 @@ class Jobs:
         else:
             url = self.settings.redis_url.get_secret_value() if self.settings.redis_url else ""
         limits: dict[str, Any] = {"socket_connect_timeout": self._timeout or 5.0}
+        if self._bundled is None and self.settings.redis_password:
+            limits["password"] = self.settings.redis_password.get_secret_value()  # one in the URL comes first
         if self._timeout is not None:
             limits |= {"socket_timeout": self._timeout, "retry": RedisRetry(NoBackoff(), 0)}
         try:
@@ -184,7 +191,9 @@ class Jobs:
         with reaching():
             state = self.state(project_key)
             state.remember()
-            return self.plan(TRAINING, project_key, project_id, state.pending(), at_once=True)
+            job = self.plan(TRAINING, project_key, project_id, state.pending(), at_once=True)
+            state.ask(job.args[2])
+            return job
 
     def request_report(self, project_key: str, project_id: int) -> Job:
         """Make a report as soon as a worker is free; where one waits already, it is that one."""
@@ -207,7 +216,7 @@ class Jobs:
                 alone = Worker.count(connection=self.redis, queue=self.queue(TRAIN_QUEUE)) == 0
             if status not in (*_WAITING, JobStatus.STARTED):
                 raise TiebreakError(
-                    f"The training {job.id} failed: {_last_line(job)}.", mend="See the worker's log, then train again."
+                    f"The training {job.id} failed: {_why(job)}.", mend="See the worker's log, then train again."
                 )
             if not alone:
                 last_worker = time.monotonic()
@@ -222,6 +231,16 @@ class Jobs:
         job_id = _job_id("prelabel", project_key, f"{version}{'-missing' * only_missing}")
         self._enqueue_once(PRELABEL_JOB, job_id, project_id, version, only_missing)
         return job_id
+
+    def prelabels(self, project_key: str, version: str) -> bool:
+        """Whether jobs wait or run that push the version's predictions to all tasks."""
+        shards = PrelabelState(self.redis, project_key).board(version).shards()
+        jobs = [shard_job_id(project_key, version, shard) for shard, done in shards.items() if done is None]
+        for job in (_job_id("prelabel", project_key, version), *jobs):
+            with suppress(TiebreakError):  # it has failed for good
+                if self.alive(job):
+                    return True
+        return False
 
     def request_shard(
         self, project_key: str, project_id: int, version: str, shard: Shard, *, only_missing: bool = False
@@ -238,11 +257,24 @@ class Jobs:
     def alive(self, job_id: str) -> bool:
         """Whether the job waits or runs. Raises TiebreakError with its reason where it has failed for good."""
         with reaching():
-            job = self._fetch(job_id)
+            job = self.fetch(job_id)
             status = job.get_status(refresh=False) if job else None
             if job and status in (JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED):
-                raise TiebreakError(f"The job {job.id} failed: {_last_line(job)}.", mend="See the worker's log.")
+                raise TiebreakError(f"The job {job.id} failed: {_why(job)}.", mend="See the worker's log.")
             return status in (*_WAITING, JobStatus.STARTED)
+
+    def fetch(self, job_id: str) -> Job | None:
+        """Not RQ's `Queue.fetch_job`: that takes an id it finds no job of off the queue, and so for good a job that is
+        enqueued at that moment."""
+        try:
+            return Job.fetch(job_id, connection=self.redis, serializer=JSONSerializer)
+        except NoSuchJobError:
+            return None
+
+    def failing(self, work: Coalesced, project_key: str, generation: int) -> bool:
+        """Whether that job is tried again, or has failed for good within FAILED_WAIT_SECONDS."""
+        with reaching():
+            return self._failing(_job_id(work.name, project_key, str(generation)))
 
     def workers(self) -> int:
         """How many workers run that take this work."""
@@ -261,7 +293,9 @@ class Jobs:
         """Send those that are due."""
         with reaching():
             for key in cast("list[bytes]", self.redis.zrangebyscore(ALERTS, 0, time.time())):
-                self._enqueue_once(ALERT_JOB, _job_id("alert", key.decode(), ""), key.decode())
+                job_id = _job_id("alert", key.decode(), "")
+                if not self._failing(job_id):
+                    self._enqueue_once(ALERT_JOB, job_id, key.decode())
 
     def request_reconciling(self) -> bool:
         """Look for lost webhooks, unless some worker did within `reconcile_seconds`."""
@@ -290,9 +324,9 @@ class Jobs:
                 "args": (project_key, project_id, generation, *more),
                 "job_id": job_id,
                 "unique": True,
-                "retry": Retry(max=len(RETRIES), interval=list(RETRIES)),
+                "retry": Retry(max=len(RETRIES), interval=_pauses()),
                 "result_ttl": KEPT_SECONDS,
-                "failure_ttl": KEPT_SECONDS,
+                "failure_ttl": FAILED_SECONDS,
                 "description": f"{work.name} project {project_key}",
             }
             try:
@@ -315,6 +349,14 @@ class Jobs:
 
     # ------------------------------------------------------------------------------------------------------------------
 
+    def _failing(self, job_id: str) -> bool:
+        if (job := self.fetch(job_id)) is None:
+            return False
+        status = job.get_status(refresh=False)
+        if status == JobStatus.FAILED and job.ended_at:
+            return (datetime.now(UTC) - job.ended_at).total_seconds() < FAILED_WAIT_SECONDS
+        return failures.tries(job) > 0 and status in (*_WAITING, JobStatus.STARTED)
+
     def _due(self, work: Coalesced, pending: Pending, changes: Changes) -> float:
         if work is INSPECTING:
             return max(pending.since + self.settings.inspect_after_seconds, changes.rest())
@@ -323,28 +365,20 @@ class Jobs:
         full = pending.labels >= self.settings.train_after_labels
         return time.time() if full else pending.since + self.settings.train_after_seconds
 
-    def _fetch(self, job_id: str) -> Job | None:
-        """Not RQ's `Queue.fetch_job`: that takes an id it finds no job of off the queue, and so for good a job that is
-        enqueued at that moment."""
-        try:
-            return Job.fetch(job_id, connection=self.redis, serializer=JSONSerializer)
-        except NoSuchJobError:
-            return None
-
     def _enqueue_once(self, function: str, job_id: str, *args: int | str | bool) -> bool:
         """False where that job waits or runs. One that died before its time is replaced."""
         queue = self.queue(WORK_QUEUE)
-        options: dict[str, Any] = {"job_id": job_id, "unique": True, "result_ttl": 0, "failure_ttl": KEPT_SECONDS}
+        options: dict[str, Any] = {"job_id": job_id, "unique": True, "result_ttl": 0, "failure_ttl": FAILED_SECONDS}
         if args:
             # The first at once: a killed worker's scheduler may have died too, and is replaced after two minutes.
-            options["retry"] = Retry(max=len(RETRIES) + 1, interval=[0, *RETRIES])
+            options["retry"] = Retry(max=len(RETRIES) + 1, interval=[0, *_pauses()])
         with reaching():
             for _ in range(2):
                 try:
                     queue.enqueue(function, args=args, **options)
                     return True
                 except DuplicateJobError:
-                    other = self._fetch(job_id)
+                    other = self.fetch(job_id)
                     if other is not None:
                         if other.get_status(refresh=False) in (*_WAITING, JobStatus.STARTED):
                             return False
@@ -379,7 +413,9 @@ def _outcome(result: dict[str, Any]) -> dict[str, Any]:
     raise kind(result["error"], mend=result.get("mend", ""))
 
 
-def _last_line(job: Job) -> str:
-    latest = job.latest_result()
-    lines = ((latest.exc_string if latest else None) or "it was stopped").strip().splitlines()
-    return lines[-1].rstrip(".")
+def _pauses() -> list[int]:
+    return [round(seconds * (1 + random.uniform(0, JITTER))) for seconds in RETRIES]  # noqa: S311  # no secret
+
+
+def _why(job: Job) -> str:
+    return failures.why_failed(job).rstrip(".")

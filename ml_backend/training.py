@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -54,15 +54,16 @@ def train(
     encoder: Encoder,
     registry: ModelRegistry,
     *,
-    promote: bool = True,
+    promote: bool | Callable[[], bool] = True,
     cases: Sequence[Case] = (),
     policy_version: str = "",
 ) -> TrainingOutcome:
     """Learn from the labels, keep the result as a version, and make it live if it is not worse than what is.
 
     Texts of `cases` are learned by no version: they try each. The same labels, config, encoder, cases and policy lead
-    to the version they led to before; so a training that was cut short is simply done again. Raises NotEnoughLabels,
-    with numbers, where no control can be learned yet.
+    to the version they led to before; so a training that was cut short is simply done again. `promote` may be asked
+    right before: whether this is still the project's training. Raises NotEnoughLabels, with numbers, where no control
+    can be learned yet.
     """
     cases = [case for case in cases if any(control.name == case.control for control in config.answerable)]
     examples = {
@@ -229,7 +230,9 @@ def _outcomes(config: LabelConfig, name: str, hashes: np.ndarray, examples: Exam
     return outcomes_of(kind, hashes, examples.answers, learned.opinions)
 
 
-def _promote(project: str, info: VersionInfo, registry: ModelRegistry, wanted: bool) -> tuple[bool, str]:
+def _promote(
+    project: str, info: VersionInfo, registry: ModelRegistry, wanted: bool | Callable[[], bool]
+) -> tuple[bool, str]:
     pointer = registry.pointer(project)
     if pointer.version == info.version:
         return True, info.reason
@@ -239,5 +242,7 @@ def _promote(project: str, info: VersionInfo, registry: ModelRegistry, wanted: b
         return False, "This version was rolled back; promote it by hand if it should answer after all."
     if not info.accepted:
         return False, info.reason
+    if callable(wanted) and not wanted():
+        return False, "Another worker trains the project: this one was cut off for too long."
     registry.promote(project, info.version)
     return True, info.reason

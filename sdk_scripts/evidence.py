@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
-from ml_backend.labeling.judgements import AnswerReader, decisions, judgements, latest, of_annotators
+from ml_backend.labeling.judgements import AnswerReader, annotation_table, decisions, judgements, latest, of_annotators
 from ml_backend.labeling.results import Prediction, Task
 from ml_backend.labeling.task_data import lookup
 from sdk_scripts.standards import Standard, standard_of
@@ -114,6 +114,11 @@ class Evidence:
     def all_judgements(self) -> pl.DataFrame:
         """Every row of `labeling.judgements.SCHEMA`: people's earlier judgements and decisions of reviews, too."""
         return judgements(self.tasks.values(), self.config)
+
+    @cached_property
+    def annotations(self) -> pl.DataFrame:
+        """A row an annotation, in order of task (`labeling.judgements.ANNOTATIONS`)."""
+        return annotation_table(self.tasks.values())
 
     @cached_property
     def judgements(self) -> pl.DataFrame:

@@ -8,15 +8,22 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import mmap
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from msgspec import Raw
+from msgspec.json import Decoder
+
+from ml_backend.labeling.arms import NO_SECRET, Arms
 from ml_backend.labeling.errors import InputError
-from ml_backend.labeling.results import Task, read_task
+from ml_backend.labeling.results import Task
+from ml_backend.labeling.task_json import TaskReader
 from sdk_scripts.json_items import json_items
 
 MAX_BYTES_TO_LOCATE = 300_000_000
@@ -33,25 +40,26 @@ class Export:
     """What was odd about the file, and what was done about it: a sentence each."""
 
 
-def read_export(path: Path) -> Export:
-    """Read an export. Raises InputError where there is no such file, it is not JSON (with the line), it is not an
-    export in the JSON format, it holds no task, or two of its tasks have the same id.
+def read_export(path: Path, arms: Arms = NO_SECRET) -> Export:
+    """Read an export, its seals opened by `arms`.
+
+    Raises InputError where there is no such file, it is not JSON (with the line), it is not an export in the JSON
+    format, it holds no task, or two of its tasks have the same id.
 
     Tasks without an id get the lowest unused ones in the file's order; annotations that do not say who made them count
     as different people's; items that are no tasks are left out. All of this is said, with numbers, in `warnings`.
     """
     tasks: list[Task] = []
     strange: list[int] = []
-    json_min = unnamed = ids_only = 0
-    for position, item in enumerate(_items(path), start=1):
-        if not isinstance(item, Mapping) or not isinstance(item.get("data"), Mapping):
+    json_min = unnamed = 0
+    read = TaskReader(arms)
+    for position, item in enumerate(_items(path, read), start=1):
+        if not isinstance(item, Task):
             strange.append(position)
             json_min += isinstance(item, Mapping) and ("annotation_id" in item or "annotator" in item)
             continue
-        task = read_task(item)
-        unnamed += sum(not annotation.annotator for annotation in task.annotations)
-        ids_only += bool(item.get("predictions")) and not task.predictions
-        tasks.append(task)
+        unnamed += sum(not annotation.annotator for annotation in item.annotations)
+        tasks.append(item)
     if not tasks and json_min:
         raise InputError(f"{path} is a JSON_MIN export, which does not say who answered what.", mend=_AS_JSON)
     if not tasks and strange:
@@ -69,7 +77,7 @@ def read_export(path: Path) -> Export:
             f"{unnamed} annotations of {path} do not say who made them; they count as different people's, and figures "
             "per annotator leave them out."
         )
-    if ids_only:
+    if read.ids_only:
         warnings.append(
             f"{path} lists only the ids of its predictions; to compare people with the model, export a snapshot with "
             "full predictions, or use the project itself."
@@ -89,15 +97,26 @@ def _numbered(path: Path, tasks: list[Task]) -> list[Task]:
     return [task if task.id else replace(task, id=next(free)) for task in tasks]
 
 
-def _items(path: Path) -> Iterator[Any]:
-    """The items of the top-level list, one at a time."""
+def _items(path: Path, read: TaskReader) -> Iterator[Task | Any]:
+    """The items of the top-level list, one at a time; those that are no tasks as they are."""
     import ijson
 
     try:
         with path.open("rb") as raw, _unpacked(path, raw) as stream:
             if (first := _first_byte(stream)) != b"[":
                 raise InputError(f"{path} is not a list of tasks{_instead(first, path)}.", mend=_AS_JSON)
-            yield from json_items(stream)
+            start = stream.tell()
+            done = 0
+            if stream is raw:
+                try:
+                    for text in _texts(raw):
+                        yield _task(read, text)
+                        done += 1
+                    return
+                except (ValueError, RecursionError):  # what is wrong, and where, is said by the slower parser
+                    stream.seek(start)
+            for item in islice(json_items(stream), done, None):
+                yield read.of(item) if _is_task(item) else item
     except ijson.JSONError as error:
         raise InputError(f"{path} is not valid JSON{_place(path, error)}.", mend=_AS_JSON) from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
@@ -108,6 +127,26 @@ def _items(path: Path) -> Iterator[Any]:
         raise InputError(f"There is no file {path}.", mend="Check the path.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.", mend="Check the path.") from None
+
+
+def _texts(file: io.BufferedReader) -> list[Raw]:
+    """The bytes of each item of the list that starts at the file's place. Raises ValueError where it is no list."""
+    try:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:  # a pipe
+        raise ValueError(str(error)) from None
+    return Decoder(list[Raw]).decode(memoryview(content)[file.tell() :])
+
+
+def _task(read: TaskReader, text: Raw) -> Task | Any:
+    try:
+        return read(text)
+    except InputError:
+        return json.loads(bytes(text))
+
+
+def _is_task(item: Any) -> bool:
+    return isinstance(item, Mapping) and isinstance(item.get("data"), Mapping)
 
 
 def _unpacked(path: Path, raw: io.BufferedReader) -> io.BufferedIOBase:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
 
 import polars as pl
 
 from ml_backend.labeling.config import Control
-from ml_backend.labeling.judgements import decisions, times
+from ml_backend.labeling.judgements import decisions
 from ml_backend.labeling.kinds import string, values
 from ml_backend.labeling.results import Annotation, Task
 from ml_backend.prelabelers import options
@@ -99,26 +98,26 @@ class Inspected:
         was on the screen), characters (of the task's text), position (0.. of the annotator's), session (0.. of the
         annotator's; PAUSE ends one)
         """
-        rows = [
-            (
-                task.id,
-                it.id,
-                person,
-                it.updated_at or it.created_at,
-                it.lead_time,
-                it.cancelled,
-                _answered(it),
-                bool(it.shown and it.shown.regions),
-                characters,
+        lengths = pl.DataFrame(
+            {"task": list(self.texts), "characters": list(map(len, self.texts.values()))},
+            schema={"task": pl.Int64, "characters": pl.Int64},
+        )
+        table = (
+            self.evidence.annotations.filter(~pl.col("decided"), pl.col("person") != "")
+            .join(lengths, on="task", how="left", maintain_order="left")
+            .select(
+                "task",
+                "annotation",
+                pl.col("person").alias("annotator"),
+                _AT.alias("at"),
+                "lead_time",
+                "skipped",
+                "answers",
+                "shown",
+                pl.col("characters").fill_null(0),
             )
-            for task in self.evidence.tasks.values()
-            for characters in [len(self.texts.get(task.id, ""))]
-            for it in task.annotations
-            if (person := it.person) and not it.decided
-        ]
-        columns: dict[str, Any] = dict(zip(_ANNOTATIONS, zip(*rows, strict=True), strict=True)) if rows else {}
-        columns |= {"at": times(columns["at"])} if rows else {}
-        table = pl.DataFrame(columns or None, schema=_ANNOTATIONS).sort("annotator", "at", "annotation")
+            .sort("annotator", "at", "annotation")
+        )
         paused = (pl.col("at").diff() > PAUSE).fill_null(False)
         return table.with_columns(
             position=pl.int_range(pl.len(), dtype=pl.Int64).over("annotator"),
@@ -145,7 +144,10 @@ class Inspected:
         found: dict[tuple[int, str], tuple[Task, Annotation]] = {}
         for task in self.evidence.tasks.values():
             for it in sorted(task.annotations, key=_ID):
-                if not it.cancelled and (person := it.person) and not it.decided:
+                if it.told is False:
+                    if it.annotator and not it.cancelled:
+                        found[task.id, it.annotator] = task, it
+                elif not it.cancelled and (person := it.person) and not it.decided:
                     found[task.id, person] = task, it
         return list(found.values())
 
@@ -188,24 +190,6 @@ class Inspected:
         sure = pl.when(pl.col("score").is_null()).then(0).otherwise(_level(pl.col("score"), 0.85) + 1)
         stratum = settled.cast(pl.Int64) + 2 * divided.cast(pl.Int64) + 4 * elsewhere + 16 * sure
         return table.with_columns(stratum=stratum).drop("rate", "rates", "votes")
-
-
-_ANNOTATIONS: dict[str, pl.DataType] = {
-    "task": pl.Int64(),
-    "annotation": pl.Int64(),
-    "annotator": pl.String(),
-    "at": pl.Datetime("ms", "UTC"),
-    "lead_time": pl.Float64(),
-    "skipped": pl.Boolean(),
-    "answers": pl.Int64(),
-    "shown": pl.Boolean(),
-    "characters": pl.Int64(),
-}
-
-
-def _answered(annotation: Annotation) -> int:
-    regions = annotation.regions
-    return len(regions) if len(regions) < 2 else len({str(it.get("from_name")) for it in regions})
 
 
 def _level(of: pl.Expr, *steps: float) -> pl.Expr:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,6 +28,7 @@ from ml_backend.labeling.errors import ModelUnavailable, QueueUnavailable, Studi
 from ml_backend.prelabel_state import PrelabelState, Push, Shard
 from ml_backend.project_state import count_labels
 from ml_backend.settings import Settings
+from sdk_scripts.stale_predictions import ON_SCREEN_SECONDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -316,7 +318,9 @@ def finish(run: Run, shards: Sequence[Shard], found: ShardOutcome) -> PrelabelOu
                 mend="Were some deleted meanwhile? Run it again; it pushes what is missing.",
             )
     if stored > total - studio.count_without(id, version):
-        for double in list(studio.doubles(id, version)):  # Label Studio asked the backend meanwhile
+        # Label Studio asked the backend meanwhile. It refuses the work of who has one on the screen that was deleted.
+        old = datetime.now(UTC) - timedelta(seconds=ON_SCREEN_SECONDS)
+        for double in list(studio.doubles(id, version, before=old)):
             studio.delete_prediction(double)
     run.check_live()
     shown = run.project["model_version"] == version

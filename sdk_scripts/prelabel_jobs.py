@@ -135,15 +135,22 @@ def _plan(jobs: Jobs, run: Run) -> list[Shard]:
 
 
 def _lives(jobs: Jobs, run: Run, shard: Shard) -> bool:
+    return not _failed(jobs, run, shard) and jobs.alive(_shard_job(run, shard))
+
+
+def _failed(jobs: Jobs, run: Run, shard: Shard) -> bool:
     try:
-        return jobs.alive(_shard_job(run, shard))
+        jobs.alive(_shard_job(run, shard))
     except TiebreakError:
-        return False
+        return True
+    return False
 
 
 def _work(jobs: Jobs, run: Run, shard: Shard) -> dict[str, Any]:
     board = run.state.board(run.version, only_missing=run.only_missing)
+    began = time.monotonic()
     found = here.predict_shard(run, shard)
+    jobs.state(run.key).took(time.monotonic() - began)
     log.info("pre-labeled", project=run.id, version=run.version, shard=shard, pushed=found.pushed)
     if not board.done(shard, asdict(found)):
         jobs.request_prelabeling(run.key, run.id, run.version, only_missing=run.only_missing)
@@ -195,7 +202,8 @@ def _tidy(jobs: Jobs, run: Run) -> dict[str, Any]:
 def _by_workers(jobs: Jobs, run: Run, progress: Progress | None) -> PrelabelOutcome | None:
     """What workers made of it; None where none has run for WORKER_SECONDS."""
     board = run.state.board(run.version, only_missing=run.only_missing)
-    if board.ended() is not None:
+    undone = [shard for shard, done in board.shards().items() if not done]
+    if board.ended() is not None or any(_failed(jobs, run, shard) for shard in undone):
         board.clear()
     to_do = run.studio.count_without(run.id, run.lacking) if progress else 0
     job = jobs.request_prelabeling(run.key, run.id, run.version, only_missing=run.only_missing)

@@ -86,7 +86,7 @@ def open_views(
             large=large,
             terms=policy.large_model,
             guidelines=str(project.get("expert_instruction") or ""),
-            labelled=studio.read(studio.annotated(id)),
+            labelled=studio.read(studio.labelled(id)),
             cases=usable(read_cases(studio, project, config, now), "precedent", now),
             severity=at_stake if policy.large_model.severity_from is not None else None,
         )

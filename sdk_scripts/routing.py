@@ -258,7 +258,7 @@ class Pass:
             if name in self.config and model.heads[name].signature == signature(self.config, self.config[name])
         }
         standard = self.severities.standard
-        labelled = self.studio.annotated(self.id) if standard.risk_words else ()
+        labelled = self.studio.labelled(self.id) if standard.risk_words else ()
         joined = Joined(self.config, outcomes, self.severities, self.severities.of_texts(labelled, self.look))
         answered = {"local": joined.answered()}
         if joint := self.source.outcomes():

@@ -117,10 +117,9 @@ def load_export(path: Path, label_config: Path | None, arms: Arms = NO_SECRET) -
         )
     config = read_label_config(label_config)
     with without_collector():
-        export = read_export(path)
-        tasks = [arms.opened(task) for task in export.tasks]
+        export = read_export(path, arms)
     name = path.name.removesuffix(".gz").removesuffix(".json")
-    return Dataset(name, config, tasks, warnings=(*export.warnings, *oddities(config, tasks)))
+    return Dataset(name, config, export.tasks, warnings=(*export.warnings, *oddities(config, export.tasks)))
 
 
 def read_project(studio: Studio, project: Mapping[str, Any], settings: Settings | None = None) -> Dataset:
@@ -171,7 +170,7 @@ def oddities(config: LabelConfig, tasks: list[Task]) -> tuple[str, ...]:
 
 
 def _unopened(tasks: list[Task]) -> Iterator[str]:
-    times = sum(it.sealed and it.arm in ("", "unknown") for task in tasks for it in task.annotations)
+    times = sum(it.arm in ("", "unknown") and it.sealed for task in tasks for it in task.annotations)
     if times:
         yield (
             f"{times} annotations were made from predictions under a seal that TIEBREAK_POLICY_SECRET does not open: "
@@ -182,13 +181,16 @@ def _unopened(tasks: list[Task]) -> Iterator[str]:
 def mismatches(config: LabelConfig, tasks: list[Task]) -> tuple[str, ...]:
     """A sentence for each control that has answers and is not in the config: its answers are counted nowhere."""
     known = {control.name for control in config.controls} | {source.name for source in config.sources}
-    strangers = Counter(
-        name
-        for task in tasks
-        for annotation in task.annotations
-        for name in {str(region["from_name"]) for region in annotation.regions if region.get("from_name")}
-        if name not in known
-    )
+    strangers: Counter[str] = Counter()
+    for task in tasks:
+        for annotation in task.annotations:
+            for region in annotation.regions:
+                if type(name := region.get("from_name")) is not str or name not in known:
+                    break
+            else:
+                continue
+            named = {str(region["from_name"]) for region in annotation.regions if region.get("from_name")}
+            strangers.update(named - known)
     controls = ", ".join(control.name for control in config.controls) or "none"
     return tuple(
         f"{times} annotations answer a control {name!r} that the label config does not have "

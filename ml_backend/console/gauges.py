@@ -58,7 +58,12 @@ def _rows(data: Mapping[str, Any], panel: str) -> list[Mapping[str, Any]]:
 
 
 def _queues(data: Mapping[str, Any]) -> Iterator[Metric]:
-    jobs = _gauge("tiebreak_queue_jobs", "Jobs by queue and state; ended ones of a day.", "queue", "state")
+    jobs = _gauge(
+        "tiebreak_queue_jobs",
+        "Jobs by queue and state; failed ones of a week, finished ones of a day.",
+        "queue",
+        "state",
+    )
     for row in _rows(data, "queues"):
         for state in ("waiting", *REGISTRIES):
             jobs.add_metric([row["queue"], state], row[state])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -15,6 +14,7 @@ from ml_backend.encoders.folders import Bert, fingerprint
 from ml_backend.encoders.onnx_session import Session
 from ml_backend.encoders.torch_runtime import SentenceTransformers
 from ml_backend.labeling.errors import ModelUnavailable
+from ml_backend.processors import processors
 
 
 class Onnx:
@@ -24,7 +24,7 @@ class Onnx:
     batch = 1_200  # about 256 tokens, whose states stay in a core's cache
 
     def __init__(self, bert: Bert, name: str, place: Path) -> None:
-        self.callers = os.cpu_count() or 1
+        self.callers = processors()
         self._bert = bert
         self._name = name
         self._place = place

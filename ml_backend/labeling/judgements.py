@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from ml_backend.labeling.answers import answers, regions_by_control
@@ -34,7 +35,6 @@ SCHEMA: dict[str, pl.DataType] = {
     "void": pl.Boolean(),  # a wrong answer that was seeded and submitted as it was, or a seal that cannot be opened
 }
 
-_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _CHUNK = 100_000  # rows kept as Python objects at a time
 _KEYS_KEPT = 100_000  # keys remembered per control: short answers repeat, texts and shapes hardly do
 
@@ -107,23 +107,68 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                     )
                 )
         if len(rows) >= _CHUNK:
-            frames.append(_table(rows))
+            frames.append(_table(rows, SCHEMA))
             rows = []
-    frames.append(_table(rows))
+    frames.append(_table(rows, SCHEMA))
     return pl.concat(frames, rechunk=True)
 
 
-def _table(rows: list[tuple[object, ...]]) -> pl.DataFrame:
+def _table(rows: list[tuple[object, ...]], schema: dict[str, pl.DataType]) -> pl.DataFrame:
     """By columns, which takes half the time of rows."""
-    columns: dict[str, Any] = dict(zip(SCHEMA, zip(*rows, strict=True), strict=True)) if rows else {}
+    columns: dict[str, Any] = dict(zip(schema, zip(*rows, strict=True), strict=True)) if rows else {}
     columns |= {name: times(columns[name]) for name in ("created_at", "updated_at") if rows}
-    return pl.DataFrame(columns or None, schema=SCHEMA)
+    return pl.DataFrame(columns or None, schema=schema)
 
 
 def times(given: Iterable[datetime | None]) -> pl.Series:
-    """Times with zone as polars has them, in a fifth of its own time for it."""
-    since = [None if it is None else (it - _EPOCH) // _MILLISECOND for it in given]
-    return pl.Series(since, dtype=pl.Int64).cast(SCHEMA["created_at"])
+    """Times with zone as polars has them, in a tenth of its own time for it."""
+    seconds = np.fromiter((np.nan if it is None else it.timestamp() for it in given), np.float64)
+    milliseconds = np.floor_divide(np.rint(seconds * 1e6), 1e3)  # a float holds microseconds exactly
+    return pl.Series(milliseconds, nan_to_null=True).cast(pl.Int64).cast(SCHEMA["created_at"])
+
+
+ANNOTATIONS: dict[str, pl.DataType] = {
+    "task": pl.Int64(),
+    "annotation": pl.Int64(),
+    "annotator": pl.String(),
+    "person": pl.String(),  # who answers for it (`Annotation.person`); empty for nobody
+    "created_at": SCHEMA["created_at"],
+    "updated_at": SCHEMA["updated_at"],
+    "lead_time": pl.Float64(),  # seconds
+    "skipped": pl.Boolean(),
+    "decided": pl.Boolean(),  # a review's decision
+    "answers": pl.Int64(),  # controls answered
+    "shown": pl.Boolean(),  # a prediction that said something was on the screen
+}
+
+
+def annotation_table(tasks: Iterable[Task]) -> pl.DataFrame:
+    """A row an annotation (ANNOTATIONS), skipped tasks too, in order of the tasks."""
+    frames = [pl.DataFrame(schema=ANNOTATIONS)]
+    rows: list[tuple[object, ...]] = []
+    for task in tasks:
+        for it in task.annotations:
+            shown, regions = it.shown, it.regions
+            rows.append(
+                (
+                    task.id,
+                    it.id,
+                    it.annotator,
+                    it.person if it.told is not False else it.annotator,
+                    it.created_at,
+                    it.updated_at,
+                    it.lead_time,
+                    it.cancelled,
+                    it.told is not False and it.decided,
+                    len(regions) if len(regions) < 2 else len({str(item.get("from_name")) for item in regions}),
+                    shown is not None and bool(shown.regions),
+                )
+            )
+        if len(rows) >= _CHUNK:
+            frames.append(_table(rows, ANNOTATIONS))
+            rows = []
+    frames.append(_table(rows, ANNOTATIONS))
+    return pl.concat(frames, rechunk=True)
 
 
 class AnswerReader:

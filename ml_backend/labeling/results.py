@@ -63,6 +63,8 @@ class Annotation:
     """Controls whose shown answer was wrong on purpose."""
     updated_by: str = ""
     """Who changed it last, as `annotator`."""
+    told: bool | None = field(default=None, compare=False, repr=False)
+    """`are_told` of the regions, where it is known already."""
 
     def seen_in(self, arm: str, seeded: frozenset[str], shown: Prediction | None) -> Annotation:
         """What `replace` would give, in a third of the time."""
@@ -80,6 +82,7 @@ class Annotation:
             arm,
             seeded,
             self.updated_by,
+            self.told,
         )
 
     @property
@@ -120,7 +123,7 @@ class Annotation:
 
     @property
     def _told(self) -> bool:
-        return are_told(self.regions)
+        return are_told(self.regions) if self.told is None else self.told
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
     predictions = tuple(map(read_prediction, stored))
     known = list(zip(stored, predictions, strict=True))
     return Task(
-        id=_whole(json.get("id")) or 0,
+        id=whole(json.get("id")) or 0,
         data=json["data"],
         annotations=_seen(
             (
@@ -159,24 +162,33 @@ def read_task(json: Mapping[str, Any], annotators: Mapping[int, str] | None = No
         predictions=predictions,
         meta=meta if isinstance(meta := json.get("meta"), Mapping) else {},
         created_at=read_time(json.get("created_at")),
-        overlap=_whole(json.get("overlap")),
+        overlap=whole(json.get("overlap")),
     )
 
 
 def _seen(annotations: Iterable[Annotation], predictions: Sequence[Prediction]) -> tuple[Annotation, ...]:
-    """With what was on the screen: where it was submitted from another prediction than the project's, that one. Those
-    who saw the same share it, in memory."""
     known = {(it.id, it.model_version): it for it in predictions}
     found = []
     for it in annotations:
-        shown, parent = it.shown, it.parent_prediction
-        if parent is not None and (shown is None or shown.id != parent):
-            shown = next((stored for stored in reversed(predictions) if stored.id == parent), None)
-        elif shown is not None:
-            first = known.setdefault((shown.id, shown.model_version), shown)
-            shown = first if first is shown or first == shown else shown
+        shown = on_screen(it.shown, it.parent_prediction, predictions, known)
         found.append(it if shown is it.shown else it.seen_in(it.arm, it.seeded, shown))
     return tuple(found)
+
+
+def on_screen(
+    shown: Prediction | None,
+    parent: int | None,
+    predictions: Sequence[Prediction],
+    known: dict[tuple[int, str], Prediction],
+) -> Prediction | None:
+    """What an annotation's author saw: where it was submitted from another prediction than the project's (`shown`),
+    that one. Those who saw the same share it, in memory (`known`, which grows)."""
+    if parent is not None and (shown is None or shown.id != parent):
+        return next((stored for stored in reversed(predictions) if stored.id == parent), None)
+    if shown is None:
+        return None
+    first = known.setdefault((shown.id, shown.model_version), shown)
+    return first if first is shown or first == shown else shown
 
 
 def read_annotation(
@@ -186,19 +198,18 @@ def read_annotation(
 ) -> Annotation:
     """`known` are predictions that were read before, to which what was shown is added: most of a task's annotations
     name the same."""
-    lead_time = finite(json.get("lead_time"))
     return Annotation(
-        id=_whole(json.get("id")) or 0,
-        annotator=_annotator(json.get("completed_by"), annotators or {}),
+        id=whole(json.get("id")) or 0,
+        annotator=annotator_of(json.get("completed_by"), annotators or {}),
         regions=_regions(json.get("result")),
         cancelled=bool(json.get("was_cancelled")),
         ground_truth=bool(json.get("ground_truth")),
         created_at=read_time(json.get("created_at")),
         updated_at=read_time(json.get("updated_at")),
-        lead_time=float(lead_time) if lead_time is not None and lead_time >= 0 else None,
-        parent_prediction=_whole(json.get("parent_prediction")),
+        lead_time=seconds(json.get("lead_time")),
+        parent_prediction=whole(json.get("parent_prediction")),
         shown=_shown(json.get("prediction"), known),
-        updated_by=_annotator(json.get("updated_by"), annotators or {}),
+        updated_by=annotator_of(json.get("updated_by"), annotators or {}),
     )
 
 
@@ -215,11 +226,10 @@ def _shown(json: Any, known: list[tuple[Mapping[str, Any], Prediction]] | None) 
 
 
 def read_prediction(json: Mapping[str, Any]) -> Prediction:
-    score = finite(json.get("score"))
     return Prediction(
-        id=_whole(json.get("id")) or 0,
+        id=whole(json.get("id")) or 0,
         regions=_regions(json.get("result")),
-        score=None if score is None else float(score),
+        score=number(json.get("score")),
         model_version=string(json.get("model_version")) or "",
     )
 
@@ -256,35 +266,38 @@ def _mark(region: Region) -> Mapping[str, Any]:
     return about if _is_object(about) else {}
 
 
-def _annotator(who: Any, annotators: Mapping[int, str]) -> str:
+def annotator_of(who: Any, annotators: Mapping[int, str]) -> str:
     if who is None:
         return ""
     if type(who) is int:
-        return annotators.get(who) or ("" if (user := _whole(who)) is None else str(user))
+        return annotators.get(who) or ("" if (user := whole(who)) is None else str(user))
     email = string(who.get("email")) if _is_object(who) else string(who)
     if email:
         return intern(email)
-    user = _whole(who.get("id") if _is_object(who) else who)
+    user = whole(who.get("id") if _is_object(who) else who)
     return "" if user is None else annotators.get(user) or str(user)
 
 
 def _regions(result: Any) -> tuple[Region, ...]:
-    return tuple([_lean(item) for item in _objects(result) if _is_object(item.get("value"))])
+    return tuple([_copied(item) for item in _objects(result) if _is_object(item.get("value"))])
 
 
-def _lean(item: Region) -> Region:
-    """The same; what most regions of a project have in common is one object in memory."""
+def _copied(item: Region) -> Region:
     if type(item) is not dict:
         return item
-    lean = {_SAME.get(key) or key: word for key, word in item.items()}
+    return lean({_SAME.get(key) or key: word for key, word in item.items()})
+
+
+def lean(region: dict[str, Any]) -> Region:
+    """The same object, in which what most regions of a project have in common is one object in memory."""
     for key in _COMMON:
-        if type(word := lean.get(key)) is str:
-            lean[key] = intern(word)
-    value = lean["value"]
+        if type(word := region.get(key)) is str:
+            region[key] = intern(word)
+    value = region["value"]
     picked = value.get("choices") if len(value) == 1 else None
     if type(picked) is list and len(picked) == 1 and type(picked[0]) is str:
-        lean["value"] = _one_choice(picked[0])
-    return lean
+        region["value"] = _one_choice(picked[0])
+    return region
 
 
 @lru_cache(maxsize=10_000)
@@ -300,9 +313,21 @@ def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
     return type(value) is dict or isinstance(value, Mapping)  # asking for the type alone is ten times as fast
 
 
-def _whole(value: Any) -> int | None:
+def whole(value: Any) -> int | None:
     """An id that a 64-bit column holds."""
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+
+
+def number(value: Any) -> float | None:
+    """A finite number."""
+    if type(value) is float and -math.inf < value < math.inf:  # nearly all are: no need to ask further
+        return value
+    return None if (given := finite(value)) is None else float(given)
+
+
+def seconds(value: Any) -> float | None:
+    given = number(value)
+    return given if given is not None and given >= 0 else None
 
 
 def project_key(json: Mapping[str, Any]) -> str:
@@ -310,7 +335,7 @@ def project_key(json: Mapping[str, Any]) -> str:
 
     Raises InputError where the JSON is not a project's.
     """
-    id, created = _whole(json.get("id")), read_time(json.get("created_at"))
+    id, created = whole(json.get("id")), read_time(json.get("created_at"))
     if id is None or id < 0 or created is None:
         raise InputError("This is not a Label Studio project: it has no `id` and `created_at`.")
     return f"{id}.{math.floor(created.timestamp())}"

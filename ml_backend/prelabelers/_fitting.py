@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ml_backend.prelabelers.regression import MAX_ITERATIONS, Coefficients, Design, fit_each, rotate, stack
+from ml_backend.processors import processors
 
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Of C. The best one grows with what the labels have in common with the words, and shrinks with their noise."""
@@ -82,7 +82,7 @@ class Labelled:
         places = range(0, len(folds), together)
         if len(places) == 1:
             return fit_some(0)
-        with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(min(MOST_THREADS, processors())) as pool:
             return {fold: found for some in pool.map(fit_some, places) for fold, found in some.items()}
 
     def out_of_fold(self, fits: Starts) -> np.ndarray:

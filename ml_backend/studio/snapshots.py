@@ -1,4 +1,4 @@
-"""A whole project through an export snapshot: two to three times as fast as its pages.
+"""A whole project, or its labelled tasks, through an export snapshot: two to three times as fast as its pages.
 
 Label Studio writes the snapshot to a file of its own, in one transaction; it is fetched to a temporary file, checked,
 and deleted over there. Only then the first task is given out, so a caller may turn to the pages where it fails.
@@ -32,15 +32,18 @@ OPTIONS = {
 
 
 class Snapshots(Connection):
-    def _snapshot(self, project: int, *, view: int | None = None) -> Iterator[dict[str, Any]]:
-        """Every task of the project, or of a view of it, in full, in order of id. Raises StudioError, before the first,
-        where that fails. Of a view that is not there (any more) Label Studio gives every task."""
-        only = {} if view is None else {"task_filter_options": {"view": view}}
+    def _snapshot(self, project: int, *, view: int | None = None, labelled: bool = False) -> Iterator[dict[str, Any]]:
+        """Every task of the project, or of a view of it, or those with an annotation that was not skipped, in full, in
+        order of id. Raises StudioError, before the first, where that fails. Of a view that is not there (any more)
+        Label Studio gives every task."""
+        only: dict[str, int | str] = {} if view is None else {"view": view}
+        if labelled:
+            only["annotated"] = "only"
         with tempfile.TemporaryFile() as file:
             made = self._call(
                 "POST",
                 f"/api/projects/{project}/exports/",
-                json={"title": "Tiebreak reads", "serialization_options": OPTIONS} | only,
+                json={"title": "Tiebreak reads", "serialization_options": OPTIONS, "task_filter_options": only},
                 timeout=SECONDS,
                 what=f"project {project}",
             )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioRefused
+from ml_backend.labeling.results import read_time
 from ml_backend.studio.connection import BULK_SECONDS
 from ml_backend.studio.payloads import differing
 from ml_backend.studio.predictions import Predictions, with_version
-from ml_backend.studio.tasks import PAGE, condition
+from ml_backend.studio.tasks import LABELLED, PAGE, condition
 
 NOBODYS = [
     condition("total_annotations", "equal", 0, "Number"),
@@ -44,14 +47,17 @@ class StoredPredictions(Predictions):
                 continue
             yield from (it["id"] for it in stored if it["model_version"] in versions and it["model_version"] != live)
 
-    def doubles(self, project: int, version: str) -> Iterator[int]:
-        """Ids of predictions of a version that their task already had one of, the first and those that annotations
-        were made from left out."""
+    def doubles(self, project: int, version: str, *, before: datetime) -> Iterator[int]:
+        """Ids of predictions of a version, made before then, that their task already had one of; the first and those
+        that annotations were made from left out."""
         several = [condition("total_predictions", "greater", 1, "Number")]
         for task in self._matching(project, several, data_only=False):
             used = {annotation.get("parent_prediction") for annotation in task["annotations"]}
-            same = sorted(it["id"] for it in task["predictions"] if it["model_version"] == version)
-            yield from (id for id in same[1:] if id not in used)
+            same = sorted((it for it in task["predictions"] if it["model_version"] == version), key=itemgetter("id"))
+            for double in same[1:]:
+                made = read_time(double.get("created_at"))
+                if double["id"] not in used and made is not None and made < before:
+                    yield double["id"]
 
     def recount(self, project: int, version: str, *, seconds: float) -> int:
         """Has tasks counted anew that have a prediction of this version and are said to have none, as an import that
@@ -104,7 +110,7 @@ class StoredPredictions(Predictions):
 
     def annotated(self, project: int) -> Iterator[dict[str, Any]]:
         """The tasks with an annotation that was not skipped, in full."""
-        return self._matching(project, [condition("total_annotations", "greater", 0, "Number")], data_only=False)
+        return self._matching(project, [LABELLED], data_only=False)
 
     def least_certain_ids(self, project: int) -> Iterator[int]:
         """The ids of all tasks that `least_certain` has to offer, in its order."""

@@ -67,6 +67,17 @@ class Tasks(Snapshots):
             some = condition("id", "in_list", wanted[start : start + IDS_A_CALL], "List")
             yield from self._matching(project, [*conditions, some], data_only=data_only)
 
+    def labelled(self, project: int) -> Iterator[dict[str, Any]]:
+        """The tasks with an annotation that was not skipped, in order of id: in full, but maybe without `overlap`. The
+        cost is theirs, however many others there are; many come through a snapshot, where that works."""
+        if (total := self._page(project, [LABELLED], size=1, data_only=True)["total"]) >= SNAPSHOT_FROM:
+            try:
+                yield from self._snapshot(project, labelled=True)
+                return
+            except StudioError as error:  # it comes before the first task
+                log.info("reading page by page", project=project, tasks=total, why=error.what)
+        yield from self._matching(project, [LABELLED], data_only=False)
+
     def task_count(self, project: int, *, predicted: bool = False, updated_after: datetime | None = None) -> int:
         """How many tasks the project has; of them, those with a prediction, or changed after that time (`tasks`)."""
         conditions = [condition("total_predictions", "greater", 0, "Number")] if predicted else []
@@ -75,11 +86,10 @@ class Tasks(Snapshots):
 
     def last_labelled(self, project: int, most: int) -> list[dict[str, Any]]:
         """Up to `most` tasks with an annotation, in full, of those changed last."""
-        labelled = [condition("total_annotations", "greater", 0, "Number")]
         found: dict[int, dict[str, Any]] = {}
         for page in range(1, -(-most // PAGE) + 1):
             some = self._page(
-                project, labelled, size=PAGE, page=page, data_only=False, ordering=("-tasks:updated_at", "-tasks:id")
+                project, [LABELLED], size=PAGE, page=page, data_only=False, ordering=("-tasks:updated_at", "-tasks:id")
             )
             found |= {task["id"]: task for task in some["tasks"]}
             if page * PAGE >= some["total"]:
@@ -212,3 +222,6 @@ def condition(column: str, operator: str, value: Any, type: str) -> Filter:
 def changed_after(time: datetime) -> Filter:
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     return condition("updated_at", "greater", time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "Datetime")
+
+
+LABELLED = condition("total_annotations", "greater", 0, "Number")

@@ -113,7 +113,7 @@ def _read_export(
         raise InputError(
             f"{path} needs the names of its columns.", mend="Add --text COLUMN and --label COLUMN for text and label."
         )
-    tasks = [arms.opened(task) for task in read_export(path).tasks]
+    tasks = read_export(path, arms).tasks
     examples = examples_of(config, tasks, encoder)[control.name]
     kind = known_kind(control)
     found = [

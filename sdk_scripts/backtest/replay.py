@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ from ml_backend.encoder import Encoder
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.kinds import Answer
 from ml_backend.prelabelers import Examples, Inputs, Learned, learners, start
+from ml_backend.processors import processors
 from sdk_scripts.backtest.active import MOST_CLASSES, MOST_POOL, MOST_TEST, material_of, nothing_said, simulate
 from sdk_scripts.backtest.baseline import Baseline
 from sdk_scripts.backtest.labelled import Labelled
@@ -239,7 +239,7 @@ def _together() -> Iterator[Callable[..., Future[Any]]]:
     others run meanwhile, if they do not take several cores each. If one fails, those that have not begun never do."""
     from threadpoolctl import threadpool_limits
 
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(processors())
     try:
         with threadpool_limits(1):
             yield pool.submit

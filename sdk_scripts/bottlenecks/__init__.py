@@ -106,6 +106,13 @@ def bottlenecks_of(
         accepting = accepting_of(dataset, settings)
     except TiebreakError as error:
         notes.append(f"What the model could accept could not be read: {error}")
-    work = work_of(dataset, evidence.all_judgements, reviews=reviews, labels_per_task=asked.labels_per_task, at=at)
+    work = work_of(
+        dataset,
+        evidence.all_judgements,
+        done=evidence.annotations,
+        reviews=reviews,
+        labels_per_task=asked.labels_per_task,
+        at=at,
+    )
     found = bottlenecks(work, accepting, asked, standing=evidence.judgements)
     return found.model_copy(update={"notes": [*found.notes, *notes]})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ml_backend.labeling.config import LabelConfig
-from ml_backend.labeling.judgements import times
+from ml_backend.labeling.judgements import annotation_table, times
 
 if TYPE_CHECKING:
     from sdk_scripts.sources import Dataset
@@ -72,17 +72,20 @@ def work_of(
     dataset: Dataset,
     answers: pl.DataFrame,
     *,
+    done: pl.DataFrame | None = None,
     reviews: pl.DataFrame | None = None,
     labels_per_task: int | None = None,
     at: datetime | None = None,
 ) -> Work:
-    """`answers` is all of `judgements(dataset.tasks, dataset.config)`.
+    """`answers` is all of `judgements(dataset.tasks, dataset.config)`, and `done` is `annotation_table(dataset.tasks)`,
+    where they are known already.
 
     A project's ages count up to now, a file's up to the last thing that happened in it. Times in the future or before
     2000, which a clock that is wrong writes, are no times.
     """
     now = at or datetime.now(UTC)
-    tasks, done = _read(dataset, answers, labels_per_task)
+    tasks = _tasks(dataset, labels_per_task)
+    done = _annotations(annotation_table(dataset.tasks) if done is None else done, answers)
     latest = now + _CLOCKS_DIFFER
     dated = [frame[name] for frame, name in ((tasks, "created_at"), (done, "created_at"), (done, "updated_at"))]
     wrong = sum(int(((it > latest) | (it < _EARLIEST)).sum()) for it in dated)
@@ -109,31 +112,26 @@ def work_of(
     return Work(tasks, _with_answers(done, answers), answers, dataset.config, now, reviews, tuple(notes))
 
 
-def _read(dataset: Dataset, answers: pl.DataFrame, labels_per_task: int | None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Tasks; and annotations: those that answer something as the table has them, the others as the tasks do."""
+def _tasks(dataset: Dataset, labels_per_task: int | None) -> pl.DataFrame:
     project: Mapping[str, object] = dataset.project or {}
     usual = project.get("maximum_annotations")
     usual = usual if isinstance(usual, int) and not isinstance(usual, bool) and usual > 0 else None
-    needed: list[int | None] = []
-    others = []
-    answered = set(answers["annotation"].to_list())
-    for task in dataset.tasks:
-        needed.append(labels_per_task or (task.overlap if task.overlap and task.overlap > 0 else usual))
-        others += [
-            (task.id, it.id, it.annotator, it.created_at, it.updated_at, it.lead_time, it.cancelled)
-            for it in task.annotations
-            if it.cancelled or it.id not in answered
-        ]
+    needed = [
+        labels_per_task or (task.overlap if task.overlap and task.overlap > 0 else usual) for task in dataset.tasks
+    ]
+    return pl.DataFrame([[it.id for it in dataset.tasks], times(it.created_at for it in dataset.tasks), needed], TASKS)
+
+
+def _annotations(done: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """Those that answer something as the answers have them, the others as the tasks do."""
+    others = done.filter(pl.col("skipped") | ~pl.col("annotation").is_in(answers["annotation"].unique().implode()))
     unnumbered = pl.when(pl.col("annotation") == 0).then("annotator").alias("who")
-    done = (
+    answered = (
         answers.select(*_OWN, unnumbered, cancelled=pl.lit(False))
         .unique(["task", "annotation", "who"], keep="first", maintain_order=True)
         .select(list(_READ))
     )
-    return (
-        pl.DataFrame([[it.id for it in dataset.tasks], times(it.created_at for it in dataset.tasks), needed], TASKS),
-        pl.concat([done, pl.DataFrame(others, schema=_READ, orient="row")]),
-    )
+    return pl.concat([answered, others.rename({"skipped": "cancelled"}).select(list(_READ))])
 
 
 def _with_answers(done: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:

@@ -24,7 +24,7 @@ from sdk_scripts.cli import onboarding  # noqa: F401
 from sdk_scripts.cli import calibration  # noqa: F401
 from sdk_scripts.cli import bottlenecks  # noqa: F401
 from sdk_scripts.cli import export  # noqa: F401
-from sdk_scripts.cli import doctor, audit  # noqa: F401
+from sdk_scripts.cli import doctor, audit, jobs  # noqa: F401
 
 # isort: on
 

@@ -36,3 +36,5 @@ onboard = typer.Typer(
 app.add_typer(onboard, name="onboard")
 calibrate = typer.Typer(help="Calibration rounds: start one, and what it shows.", no_args_is_help=True)
 app.add_typer(calibrate, name="calibrate")
+jobs = typer.Typer(help="Jobs that failed for good: list, retry, drop.", no_args_is_help=True)
+app.add_typer(jobs, name="jobs")

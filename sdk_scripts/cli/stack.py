@@ -60,8 +60,14 @@ def serve(
 @app.command()
 def worker(
     burst: Annotated[bool, typer.Option("--burst", help="Stop when the queues are empty.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Run none; say whether one of this machine lives.")] = False,
 ) -> None:
     """Run a worker: training, pre-labeling and every other slow job. Start as many as you like, on any machine."""
+    if check:
+        from sdk_scripts.worker_check import living_worker
+
+        typer.echo(f"{living_worker(read_settings())} lives.")
+        return
     from ml_backend.jobs import run_worker
 
     run_worker(read_settings(), burst=burst)

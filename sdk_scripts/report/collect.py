@@ -66,7 +66,7 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
     hard = [case for case in cases if case.score >= _HARD]
     notes = [f"Hard cases without the signal {name}: {why}" for name, why in cases.dropped.items()]
     versions = _versions(dataset, settings, notes)
-    overview = _overview(dataset, table)
+    overview = _overview(evidence, table)
     controls = [_control(name, found, table, dataset) for name, found in agreement.controls.items()]
     annotators = _annotators(evidence, table)
     core = Report(
@@ -75,7 +75,7 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
         generated_at=datetime.now(UTC).replace(microsecond=0),
         headline=headline(overview, controls, len(hard), versions),
         overview=overview,
-        overlap=_overlap(dataset, table),
+        overlap=_overlap(evidence, table),
         controls=controls,
         annotators=annotators,
         annotators_note=_NO_PERSONS if any(row.annotator.endswith(SLOT_DOMAIN) for row in annotators) else "",
@@ -90,28 +90,36 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
     return core.model_copy(update={"sections": sections, "notes": [*core.notes, *given.notes]})
 
 
-def _overview(dataset: Dataset, table: pl.DataFrame) -> Overview:
+def _overview(evidence: Evidence, table: pl.DataFrame) -> Overview:
+    tasks = evidence.dataset.tasks
     per_task = table.group_by("task").agg(pl.col("annotator").n_unique())
     return Overview(
-        tasks=len(dataset.tasks),
+        tasks=len(tasks),
         labeled=per_task.height,
         overlapped=per_task.filter(pl.col("annotator") > 1).height,
         judgements=table.height,
         annotators=table["annotator"].n_unique() if table.height else 0,
-        skipped=sum(annotation.cancelled for task in dataset.tasks for annotation in task.annotations),
-        predicted=sum(bool(task.predictions) for task in dataset.tasks),
+        skipped=int(evidence.annotations["skipped"].sum()),
+        predicted=sum(bool(task.predictions) for task in tasks),
     )
 
 
-def _overlap(dataset: Dataset, table: pl.DataFrame) -> list[OverlapRow]:
-    people = dict(table.group_by("task").agg(pl.col("annotator").n_unique()).iter_rows())
-    counts: dict[int, list[int]] = {}
-    for task in dataset.tasks:
-        row = counts.setdefault(people.get(task.id, 0), [0, 0, 0])
-        row[0] += 1
-        row[1] += bool(task.predictions)
-        row[2] += sum(annotation.cancelled for annotation in task.annotations)
-    return [OverlapRow(annotators=n, tasks=t, predicted=p, skipped=s) for n, (t, p, s) in sorted(counts.items())]
+def _overlap(evidence: Evidence, table: pl.DataFrame) -> list[OverlapRow]:
+    tasks = evidence.dataset.tasks
+    people = table.group_by("task").agg(pl.col("annotator").n_unique().cast(pl.Int64))
+    skipped = evidence.annotations.group_by("task").agg(pl.col("skipped").sum().cast(pl.Int64))
+    counts = (
+        pl.DataFrame(
+            {"task": [task.id for task in tasks], "predicted": [bool(task.predictions) for task in tasks]},
+            schema={"task": pl.Int64, "predicted": pl.Boolean},
+        )
+        .join(people, on="task", how="left")
+        .join(skipped, on="task", how="left")
+        .group_by(annotators=pl.col("annotator").fill_null(0))
+        .agg(tasks=pl.len(), predicted=pl.col("predicted").sum(), skipped=pl.col("skipped").sum())
+        .sort("annotators")
+    )
+    return [OverlapRow(**row) for row in counts.iter_rows(named=True)]
 
 
 def _control(name: str, found: ControlAgreement, table: pl.DataFrame, dataset: Dataset) -> ControlRow:

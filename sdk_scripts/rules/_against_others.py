@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.stats import binom, norm
 
 _EXACT = 4000
@@ -18,7 +19,7 @@ def beside_others(table: pl.DataFrame, does: pl.Expr, left_out: Iterable[str] = 
     theirs  share of the others that do; the others are those not left out
     chance  of doing it, if this judgement is any of its own and theirs; 0 or 1 where all are alike
     """
-    task = np.unique(table["task"].to_numpy(), return_inverse=True)[1]
+    task = _places(table["task"].to_numpy())
     told = table.select(does=does.fill_null(False), counts=~pl.col("annotator").is_in(list(left_out)))
     mine, counts = (told[name].cast(pl.Float64).to_numpy() for name in ("does", "counts"))
     hit = mine * counts
@@ -32,6 +33,13 @@ def beside_others(table: pl.DataFrame, does: pl.Expr, left_out: Iterable[str] = 
         theirs=pl.Series(do / others),
         chance=pl.Series((do + mine) / (others + 1)),
     )
+
+
+def _places(tasks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """From 0 on, one for each task."""
+    if len(tasks) and tasks.max() - tasks.min() < 4 * len(tasks):
+        return tasks - tasks.min()
+    return np.unique(tasks, return_inverse=True)[1]
 
 
 def tails(count: int, chances: Iterable[tuple[float, int]]) -> tuple[float, float]:

@@ -58,12 +58,12 @@ class Collusion:
         return _answered(lambda task, who: "neutral" if task % 9 == wrong[who] else "")
 
     def __call__(self, inspected: Inspected, parameters: Pairs) -> Iterator[Observation]:
-        shared = _shared(inspected)
-        if shared.is_empty():
+        table = _answers(inspected)
+        counted = _counted(table)
+        if counted.is_empty():
             raise NotEnoughLabels("No item was answered by two people.", mend="Let two people label some of the tasks.")
-        for (control,), rows in shared.group_by(["control"], maintain_order=True):
-            counted = rows.group_by("annotator", "annotator_other").agg(n=pl.len(), same=pl.sum("same"))
-            yield from _of_control(str(control), rows, counted.sort("annotator", "annotator_other"), parameters)
+        for (control,), rows in counted.group_by(["control"], maintain_order=True):
+            yield from _of_control(str(control), table.filter(pl.col("control") == control), rows, parameters)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _Pair:
         return wilson_interval(self.same / self.n, self.n)[0]
 
 
-def _of_control(control: str, shared: pl.DataFrame, counted: pl.DataFrame, parameters: Pairs) -> Iterator[Observation]:
+def _of_control(control: str, table: pl.DataFrame, counted: pl.DataFrame, parameters: Pairs) -> Iterator[Observation]:
     people = counted.group_by("annotator").agg(share=pl.sum("same") / pl.sum("n"))
     left_out = set(people.filter(pl.col("share") < POOR * pl.col("share").median())["annotator"])
     for _ in range(ROUNDS):
@@ -98,7 +98,7 @@ def _of_control(control: str, shared: pl.DataFrame, counted: pl.DataFrame, param
             n=it.n,
             off=who in beyond,
             p=it.p,
-            evidence=_evidence(shared, who, it.other) if who in beyond else (),
+            evidence=_evidence(table, who, it.other) if who in beyond else (),
             message=f"{it.same} of {it.n} answers are those of {it.other} ({it.same / it.n:.0%}); by how each agrees "
             f"with the others it would be {it.usual:.0%}.",
         )
@@ -140,24 +140,43 @@ def _closest(counted: pl.DataFrame, left_out: Iterable[str], minimum: int) -> di
     return {who: _Pair(other, n, same, usual, p) for who, other, n, same, usual, p in rows}
 
 
-def _shared(inspected: Inspected) -> pl.DataFrame:
-    """A row an item and ordered pair of people who answered it; of items that very many answered, the first of them."""
-    item = ["control", "task"]
-    table = (
-        inspected.judgements.filter(pl.col("control").is_in(list(inspected.controls)), pl.col("annotator") != "")
-        .select(*item, "annotator", "answer", "truth", "severity")
-        .filter(pl.int_range(pl.len()).over(item) < MOST_PEOPLE)
-    )
+def _answers(inspected: Inspected) -> pl.DataFrame:
+    """Who answered what; of items that very many answered, the first of them."""
     return (
-        table.join(table.select(*item, "annotator", "answer"), on=item, suffix="_other")
-        .filter(pl.col("annotator") != pl.col("annotator_other"))
-        .with_columns(same=pl.col("answer") == pl.col("answer_other"))
+        inspected.judgements.filter(pl.col("control").is_in(list(inspected.controls)), pl.col("annotator") != "")
+        .select("control", "task", "annotator", "answer", "truth", "severity")
+        .filter(pl.int_range(pl.len()).over("control", "task") < MOST_PEOPLE)
     )
 
 
-def _evidence(shared: pl.DataFrame, annotator: str, other: str) -> tuple[int, ...]:
+def _counted(table: pl.DataFrame) -> pl.DataFrame:
+    """Of each control and ordered pair of people how many items both answered (`n`), and how many alike (`same`), in
+    order. Numbers stand for names meanwhile: there are as many rows as pairs of answers."""
+    names = table["annotator"].unique().sort()
+    numbered = table.select(
+        pl.col("control").rank("dense").alias("of"),
+        "task",
+        who=pl.col("annotator").cast(pl.Enum(names)).to_physical(),
+        answer=pl.col("answer").rank("dense"),
+    )
+    controls = table["control"].unique().sort()
+    pairs = numbered.join(numbered, on=["of", "task"], suffix="_other").filter(pl.col("who") != pl.col("who_other"))
+    counted = pairs.group_by("of", "who", "who_other").agg(
+        n=pl.len(), same=(pl.col("answer") == pl.col("answer_other")).sum()
+    )
+    return counted.select(
+        control=controls.gather(counted["of"] - 1),
+        annotator=names.gather(counted["who"]),
+        annotator_other=names.gather(counted["who_other"]),
+        n="n",
+        same="same",
+    ).sort("control", "annotator", "annotator_other")
+
+
+def _evidence(table: pl.DataFrame, annotator: str, other: str) -> tuple[int, ...]:
     """Tasks with the same answer, those first where it is known to be wrong."""
-    both = shared.filter("same", annotator=annotator, annotator_other=other)
+    theirs = table.filter(pl.col("annotator") == other).select("task", "answer")
+    both = table.filter(pl.col("annotator") == annotator).join(theirs, on=["task", "answer"])
     wrong = (pl.col("truth") != pl.col("answer")).fill_null(False)
     ordered = both.with_columns(wrong=wrong).sort("wrong", "severity", "task", descending=[True, True, False])
     return tuple(ordered["task"].head(MAX_EVIDENCE).to_list())

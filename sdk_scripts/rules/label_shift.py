@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 from pydantic import Field
+from scipy.special import xlogy
 from scipy.stats import gamma
 
 from ml_backend.labeling.errors import ModelUnavailable, NotEnoughLabels
@@ -143,7 +144,7 @@ def _observe(
     drawn = _drawn(before, after)
     observed, chance = _g(before, after), _g(before + after - drawn, drawn)
     change = float(_index(before, after)) - float(_index(before + after - drawn, drawn).mean())
-    p, q = (it.sum(axis=0) for it in _standardised(before, after))
+    p, q = _standardised(before, after)
     widest = int(np.argmax(np.abs(q - p)[: len(common)]))
     label = show_key(inspected.controls[control], common[widest])
     telling = rows.filter("late", pl.col("answer" if q[widest] > p[widest] else "likely") == common[widest])
@@ -182,32 +183,34 @@ def _drawn(before: Floats, after: Floats) -> Floats:
 
 
 def _g(before: Floats, after: Floats) -> Floats:
-    """Σ 2 O ln(O / E) over kinds of items; over the last two axes."""
+    """Σ 2 O ln(O / E) over kinds of items; over the last two axes, of which both have the same sums along the last."""
     both = before + after
-    total = both.sum(axis=-1, keepdims=True)
-    g = np.zeros(both.shape[:-2])
-    for side in (before, after):
-        expected = both * side.sum(axis=-1, keepdims=True) / total
-        with np.errstate(divide="ignore", invalid="ignore"):
-            g = g + 2 * np.where(side > 0, side * np.log(side / expected), 0.0).sum(axis=(-1, -2))
-    return g
+    size, sides = both.sum(axis=-1), (before.sum(axis=-1), after.sum(axis=-1))
+    known = xlogy(counts := np.arange(int(size.max()) + 1), counts)
+
+    def told(counts: Floats, axes: tuple[int, ...]) -> Floats:
+        return known[counts.astype(np.int64)].sum(axis=axes)
+
+    cells = told(before, (-1, -2)) + told(after, (-1, -2)) - told(both, (-1, -2))
+    return 2 * (cells - told(sides[0], (-1,)) - told(sides[1], (-1,)) + told(size, (-1,)))
 
 
 def _standardised(before: Floats, after: Floats) -> tuple[Floats, Floats]:
-    """Shares of each answer, weighted by how much of the window each kind is; summed over kinds they are 1."""
-    size = after.sum(axis=-1, keepdims=True)
-    weight = size / size.sum(axis=-2, keepdims=True)
-    answers = ((before + after).sum(axis=-2, keepdims=True) > 0).astype(float)
+    """Shares of each answer, each kind weighted by how much of the window it is: over the last axis they sum to 1."""
+    size = after.sum(axis=-1)
+    weight = size / size.sum(axis=-1, keepdims=True)
+    answers = ((before + after).sum(axis=-2) > 0).astype(float)
+    half = 0.5 * answers / answers.sum(axis=-1, keepdims=True)
 
     def share(side: Floats) -> Floats:
-        smoothed = side + 0.5 * answers / answers.sum(axis=-1, keepdims=True)
-        return weight * smoothed / smoothed.sum(axis=-1, keepdims=True)
+        each = weight / (side.sum(axis=-1) + 0.5)
+        return np.einsum("...k,...ka->...a", each, side) + each.sum(axis=-1, keepdims=True) * half
 
     return share(before), share(after)
 
 
 def _index(before: Floats, after: Floats) -> Floats:
-    p, q = (it.sum(axis=-2) for it in _standardised(before, after))
+    p, q = _standardised(before, after)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((p > 0) & (q > 0), (q - p) * np.log(q / p), 0.0).sum(axis=-1)
 

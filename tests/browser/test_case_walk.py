@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from ml_backend.jobs import JOB_SETTINGS, train_job
 from ml_backend.labeling.results import Task, project_key, read_task
+from ml_backend.queues import Jobs
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
@@ -81,9 +82,17 @@ def source(tmp_path: Path, studio: Studio, studio_server: Any, tell: Tell) -> It
 
 @pytest.fixture
 def trained(studio: Studio, studio_settings: Settings, valkey: Valkey) -> Iterator[Callable[[str], Any]]:
-    """Trains a project's next version, as a worker does; returns what became of it."""
-    token = JOB_SETTINGS.set(studio_settings.model_copy(update={"redis_url": SecretStr(valkey.url)}))
-    yield lambda project: train_job(project_key(studio.project(int(project))), int(project), 0)
+    """Trains a project's next version at once, as a worker does; returns what became of it."""
+    settings = studio_settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
+    token = JOB_SETTINGS.set(settings)
+
+    def train(project: str) -> Any:
+        key = project_key(studio.project(int(project)))
+        with Jobs(settings) as jobs:
+            jobs.state(key).ask(0)
+        return train_job(key, int(project), 0)
+
+    yield train
     JOB_SETTINGS.reset(token)
 
 

@@ -16,6 +16,7 @@ from ml_backend.encoder import Encoder
 from ml_backend.jobs import JOB_SETTINGS, train_job
 from ml_backend.labeling.results import project_key
 from ml_backend.model_registry import ModelRegistry
+from ml_backend.queues import Jobs
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.training import train
@@ -125,10 +126,13 @@ def test_a_training_job_refuses_a_model_that_fails_a_case_until_the_guidelines_c
 
 
 def trained(project: dict[str, Any], settings: Settings, valkey: Valkey) -> dict[str, Any]:
-    """What a training job says that finds its settings as a worker does."""
-    token = JOB_SETTINGS.set(settings.model_copy(update={"redis_url": SecretStr(valkey.url)}))
+    """What a training job says that somebody asked for, and that finds its settings as a worker does."""
+    settings, key = settings.model_copy(update={"redis_url": SecretStr(valkey.url)}), project_key(project)
+    token = JOB_SETTINGS.set(settings)
     try:
-        outcome = train_job(project_key(project), project["id"], 0)
+        with Jobs(settings) as jobs:
+            jobs.state(key).ask(0)
+        outcome = train_job(key, project["id"], 0)
     finally:
         JOB_SETTINGS.reset(token)
     assert isinstance(outcome, dict)

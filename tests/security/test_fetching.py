@@ -45,6 +45,7 @@ MAY = {
     "sdk_scripts/monitoring/alert_delivery.py": "TIEBREAK_ALERT_URL",
     "sdk_scripts/processes.py": "listens",
     "sdk_scripts/studio_server.py": "the embedded Label Studio",
+    "sdk_scripts/worker_check.py": "the name of this machine",
 }
 """What each connects to. An address that somebody else can choose goes through `guarded_http`, and nowhere else."""
 

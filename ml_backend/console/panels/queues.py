@@ -13,8 +13,8 @@ class Queues(Panel):
     where = "redis"
 
     def collect(self, given: FromRedis) -> dict[str, Any]:
-        """rows: queue, and how many jobs are waiting, running, scheduled, deferred, failed and finished. The last two
-        are kept for a day."""
+        """rows: queue, and how many jobs are waiting, running, scheduled, deferred, failed and finished. Failed
+        ones are kept for a week, finished ones for a day."""
         queues = [given.jobs.queue(name) for name in QUEUES]
         with given.jobs.redis.pipeline(transaction=False) as pipe:
             for queue in queues:

@@ -1,4 +1,4 @@
-"""Trainings and other jobs: those that run, wait, and of the last day those that ended, well or not."""
+"""Trainings and other jobs: those that run, wait, and those that ended of late, well or not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from rq.job import Job
 from rq.results import Result
 
+from ml_backend import failures
 from ml_backend.console.panels import FromRedis, Panel, register, text, when
 from ml_backend.console.panels._jobs import Seen, some_jobs
 
@@ -44,8 +45,8 @@ def _row(it: Seen) -> dict[str, Any]:
     elif state in ("failed", "finished"):
         at = it.job.ended_at or at
         state, came_to = _end(state, it)
-    elif it.job.started_at is not None:  # RQ does not keep why
-        came_to = "It ran before, and is tried again; the worker's log says why."
+    elif it.job.started_at is not None:
+        came_to = text(f"It ran before, and is tried again. {failures.why(it.job)}")
     return {
         "id": text(it.job.id, 120),
         "what": it.what,
@@ -59,10 +60,9 @@ def _row(it: Seen) -> dict[str, Any]:
 
 def _end(state: str, it: Seen) -> tuple[str, str]:
     """Its state, and in words what it came to."""
-    result = _result(it.job)
     if state == "failed":
-        lines = ((result.exc_string if result else None) or "It was stopped.").strip().splitlines()
-        return "failed", text(lines[-1])
+        return "failed", text(_why(it.job))
+    result = _result(it.job)
     said = result.return_value if result else None
     if not isinstance(said, Mapping):
         return "finished", ""
@@ -73,6 +73,13 @@ def _end(state: str, it: Seen) -> tuple[str, str]:
         return "finished", text(f"{said.get('version')} from {said.get('labels')} labels, {live}: {said.get('reason')}")
     scalars = [f"{name} {value}" for name, value in said.items() if isinstance(value, int | float | str) and value]
     return "finished", text(", ".join(scalars))
+
+
+def _why(job: Job) -> str:
+    try:
+        return failures.why_failed(job)
+    except (ValueError, TypeError, KeyError):  # not one that RQ wrote
+        return failures.ENDED
 
 
 def _result(job: Job) -> Result | None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rq.job import Job
-from rq.serializers import JSONSerializer
-
-from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, reaching
+from ml_backend.failed_jobs import failed_jobs
 from sdk_scripts.doctor.checks import Check, Looked, register
 
 if TYPE_CHECKING:
@@ -20,17 +17,12 @@ class FailedJobs(Check):
     needs = ("redis",)
 
     def look(self, patient: Patient) -> Looked:
-        queues = [patient.jobs.queue(name) for name in (TRAIN_QUEUE, WORK_QUEUE)]
-        with reaching():
-            ids = [id for queue in queues for id in queue.failed_job_registry.get_job_ids()]
-            found = [job for job in Job.fetch_many(ids, patient.jobs.redis, JSONSerializer) if job is not None]
-            if not found:
-                return Looked(True, "None.")
-            newest = max(found, key=lambda job: job.ended_at or job.created_at)
-            latest = newest.latest_result()
-        lines = ((latest.exc_string if latest else None) or "it was stopped").strip().splitlines()
+        found = failed_jobs(patient.jobs)
+        if not found:
+            return Looked(True, "None.")
+        newest = found[0]
         return Looked(
             False,
-            f"{len(found)} in the last day; the newest, {newest.id}: {lines[-1][:300]}",
-            "The worker's log says more. Whatever is still due is planned anew by itself.",
+            f"{len(found)} in the last week; the newest, {newest.id}: {newest.why}",
+            "`tiebreak jobs list` shows them. Mend what they name, then `tiebreak jobs retry --all`, or `drop` them.",
         )

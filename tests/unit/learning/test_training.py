@@ -197,3 +197,13 @@ def test_many_texts_are_judged_by_what_a_sample_of_them_teaches(
 def test_out_of_fold_opinions_need_labels(encoder: Encoder) -> None:
     with pytest.raises(NotEnoughLabels):
         out_of_fold(SENTIMENT, labelled(3), encoder)
+
+
+def test_a_training_that_lost_its_lease_stores_its_version_and_promotes_nothing(
+    registry: ModelRegistry, encoder: Encoder
+) -> None:
+    outcome = train(PROJECT, SENTIMENT, labelled(40), encoder, registry, promote=lambda: False)
+    assert not outcome.promoted
+    assert "cut off" in outcome.reason
+    assert registry.live(PROJECT) is None
+    assert train(PROJECT, SENTIMENT, labelled(40), encoder, registry, promote=lambda: True).promoted

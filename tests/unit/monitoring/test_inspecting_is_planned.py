@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from ml_backend.queues import INSPECTING, WORK_QUEUE, Jobs
+from ml_backend.jobs import TiebreakWorker
+from ml_backend.queues import INSPECTING, RETRIES, WORK_QUEUE, Jobs
 from ml_backend.reconciler import reconcile_project
 from ml_backend.roles import EVERY_HOURS, role_of
 from ml_backend.settings import Settings
@@ -98,6 +100,30 @@ def test_a_running_inspection_is_not_planned_again_by_the_schedule(jobs: Jobs) -
     with jobs.changes(INSPECTING, KEY).working():
         reconcile(jobs, 'tiebreak quality: {"automatic": true}')
     assert inspections(jobs) == []
+
+
+def test_an_inspection_that_dies_every_time_is_tried_a_few_times_an_hour_not_for_ever(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = 'tiebreak quality: {"automatic": true}'
+    queue, worker = jobs.queue(WORK_QUEUE), TiebreakWorker(jobs)
+    made: set[str] = set()
+    for _ in range(3 * (len(RETRIES) + 1)):
+        reconcile(jobs, line)
+        made |= {id for id, _ in inspections(jobs)}
+        for id in queue.job_ids + queue.scheduled_job_registry.get_job_ids():
+            job = jobs.fetch(id)
+            assert job
+            queue.remove(job)
+            queue.scheduled_job_registry.remove(job)
+            jobs.changes(INSPECTING, KEY).take(job.args[2])
+            job.ended_at = datetime.now(UTC)
+            worker.handle_job_failure(job, queue, exc_string="killed")
+    assert made == {"inspect-7_1795381865-0"}
+    assert queue.failed_job_registry.get_job_ids() == ["inspect-7_1795381865-0"]
+    monkeypatch.setattr("ml_backend.queues.FAILED_WAIT_SECONDS", 0.0)  # as if the hour were over
+    reconcile(jobs, line)
+    assert [id for id, _ in inspections(jobs)] == ["inspect-7_1795381865-1"]
 
 
 @pytest.mark.parametrize(

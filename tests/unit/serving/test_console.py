@@ -170,7 +170,7 @@ def test_it_shows_what_became_of_trainings(shown: httpx.Client) -> None:
     ends = {(row["project"], row["state"]): row["came_to"] for row in found["rows"] if row["what"] == "train"}
     assert "made live: It is the first." in ends[KEY, "finished"]
     assert "5 labels are too few" in ends[OTHER_KEY, "refused"]
-    assert HOSTILE in ends[OTHER_KEY, "failed"]
+    assert ends[OTHER_KEY, "failed"] == "ValueError."  # its words may be an annotated text
     assert all(row["seconds"] is not None for row in found["rows"] if row["state"] in ("finished", "failed"))
     assert {row["what"] for row in found["rows"] if row["state"] == "waiting"} == {"reconcile"}
     assert found["trainings"][KEY]["state"] == "finished"

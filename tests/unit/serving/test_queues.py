@@ -184,12 +184,22 @@ def test_what_a_training_saw_survives_a_round_trip(jobs: Jobs) -> None:
 
 def test_one_training_of_a_project_runs_at_a_time(jobs: Jobs) -> None:
     with jobs.state(KEY).working() as first, jobs.state(KEY).working() as second:
-        assert (first, second) == (True, False)
+        assert (bool(first), bool(second)) == (True, False)
+        assert first.still_ours()
         with jobs.state("8.1").working() as other:
             assert other
     with jobs.state(KEY).working() as again:
         assert again
     assert not jobs.state(KEY).is_training()
+
+
+def test_who_was_cut_off_for_too_long_knows_that_the_lease_is_lost(jobs: Jobs) -> None:
+    with jobs.state(KEY).working() as cut_off:
+        assert cut_off.still_ours()
+        jobs.redis.delete(f"tiebreak:training:{KEY}")  # as when it runs out
+        with jobs.state(KEY).working() as other:
+            assert other.still_ours()
+            assert not cut_off.still_ours()
 
 
 AUTOMATIC = {"description": 'Reviews.\n\ntiebreak hard cases: {"automatic": true}\ntiebreak: reviews'}
