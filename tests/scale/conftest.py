@@ -20,8 +20,7 @@ COMMAND = [
     "-c",
     "import ml_backend.jobs as it; it.PRELOADED, it.imports = (), lambda _: ();"
     "import os; it.BEAT_SECONDS, it.DEAD_SECONDS = map(int, os.environ.get('BEATS', '5 30').split());"
-    "import ml_backend.leases as it; it.LEASE_SECONDS = float(os.environ.get('LEASE', '30'));"
-    WORKS_FOR_TESTS,
+    "import ml_backend.leases as it; it.LEASE_SECONDS = float(os.environ.get('LEASE', '30'));" + WORKS_FOR_TESTS,
     "worker",
 ]
 
