@@ -36,6 +36,7 @@ from ml_backend.allocator import return_large_blocks
 from ml_backend.changes import Newest
 from ml_backend.encoder import imports
 from ml_backend.failed_jobs import trim
+from ml_backend.known_jobs import KnownJob
 from ml_backend.labeling.errors import (
     InputError,
     NotEnoughLabels,
@@ -48,7 +49,7 @@ from ml_backend.logs import set_up_logs
 from ml_backend.project_list import keep_problem
 from ml_backend.project_state import ProjectState, Seen, count_labels
 from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs, connect_redis, reaching
-from ml_backend.settings import Settings, load_settings
+from ml_backend.settings import Settings, load_settings, secrets_of
 from ml_backend.studio.trail import BY
 
 __all__ = ["Jobs", "connect_redis", "job_settings", "reconcile_job", "run_worker", "train_job"]
@@ -210,6 +211,7 @@ class TiebreakWorker(Worker):
         super().__init__(
             [jobs.queue(TRAIN_QUEUE), jobs.queue(WORK_QUEUE)],
             connection=jobs.redis,
+            job_class=KnownJob,
             serializer=JSONSerializer,
             job_monitoring_interval=BEAT_SECONDS,
             maintenance_interval=pause,
@@ -312,7 +314,7 @@ def _end_with_parent() -> None:
 
 def run_worker(settings: Settings, *, burst: bool = False) -> None:
     """Work until told to stop, or with `burst` until the queues are empty. Any number may run, on any machine."""
-    set_up_logs(settings.log_level)
+    set_up_logs(settings.log_level, secrets_of(settings))
     return_large_blocks()
     JOB_SETTINGS.set(settings)
     with suppress(StopRequested):

@@ -125,7 +125,8 @@ def test_a_line_of_the_trail_of_other_types_is_left_out(tmp_path: Path, line: di
     lines = [json.dumps({**whole, **line}), DEEP.decode(), json.dumps(whole)]
     (tmp_path / "2026-01.jsonl").write_text("\n".join(lines))
     found = list(Trail(tmp_path).entries(project=1))
-    assert [{**it, **whole} for it in found] == found and len(found) == 1
+    assert [{**it, **whole} for it in found] == found
+    assert len(found) == 1
 
 
 def test_a_log_probability_beyond_all_numbers_is_none() -> None:
