@@ -24,7 +24,7 @@ COMPILE    = $(UV) pip compile -q pyproject.toml --universal --python-version 3.
              $(foreach package,torch attr $(CUDA),--no-emit-package $(package))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test matrix scale bench fuzz audit image-check lint secrets install install-dev install-studio lock clean
+.PHONY: help demo up test matrix scale faults bench fuzz audit image-check lint secrets install install-dev install-studio lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -43,6 +43,9 @@ matrix: install-dev ## the contract tests against earlier versions of Label Stud
 
 scale: install-dev ## hosts cut off and backends restarted under load, twenty times; needs root for hosts of their own
 	@SCALE_ROUNDS=20 $(VENV)/bin/pytest tests/scale --timeout 3600 $(ARGS)
+
+faults: install-dev install-studio ## every fault under load (a quarter of an hour), and a table; FAULTS_ROUNDS=1 FAULTS_SEED= FAULTS_JSON=
+	@FAULTS_ROUNDS=$(or $(FAULTS_ROUNDS),1) OMP_NUM_THREADS=1 $(VENV)/bin/pytest -v tests/faults/test_every_fault.py $(ARGS)
 
 bench: install-dev ## every benchmark, ours beside the peers; ARGS="--data FILE ..." adds labelled texts of your own
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python tests/benchmarks/run.py $(ARGS)

@@ -6,11 +6,11 @@
     POST /train     train a project in the background   GET  /versions, /metrics, /version
     POST /report    make a report in the background
 
-Who may ask: with TIEBREAK_BACKEND_USER and _PASSWORD everything but /health wants them (Basic). With
-TIEBREAK_WEBHOOK_SECRET, /webhook wants it in `X-Tiebreak-Secret`, or those credentials, which Label Studio sends with
+Who may ask: with TIEBREAK_BACKEND_USER and _PASSWORD everything but /health wants them (Basic). /webhook takes the
+project's own secret in `X-Tiebreak-Secret` as well (`webhook_secrets`), as Label Studio sends those credentials with
 its training button but not with webhooks. The webhook that Label Studio adds by itself on connecting has no headers:
-its calls get 401 until `tiebreak sync` adopts it, and the reconciler finds the labels meanwhile. Without a secret
-anybody may send hints; all a hint can do is to train the project on the labels it has.
+its calls get 401 until `tiebreak sync` adopts it, and the reconciler finds the labels meanwhile. With neither password
+nor TIEBREAK_WEBHOOK_SECRET anybody may send hints; all a hint can do is to train the project on the labels it has.
 
 Of what /setup brings, `hostname` and `access_token` are neither used nor kept: Tiebreak talks to TIEBREAK_STUDIO_URL
 only. Nothing here waits for Redis, training or the encoder longer than Label Studio waits for an answer.
@@ -41,7 +41,7 @@ from ml_backend.console.routes import PATHS as CONSOLE_PATHS
 from ml_backend.console.routes import console_routes
 from ml_backend.console.state import State
 from ml_backend.encoder import Encoder, load_encoder
-from ml_backend.guards import BodyLimit, Doorkeeper, Watch
+from ml_backend.guards import NO_SECRET, WEBHOOK_PROJECT, BodyLimit, Doorkeeper, Watch
 from ml_backend.hints import Hints, changed_labels
 from ml_backend.labeling.config import parse
 from ml_backend.labeling.errors import ConfigError, InputError, TiebreakError
@@ -51,7 +51,7 @@ from ml_backend.model_registry import ModelRegistry
 from ml_backend.predictor import REQUEST_SECONDS, Predictor, Written
 from ml_backend.project_state import project_id_of
 from ml_backend.roles import role_of
-from ml_backend.settings import Settings, load_settings
+from ml_backend.settings import Settings, load_settings, secrets_of, webhook_secrets
 
 log = structlog.stdlib.get_logger()
 T = TypeVar("T")
@@ -120,7 +120,7 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     """
     if settings is None:
         settings = load_settings()
-        set_up_logs(settings.log_level)
+        set_up_logs(settings.log_level, secrets_of(settings))
         return_large_blocks()
     face = _Face(settings, encoder or load_encoder(settings))
     app = FastAPI(title="Tiebreak", docs_url=None, redoc_url=None, openapi_url=None, lifespan=face.lifespan)
@@ -138,8 +138,7 @@ def create_app(settings: Settings | None = None, *, encoder: Encoder | None = No
     app.exception_handler(StarletteHTTPException)(_refused)
     app.exception_handler(TiebreakError)(_foreseen)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
-    secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else None
-    app.add_middleware(Doorkeeper, credentials=_credentials(settings), secret=secret)
+    app.add_middleware(Doorkeeper, credentials=_credentials(settings), secrets=webhook_secrets(settings))
     app.add_middleware(Watch, registry=face.metrics_registry, paths=(*PATHS, *CONSOLE_PATHS))
     return app
 
@@ -231,10 +230,12 @@ class _Face:
         content = f'{{"results":[{",".join(answers.items)}],"model_version":{json.dumps(answers.model_version)}}}'
         return Response(content.encode(), media_type="application/json")
 
-    async def webhook(self, body: WebhookRequest) -> Response:
+    async def webhook(self, body: WebhookRequest, request: Request) -> Response:
         if body.project is None:
             return StrictJSON({"accepted": False, "note": "It names no project."})
         key = project_key(body.project)
+        if request.scope.get(WEBHOOK_PROJECT, key) != key:
+            return StrictJSON(NO_SECRET, 401)
         id = project_id_of(key)
         if body.action == "START_TRAINING":
             return StrictJSON({"job": await self.hints.train(key, id)}, 201)

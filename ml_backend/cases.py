@@ -55,7 +55,7 @@ MAX_WORDS = 2_000
 _NAME = r"(?P<name>[a-z0-9][a-z0-9_.-]{0,62}|#[0-9]{1,18})"
 _SOURCE = re.compile(r"^[ \t]*tiebreak: (?P<name>[a-z0-9][a-z0-9_.-]{0,62})(?: \([^()\n]*\))?[ \t]*$", re.MULTILINE)
 _LIBRARY = re.compile(rf"^[ \t]*tiebreak cases: {_NAME}[ \t]*$", re.MULTILINE)
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 
 
 @dataclass(frozen=True)

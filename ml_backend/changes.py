@@ -123,4 +123,6 @@ class Newest:
 
 def _pending(fields: list[bytes | None]) -> Pending:
     labels, since, generation = fields
-    return Pending(int(labels or 0), float(since or time.time()), int(generation or 0))
+    now = time.time()
+    # A stamp from the future is of a clock that is ahead, or was: nothing waits for it.
+    return Pending(int(labels or 0), min(float(since or now), now), int(generation or 0))

@@ -31,7 +31,7 @@ from ml_backend.images.clip import Clip
 from ml_backend.images.ocr import Ocr
 from ml_backend.labeling.errors import ConfigError
 from ml_backend.logs import set_up_logs
-from ml_backend.settings import Settings, load_settings
+from ml_backend.settings import Settings, load_settings, secrets_of
 from ml_backend.vector_cache import VectorCache
 
 log = structlog.stdlib.get_logger()
@@ -203,6 +203,6 @@ def _of_folder(folder: Path, name: str, settings: Settings) -> Runtime:
 
 if __name__ == "__main__":
     settings = load_settings()
-    set_up_logs(settings.log_level)
+    set_up_logs(settings.log_level, secrets_of(settings))
     ready = load_encoder(settings)
     print(ready.id, ready.dimension)  # noqa: T201  # a command's result

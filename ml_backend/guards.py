@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -17,7 +18,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ml_backend.webhook_secrets import HEADER, WebhookSecrets
+
 log = structlog.stdlib.get_logger()
+
+SECRET_HEADER = HEADER.lower().encode()
 
 
 async def refuse(send: Send, status: int, body: dict[str, Any], *extra: tuple[bytes, bytes]) -> None:
@@ -27,26 +32,42 @@ async def refuse(send: Send, status: int, body: dict[str, Any], *extra: tuple[by
     await send({"type": "http.response.body", "body": content})
 
 
+WEBHOOK_PROJECT = "tiebreak.webhook_project"
+"""In the scope of a webhook that bears a project's secret: the key of that project, the only one it may speak of."""
+NO_SECRET = {
+    "detail": "This backend asks webhooks for their project's secret in X-Tiebreak-Secret.",
+    "mend": "`tiebreak sync --apply` gives it to the webhook, from TIEBREAK_WEBHOOK_SECRET.",
+}
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
 class Doorkeeper:
     """401 to who may not ask. `credentials` is "user:password"; None asks for nothing.
 
-    /health is open. /webhook is too where there is no `secret`; else it takes the secret or the credentials.
+    /health is open. /webhook takes the credentials, or a project's own secret; it is open where there are no `secrets`.
+    A page of another site that has a signed-in browser send something is refused (403): our own pages send nothing.
     """
 
-    def __init__(self, app: ASGIApp, credentials: str | None, secret: str | None) -> None:
+    def __init__(self, app: ASGIApp, credentials: str | None, secrets: WebhookSecrets | None) -> None:
         self.app = app
         self.credentials = credentials
-        self.secret = secret
+        self.secrets = secrets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._may(scope):
+        if scope["type"] == "websocket":  # there are none
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif scope["method"] not in _SAFE and _header(scope, b"origin") is not None:
+            body = {
+                "detail": "Pages in a browser cannot send anything here.",
+                "mend": "Send it from a program, or use the commands.",
+            }
+            await refuse(send, 403, body)
+        elif self._may(scope):
             await self.app(scope, receive, send)
         elif scope["path"] == "/webhook":
-            body = {
-                "detail": "This backend asks webhooks for their secret in X-Tiebreak-Secret.",
-                "mend": "`tiebreak sync --apply` adds it to the webhook, from TIEBREAK_WEBHOOK_SECRET.",
-            }
-            await refuse(send, 401, body)
+            await refuse(send, 401, NO_SECRET)
         else:
             body = {
                 "detail": "This backend asks for a user and a password.",
@@ -58,16 +79,20 @@ class Doorkeeper:
         if scope["path"] == "/health":
             return True
         known = self.credentials is not None and _same(_basic(scope), self.credentials)
-        if scope["path"] == "/webhook":
-            return known or self.secret is None or _same(_header(scope, b"x-tiebreak-secret"), self.secret)
+        if scope["path"] == "/webhook" and not known:
+            if self.secrets is None:
+                return True
+            scope[WEBHOOK_PROJECT] = self.secrets.project_of(_header(scope, SECRET_HEADER) or b"")
+            return scope[WEBHOOK_PROJECT] is not None
         return known or self.credentials is None
 
 
 class BodyLimit:
     """413 as soon as a body is known to be longer than `most` bytes, also where no Content-Length announces it; 503
-    where the bodies of all requests together are longer than HELD such."""
+    where the bodies of all requests together are longer than HELD such; 408 where a body stands still for SECONDS."""
 
     HELD = 4
+    SECONDS = 30.0
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app = app
@@ -82,11 +107,19 @@ class BodyLimit:
         if announced.isdigit() and int(announced[:20]) > self.most:
             await refuse(send, 413, self._body(), (b"connection", b"close"))
             return
-        seen = 0
+        seen, whole = 0, False
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, whole
+            if whole:  # what it waits for now is that the caller hangs up
+                return await receive()
+            try:
+                async with asyncio.timeout(self.SECONDS):
+                    message = await receive()
+            except TimeoutError:
+                body = {"detail": "The rest of the body does not come.", "mend": "Send it anew."}
+                raise HTTPException(408, body, {"connection": "close"}) from None
+            whole = not message.get("more_body", False)
             length = len(message.get("body", b""))
             seen += length
             self._held += length

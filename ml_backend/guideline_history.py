@@ -39,6 +39,10 @@ class GuidelineHistory:
             return []
         return sorted((since, version) for since, version in read if since is not None)
 
+    def projects(self) -> list[str]:
+        """The keys of those whose guidelines somebody has noted. Raises ModelUnavailable."""
+        return [name.removesuffix(".json") for name in self._files.files("") if name.endswith(".json")]
+
     def note(self, project_key: str, version: str, at: datetime | None = None) -> bool:
         """The version that holds now, or since `at`; whether that was news."""
         known = self.of(project_key)

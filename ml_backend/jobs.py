@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import FrameType
@@ -35,6 +36,7 @@ from ml_backend.allocator import return_large_blocks
 from ml_backend.changes import Newest
 from ml_backend.encoder import imports
 from ml_backend.failed_jobs import trim
+from ml_backend.known_jobs import KnownJob
 from ml_backend.labeling.errors import (
     InputError,
     NotEnoughLabels,
@@ -47,7 +49,7 @@ from ml_backend.logs import set_up_logs
 from ml_backend.project_list import keep_problem
 from ml_backend.project_state import ProjectState, Seen, count_labels
 from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs, connect_redis, reaching
-from ml_backend.settings import Settings, load_settings
+from ml_backend.settings import Settings, load_settings, secrets_of
 from ml_backend.studio.trail import BY
 
 __all__ = ["Jobs", "connect_redis", "job_settings", "reconcile_job", "run_worker", "train_job"]
@@ -209,6 +211,7 @@ class TiebreakWorker(Worker):
         super().__init__(
             [jobs.queue(TRAIN_QUEUE), jobs.queue(WORK_QUEUE)],
             connection=jobs.redis,
+            job_class=KnownJob,
             serializer=JSONSerializer,
             job_monitoring_interval=BEAT_SECONDS,
             maintenance_interval=pause,
@@ -247,7 +250,10 @@ class TiebreakWorker(Worker):
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.told_to_stop = True
-        super().request_stop(signum, frame)
+        try:
+            super().request_stop(signum, frame)
+        except redis.RedisError:  # which cannot be told; nobody else runs the job meanwhile
+            raise StopRequested from None
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         BY.set(f"job {job.id}")
@@ -308,24 +314,30 @@ def _end_with_parent() -> None:
 
 def run_worker(settings: Settings, *, burst: bool = False) -> None:
     """Work until told to stop, or with `burst` until the queues are empty. Any number may run, on any machine."""
-    set_up_logs(settings.log_level)
+    set_up_logs(settings.log_level, secrets_of(settings))
     return_large_blocks()
     JOB_SETTINGS.set(settings)
-    while True:
-        try:
-            with Jobs(settings) as jobs:
-                if not burst or any(jobs.queue(name).count for name in (TRAIN_QUEUE, WORK_QUEUE)):
-                    for module in (*PRELOADED, *imports(settings)):
-                        importlib.import_module(module)
-                worker = TiebreakWorker(jobs)
-                log.info("worker started", worker=worker.name)
-                worker.work(burst=burst, with_scheduler=True, dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
-                if burst or worker.told_to_stop:
-                    return
-        except StopRequested:
-            return
-        except (redis.RedisError, QueueUnavailable) as error:
-            if burst:
-                raise QueueUnavailable(f"Redis cannot be used: {str(error).rstrip('.')}.") from error
-        log.warning("the worker lost Redis and starts again")
-        time.sleep(1 + random.random())  # noqa: S311  # many workers should not return in one moment
+    with suppress(StopRequested):
+        while not _work(settings, burst):
+            log.warning("the worker lost Redis and starts again")
+            time.sleep(1 + random.random())  # noqa: S311  # many workers should not return in one moment
+
+
+def _work(settings: Settings, burst: bool) -> bool:
+    """Whether that was all there was to do, or the worker was told to stop; else it lost Redis."""
+    worker = None
+    try:
+        with Jobs(settings) as jobs:
+            if not burst or any(jobs.queue(name).count for name in (TRAIN_QUEUE, WORK_QUEUE)):
+                for module in (*PRELOADED, *imports(settings)):
+                    importlib.import_module(module)
+            worker = TiebreakWorker(jobs)
+            log.info("worker started", worker=worker.name)
+            worker.work(burst=burst, with_scheduler=True, dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
+            return burst or worker.told_to_stop
+    except (redis.RedisError, QueueUnavailable) as error:
+        if burst:
+            raise QueueUnavailable(f"Redis cannot be used: {str(error).rstrip('.')}.") from error
+        if worker is not None and worker.pubsub_thread:
+            worker.pubsub_thread.stop()  # RQ leaves it behind, and the next worker listens with one of its own
+        return worker is not None and worker.told_to_stop

@@ -1,6 +1,7 @@
 """Which version of a project answers: a small file that is switched in one step, whoever else reads or writes.
 
     <project>/live.json                     on a local disk: replaced by renaming, one writer at a time by a lock
+    <project>/live.copy.json                the same, for a disk that damages the other
     <project>/live/000000007-<nonce>.json   elsewhere: written once under a new name, never again; the highest counts
 
 Storage without locks and renames is safe that way too. A reader passes over a file that is half written and takes the
@@ -22,10 +23,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+import structlog
 from filelock import FileLock
 
 from ml_backend.labeling.errors import UNREADABLE, ModelUnavailable
 from ml_backend.model_files import ModelFiles
+
+log = structlog.stdlib.get_logger()
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Of projects and versions: none of them leaves its folder."""
@@ -86,7 +90,11 @@ class _OnDisk:
         try:
             return _parse(content)
         except UNREADABLE as error:
-            raise _damaged(f"{self._files.url}/{name}", error) from error
+            log.error("the pointer to the live version is damaged", file=name, why=str(error))
+            try:
+                return _parse(self._files.read(f"{project}/live.copy.json") or b"")
+            except UNREADABLE:
+                raise _damaged(f"{self._files.url}/{name}", error) from error
 
     def change(self, project: str, change: Change) -> Pointer:
         folder = Path(self._files.path(project))
@@ -97,8 +105,9 @@ class _OnDisk:
             except ModelUnavailable:
                 now = Pointer()
             wanted = change(now)
-            if wanted != now:
-                self._files.write(f"{project}/live.json", _text(wanted))
+            for name in ("live.json", "live.copy.json"):
+                if wanted != Pointer() and self._files.read(f"{project}/{name}") != _text(wanted):
+                    self._files.write(f"{project}/{name}", _text(wanted))
             return wanted
 
     def mark(self, project: str) -> Hashable:

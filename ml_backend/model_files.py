@@ -105,8 +105,16 @@ class ModelFiles:
 
     def _unavailable(self, error: Exception) -> ModelUnavailable:
         return ModelUnavailable(
-            f"The models at {self.url} cannot be reached: {error}.", mend="Check TIEBREAK_MODELS_URL and its rights."
+            f"The models at {shown(self.url)} cannot be reached: {error}.",
+            mend="Check TIEBREAK_MODELS_URL and its rights.",
         )
+
+
+def shown(url: str) -> str:
+    """An address without the name and the password that may be in it."""
+    scheme, mark, rest = url.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _replace(path: Path, content: bytes) -> None:

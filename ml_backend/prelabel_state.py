@@ -84,16 +84,21 @@ class PrelabelState:
                 raise
             self._redis.delete(note)
 
+    def now(self) -> float:
+        """Unix seconds by the clock that all machines share: Redis'."""
+        seconds, micros = self._redis.time()
+        return seconds + micros / 1e6
+
     def shown(self, version: str) -> None:
         """The version has become the project's."""
         key = f"tiebreak:shown:{self.project_key}"
         with self._redis.pipeline() as pipe:
-            pipe.zadd(key, {version: time.time()})
+            pipe.zadd(key, {version: self.now()})
             pipe.zremrangebyrank(key, 0, -VERSIONS_KEPT - 1)
             pipe.execute()
 
     def shown_until(self, version: str) -> float | None:
-        """When another version took its place (Unix seconds); None where it has not, or nothing is known."""
+        """When another version took its place (as `now`); None where it has not, or nothing is known."""
         times = cast(
             "list[tuple[bytes, float]]",
             self._redis.zrange(f"tiebreak:shown:{self.project_key}", 0, -1, withscores=True),

@@ -28,6 +28,7 @@ from rq.serializers import JSONSerializer
 
 from ml_backend import failures
 from ml_backend.changes import Changes, Pending
+from ml_backend.known_jobs import KnownJob
 from ml_backend.labeling.errors import ConfigError, NotEnoughLabels, QueueUnavailable, TiebreakError
 from ml_backend.prelabel_state import PrelabelState, Shard
 from ml_backend.project_state import (
@@ -114,9 +115,10 @@ class Jobs:
             limits |= {"socket_timeout": self._timeout, "retry": RedisRetry(NoBackoff(), 0)}
         try:
             self._redis = redis.Redis.from_url(url, health_check_interval=30, **limits)
-        except ValueError as error:
+        except ValueError:
             raise ConfigError(
-                "TIEBREAK_REDIS_URL is not a Redis URL.", [str(error)], mend="Write redis://host:6379/0."
+                "TIEBREAK_REDIS_URL is not a Redis URL.",  # what is wrong with it may be the password
+                mend="Write redis://:password@host:6379/0, with / # ? % of the password as %2F %23 %3F %25.",
             ) from None
         return self
 
@@ -139,7 +141,9 @@ class Jobs:
         return self._redis
 
     def queue(self, name: str) -> Queue:
-        return Queue(name, connection=self.redis, serializer=JSONSerializer, default_timeout=JOB_SECONDS)
+        return Queue(
+            name, connection=self.redis, job_class=KnownJob, serializer=JSONSerializer, default_timeout=JOB_SECONDS
+        )
 
     def state(self, project_key: str) -> ProjectState:
         return ProjectState(self.redis, project_key)
@@ -350,7 +354,7 @@ class Jobs:
             return False
         status = job.get_status(refresh=False)
         if status == JobStatus.FAILED and job.ended_at:
-            return (datetime.now(UTC) - job.ended_at).total_seconds() < FAILED_WAIT_SECONDS
+            return abs((datetime.now(UTC) - job.ended_at).total_seconds()) < FAILED_WAIT_SECONDS
         return failures.tries(job) > 0 and status in (*_WAITING, JobStatus.STARTED)
 
     def _due(self, work: Coalesced, pending: Pending, changes: Changes) -> float:

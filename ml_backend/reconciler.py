@@ -12,7 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from ml_backend.briefs import refresh_policy
+from ml_backend.guideline_history import GuidelineHistory
+from ml_backend.labeling.errors import ModelUnavailable
 from ml_backend.labeling.results import project_key, read_time
 from ml_backend.model_registry import ModelRegistry
 from ml_backend.project_list import keep_list
@@ -36,6 +40,8 @@ from ml_backend.studio.tasks import LABELLED
 if TYPE_CHECKING:
     from ml_backend.studio import Studio
 
+log = structlog.stdlib.get_logger()
+
 EDITS_EVERY = 10
 """Changed answers do not change the counts and cost a query a project: looked for every tenth time."""
 
@@ -46,17 +52,30 @@ def reconcile(jobs: Jobs, studio: Studio) -> dict[str, int]:
     Returns the changes of each that no webhook told of."""
     jobs.request_alerts()
     known = set(known_projects(jobs.redis))
-    if not known:
+    forgotten = _looked_at(jobs) - known
+    if not known and not forgotten:
         with reaching():
             keep_list(jobs.redis, {}, known)
         return {}
     found = {project_key(project): project for project in studio.projects()}
     for key in known - found.keys():
         jobs.state(key).forget()
+    for key in forgotten & found.keys():  # a Redis that lost its data: webhooks may not come for long
+        jobs.remember(key)
+        known.add(key)
     with reaching():
         keep_list(jobs.redis, found, known)
     watched = sorted(_watched(known, found))
     return {key: reconcile_project(jobs, key, found[key], studio) for key in watched}
+
+
+def _looked_at(jobs: Jobs) -> set[str]:
+    """The projects that somebody has ever looked at, by the files kept beside the models."""
+    try:
+        return set(GuidelineHistory(jobs.settings.models).projects())
+    except ModelUnavailable as error:
+        log.warning("the models cannot be reached", why=error.what)
+        return set()
 
 
 def _watched(known: set[str], found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -94,7 +113,7 @@ def _training(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: 
     state, now = jobs.state(project_key), time.time()
     last, pending, labels = state.last(), state.pending(), count_labels(project)
     if last is not None and not last.settled and labels == last.labels and not pending.labels:
-        missed = labels if now - last.at > FAILED_WAIT_SECONDS else 0
+        missed = labels if abs(now - last.at) > FAILED_WAIT_SECONDS else 0  # the clock may have been ahead then
     else:
         missed = abs(labels - (last.labels if last else 0)) - pending.labels
         if missed <= 0 and last is not None and not pending.labels:
@@ -137,7 +156,7 @@ def _edits(jobs: Jobs, state: ProjectState, project_id: int, studio: Studio) -> 
     until = read_time(last.until) if last else None
     if last is None or until is None:
         return 0
-    if now - max(last.at, last.edits_checked) < EDITS_EVERY * jobs.settings.reconcile_seconds:
+    if abs(now - max(last.at, last.edits_checked)) < EDITS_EVERY * jobs.settings.reconcile_seconds:
         return 0
     edited = 0
     for task in studio.tasks(project_id, updated_after=until, where=[LABELLED]):  # not those that were imported since

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ml_backend.labeling.errors import ConfigError
+from ml_backend.webhook_secrets import WebhookSecrets
 
 
 class Settings(BaseSettings):
@@ -62,7 +64,10 @@ class Settings(BaseSettings):
     backend_url: str | None = Field(None, description="where Label Studio reaches the backend")
     backend_user: str | None = Field(None, description="Basic auth of the backend")
     backend_password: SecretStr | None = Field(None, description="Basic auth of the backend")
-    webhook_secret: SecretStr | None = Field(None, description="expected in the X-Tiebreak-Secret header of webhooks")
+    backend_open: bool = Field(False, description="serve may listen on a network without asking anybody for a password")
+    webhook_secret: SecretStr | None = Field(
+        None, description="each project's webhook secret comes from it; without it, from the backend's password"
+    )
     max_body_bytes: int = Field(64_000_000, gt=0, description="a longer request body is refused")
 
     policy_secret: SecretStr = Field(
@@ -119,9 +124,15 @@ class Settings(BaseSettings):
 
     def folder(self, name: str) -> Path:
         """A folder under `home`, made if it is not there."""
-        path = self.home.absolute() / name
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        return private_folder(self.home.absolute() / name)
+
+
+def private_folder(path: Path) -> Path:
+    """Made if it is not there, with what is missing above it: nobody else on this machine may look into what is new."""
+    for folder in reversed((path, *path.parents)):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+    return path
 
 
 FILE_CHARACTERS = 100_000
@@ -146,6 +157,25 @@ def load_settings(**overrides: object) -> Settings:
         raise _unusable(
             [f"TIEBREAK_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         ) from None
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """What no log may say: every secret, and the passwords in addresses."""
+    found = []
+    for value in settings.model_dump(exclude_none=True).values():
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else ""
+        if isinstance(value, SecretStr):
+            found.append(text)
+        if "://" in text and "@" in text:
+            password = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
+            found += [password, unquote(password)]
+    return [it for it in found if it]
+
+
+def webhook_secrets(settings: Settings) -> WebhookSecrets | None:
+    """None where neither a secret nor a password is set: webhooks need none then."""
+    setting = settings.webhook_secret or settings.backend_password
+    return WebhookSecrets(setting.get_secret_value()) if setting and setting.get_secret_value() else None
 
 
 def named_secret(name: str) -> SecretStr | None:

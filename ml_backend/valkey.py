@@ -31,6 +31,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ml_backend.labeling.errors import QueueUnavailable
+from ml_backend.settings import private_folder
 
 START_SECONDS = 60.0  # a long append-only file is read before the first answer
 _ONCE = Retry(NoBackoff(), 0)
@@ -67,8 +68,7 @@ class Valkey:
 
     def start(self) -> Valkey:
         """Use the folder's server, starting it where none runs. Raises QueueUnavailable with the server's own words."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
+        private_folder(self.folder).chmod(0o700)
         with self._starting():
             if self._use is None:
                 self._use = _open(self.folder / "users.lock")

@@ -20,7 +20,7 @@ import structlog
 from rq import Retry
 
 from ml_backend.changes import Newest
-from ml_backend.labeling.errors import ModelUnavailable
+from ml_backend.labeling.errors import ModelUnavailable, StudioNotFound
 from ml_backend.labeling.results import project_key
 from ml_backend.queues import MINING, RESOLVING, Jobs
 from ml_backend.roles import role_of
@@ -78,10 +78,15 @@ def _resolve(jobs: Jobs, studio: Studio, project: dict[str, Any], since: datetim
     source = role_of(project).reviews_of
     if source is None:
         return {"skipped": "it is no review project"}, ""
-    about = studio.project(source)
+    newest = Newest()
+    try:
+        about = studio.project(source)
+    except StudioNotFound:
+        for _ in newest.of(studio.tasks(project["id"], updated_after=since)):
+            pass
+        return {"skipped": "the project it reviews is gone"}, newest.stamp
     if not role_of(about).automatic:
         return {"skipped": "hard_cases.automatic is off"}, ""
-    newest = Newest()
     changed = [int(task["id"]) for task in newest.of(studio.tasks(project["id"], updated_after=since))]
     if not changed:
         return {"resolved": 0}, newest.stamp

@@ -183,6 +183,8 @@ def _write_private(file: Path, text: str) -> Path:
     draft = file.with_name(f"{file.name}.{os.getpid()}.draft")
     with open(draft, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
         stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())  # Label Studio keeps the first ones for good
     draft.replace(file)
     return file
 

@@ -37,9 +37,16 @@ def json_items(stream: io.BufferedIOBase) -> Iterator[Any]:
         for item in _fast(stream):
             yield item
             done += 1
-    except (_Doubtful, UnicodeDecodeError, RecursionError):
+    except RecursionError:  # ijson would take memory by the square of the depth
+        raise ijson.JSONError("a value is nested too deeply") from None
+    except (_Doubtful, UnicodeDecodeError):
         stream.seek(start)
-        yield from islice(ijson.items(stream, "item", use_float=True), done, None)
+        try:
+            yield from islice(ijson.items(stream, "item", use_float=True), done, None)
+        except UnicodeDecodeError:
+            raise
+        except ValueError:  # Python reads no number of more than 4,300 digits
+            raise ijson.JSONError("a number is too long") from None
 
 
 def _fast(stream: io.BufferedIOBase) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ml_backend.policy import Policy
+from ml_backend.settings import Settings
 from sdk_scripts.manifest_section import Section
 from sdk_scripts.marks import MOST_A_BATCH, NAME, unmarked
 from sdk_scripts.standards import Standard
@@ -18,7 +19,12 @@ TASK_KEY = "tiebreak_key"
 """Where a task keeps its row's key: in `data`, because the Data Manager cannot filter or sort by anything in `meta`."""
 
 _NAMED_SECRET = re.compile(r"^\$\{(TIEBREAK_[A-Z0-9_]+)\}$")
-_NOT_YOURS = frozenset({"TIEBREAK_STUDIO_TOKEN", "TIEBREAK_REDIS_URL"})
+_NOT_YOURS = frozenset(
+    f"TIEBREAK_{name.upper()}"
+    for name, field in Settings.model_fields.items()
+    if "SecretStr" in str(field.annotation) and name not in ("backend_password", "webhook_secret")
+)
+"""The settings' other secrets: a manifest says to whom what it names is sent."""
 
 
 def _secret_name(value: object) -> object:

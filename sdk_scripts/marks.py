@@ -21,7 +21,6 @@ from ml_backend.policy import without_lines
 
 NAME = r"[a-z0-9][a-z0-9_.-]{0,62}"
 WEBHOOK_HEADER = "X-Tiebreak-Sync"
-SECRET_HEADER = "X-Tiebreak-Secret"  # noqa: S105  # the header's name, not a secret
 VIEW_KEY = "tiebreak"
 MOST_A_BATCH = 2000
 

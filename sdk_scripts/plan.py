@@ -79,6 +79,8 @@ class Draft:
     secret: Callable[[str], str]
     """Value of an environment variable that the manifest names. Raises ConfigError where it is not set."""
     prune: bool = False
+    key: str = ""
+    """`project_key` of the project; "" where it is yet to be made."""
     changes: list[Change] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)

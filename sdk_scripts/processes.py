@@ -15,11 +15,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from ml_backend.labeling.errors import TiebreakError
+from ml_backend.labeling.errors import ConfigError, TiebreakError
 from sdk_scripts import guard
+
+if TYPE_CHECKING:
+    from ml_backend.settings import Settings
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 10.0
@@ -194,6 +199,16 @@ def listen(host: str, port: int) -> socket.socket:
             mend="Stop what listens there (is it another `tiebreak serve`?), or give another --host or --port.",
         ) from None
     return listener
+
+
+def refuse_open(listener: socket.socket, settings: Settings) -> None:
+    """Raises ConfigError where whoever reaches this machine could ask a backend that asks nobody for a password."""
+    host = str(listener.getsockname()[0]).partition("%")[0]
+    if not (settings.backend_password or settings.backend_open or ip_address(host).is_loopback):
+        raise ConfigError(
+            f"The backend would answer whoever reaches {host}: no password is set.",
+            mend="Set TIEBREAK_BACKEND_USER and TIEBREAK_BACKEND_PASSWORD, or TIEBREAK_BACKEND_OPEN=true.",
+        )
 
 
 def free_port(preferred: int | None = None) -> int:

@@ -32,7 +32,7 @@ _OURS = re.compile(r"(zero|few)-shot-[0-9a-f-]{8,}")
 
 def out_of_date(versions: Collection[str], live: str, state: PrelabelState) -> set[str]:
     """Those of a project's model versions whose predictions may be deleted now."""
-    latest = time.time() - ON_SCREEN_SECONDS
+    latest = state.now() - ON_SCREEN_SECONDS
     found = set()
     for version in versions:
         until = state.shown_until(version)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.labeling.errors import ConfigError, StudioRefused
+from ml_backend.labeling.results import project_key
 from ml_backend.settings import Settings, named_secret
 from sdk_scripts.backup import back_up
 from sdk_scripts.manifest import Manifest, find_manifests, load_manifest
 from sdk_scripts.marks import read_mark
 from sdk_scripts.plan import ORDER, Change, Draft, Plan, Refusal
-from sdk_scripts.resources.backend import plan_backend, plan_webhook
+from sdk_scripts.resources.backend import plan_backend, plan_webhook, with_secret
 from sdk_scripts.resources.project import find_project, plan_project, same_config
 from sdk_scripts.resources.tasks import import_source, keys_in, plan_tasks
 from sdk_scripts.resources.views import plan_views
@@ -113,6 +114,8 @@ class _Run:
         self.prune = prune
         self.report = report
         self.ids: dict[str, int] = {}
+        self.keys: dict[str, str] = {}
+        """`project_key` of those it made."""
         self.refused: dict[str, dict[str, str]] = {}
         """Manifest name -> key -> why Label Studio would not take the task."""
         self.rejects: dict[str, Rejects] = {}
@@ -147,6 +150,7 @@ class _Run:
             id, existing = None, set[str]()
         else:
             id = self.ids[manifest.name] = int(current["id"])
+            draft.key = project_key(current)
             plan_project(draft, current, namesakes, lambda: studio.tasks(int(current["id"])))
             wanted = manifest.project.tasks and current.get("task_number") != 0
             existing = keys_in(studio.tasks(id, data_only=True)) if wanted else set()
@@ -187,7 +191,8 @@ class _Run:
     def _apply(self, change: Change, manifest: Manifest) -> None:
         studio = self.studio
         if (change.kind, change.action) == ("project", "create"):
-            self.ids[change.project] = int(studio.create_project(change.payload)["id"])
+            made = studio.create_project(change.payload)
+            self.ids[change.project], self.keys[change.project] = int(made["id"]), project_key(made)
             return
         project = self.ids[change.project]
         if change.kind == "tasks":
@@ -203,7 +208,10 @@ class _Run:
         }
         delete = {"view": studio.delete_view, "webhook": studio.delete_webhook, "backend": studio.delete_backend}
         if change.action == "create":
-            create[change.kind](project, change.payload)
+            made_just_now = self.keys.get(change.project) if change.kind == "webhook" else None
+            create[change.kind](
+                project, with_secret(change.payload, made_just_now) if made_just_now else change.payload
+            )
         elif change.target is None:
             raise AssertionError(f"{change} has no target")
         elif change.action == "update":

@@ -29,7 +29,7 @@ MAX_KEY = 1_000
 MAX_DEPTH = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _VARIABLE = re.compile(r"\$(\w+)")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _LARGEST = 2**63
 
 # What Label Studio takes for the data behind a tag; a task with anything else makes it refuse the whole batch.
@@ -208,7 +208,7 @@ def _number(name: str, value: Any) -> Any:
     if not _NUMBER.fullmatch(text := value.strip()):
         raise _Unusable(f"has no number in {name!r}")
     number = float(text)
-    return int(text) if re.fullmatch(r"[-+]?\d+", text) and abs(number) < _LARGEST else number
+    return int(text) if re.fullmatch(r"[-+]?\d{1,19}", text) and abs(number) < _LARGEST else number
 
 
 def _storable(name: str, value: Any, depth: int = 0) -> Any:

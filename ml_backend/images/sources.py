@@ -25,7 +25,7 @@ from ml_backend.settings import Settings
 if TYPE_CHECKING:
     from ml_backend.studio import Studio
 
-_DATA = re.compile(r"data:[\w.+-]*/?[\w.+-]*(?:;[\w.+-]+=[\w.+-]*)*;base64,", re.IGNORECASE)
+_DATA = re.compile(r"data:[\w.+-]*(?:/[\w.+-]*)?(?:;[\w.+-]+=[\w.+-]*)*;base64,", re.IGNORECASE)
 
 
 class Sources:

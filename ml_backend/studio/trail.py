@@ -25,6 +25,7 @@ from typing import Any
 
 import structlog
 
+from ml_backend.settings import private_folder
 from ml_backend.studio.kept_values import ID, KeptValues
 
 log = structlog.stdlib.get_logger()
@@ -90,7 +91,7 @@ class Trail:
             entry["undoes"] = UNDOES.get()
         line = json.dumps(entry, ensure_ascii=True) + "\n"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self.folder)
             file = os.open(self.folder / f"{now:%Y-%m}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(file, line.encode())

@@ -13,7 +13,7 @@ from ml_backend.labeling.config import PATH_SEPARATOR, Control
 from ml_backend.labeling.kinds import Answer, kind_of
 
 _SEPARATORS = ("\n", ";", "|", ",")
-_STEPS = re.compile(r"\s*[/>]\s*")
+_STEPS = re.compile(r" ?[/>] ?")
 
 
 @dataclass(frozen=True, slots=True)

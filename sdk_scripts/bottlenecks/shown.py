@@ -14,7 +14,7 @@ _AGES = ("half over", "a tenth over", "oldest", "usual wait")
 
 
 def show(found: Bottlenecks) -> None:
-    typer.echo("\n".join(found.said) or "Nothing was done in this project yet.")
+    typer.echo("\n".join(map(plain, found.said)) or "Nothing was done in this project yet.")
     _table("The slowest steps", ({"step": it.step, "n": it.n, "time": it.time, "share": it.of} for it in found.steps))
     waits = [
         {

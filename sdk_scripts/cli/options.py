@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ml_backend.settings import Settings
     from sdk_scripts.sources import Dataset
 
+_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 CLEAN, FINDINGS, FAILED = 0, 1, 2
 """Exit codes: done or nothing to report; findings or pending changes; it could not be done."""
 
@@ -33,11 +35,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 def read_settings() -> Settings:
     """Raises ConfigError for wrong ones, and where a newer Tiebreak has worked in their home."""
     from ml_backend.formats import claim
-    from ml_backend.settings import load_settings
+    from ml_backend.logs import hide_in_logs
+    from ml_backend.settings import load_settings, secrets_of
 
     context = click.get_current_context(silent=True)
     fresh = context is not None and context.find_root().params.get("fresh")
     settings = load_settings(fresh=True) if fresh else load_settings()
+    hide_in_logs(secrets_of(settings))
     claim(settings)
     return settings
 
@@ -96,9 +100,9 @@ def result(document: Mapping[str, Any], as_json: bool, show: Callable[[Mapping[s
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Undefined numbers become null, halves of surrogate pairs a question mark: NaN is not JSON, they are not UTF-8."""
-    text = json.dumps(finite(document), ensure_ascii=False, allow_nan=False, default=str)
-    typer.echo(text.encode("utf-8", "replace").decode())
+    """Undefined numbers become null: NaN is not JSON. What a terminal obeys, or cannot show, is escaped."""
+    written = json.dumps(finite(document), ensure_ascii=False, allow_nan=False, default=str)
+    typer.echo(_UNSEEN.sub(lambda it: f"\\u{ord(it[0]):04x}", written))
 
 
 def finite(value: Any) -> Any:

@@ -44,14 +44,15 @@ def serve(
     import uvicorn
 
     from ml_backend.http_heads import LimitedHeads
-    from sdk_scripts.processes import listen
+    from sdk_scripts.processes import listen, refuse_open
 
-    read_settings()  # a wrong setting is told here, not in uvicorn's traceback
+    settings = read_settings()  # a wrong setting is told here, not in uvicorn's traceback
     config = uvicorn.Config(
         "ml_backend.app:create_app", factory=True, http=LimitedHeads, access_log=False, log_config=None
     )
     server = uvicorn.Server(config)
     with listen(host, port) as listener, suppress(KeyboardInterrupt):
+        refuse_open(listener, settings)
         server.run(sockets=[listener])
     raise typer.Exit(CLEAN if server.started else FAILED)
 

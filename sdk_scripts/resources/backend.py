@@ -8,9 +8,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from ml_backend.settings import webhook_secrets
+from ml_backend.webhook_secrets import HEADER as SECRET_HEADER
+from ml_backend.webhook_secrets import WebhookSecrets
 from sdk_scripts.manifest_schema import Webhook
 from sdk_scripts.marks import (
-    SECRET_HEADER,
     WEBHOOK_HEADER,
     Mark,
     credentials_fingerprint,
@@ -118,7 +120,7 @@ def backend_url(draft: Draft) -> str | None:
     return (section.url if section else None) or draft.settings.backend_url
 
 
-def _plan_update(draft: Draft, section: Webhook, found: Mapping[str, Any], url: str, header: Mapping[str, str]) -> None:
+def _plan_update(draft: Draft, section: Webhook, found: Mapping[str, Any], url: str, header: Mapping[str, Any]) -> None:
     headers = dict(found.get("headers") or {})
     actions, everything = sorted(found.get("actions") or ()), bool(found.get("send_for_all_actions"))
     if section.actions is not None:
@@ -153,11 +155,19 @@ def _credentials(draft: Draft) -> Credentials | None:
     return Credentials(user, password, credentials_fingerprint(draft.manifest.name, user, password))
 
 
-def _secret(draft: Draft, section: Webhook) -> str | None:
-    if section.secret is not None:
-        return draft.secret(section.secret)
-    configured = draft.settings.webhook_secret
-    return configured.get_secret_value() if configured else None
+def _secret(draft: Draft, section: Webhook) -> str | WebhookSecrets | None:
+    """The project's own; where it is yet to be made, what it will come from (`with_secret`)."""
+    secrets = WebhookSecrets(draft.secret(section.secret)) if section.secret else webhook_secrets(draft.settings)
+    return secrets.of(draft.key) if secrets and draft.key else secrets
+
+
+def with_secret(payload: Mapping[str, Any], project_key: str) -> dict[str, Any]:
+    """What is sent of a webhook that was planned before its project was there."""
+    headers = {
+        name: value.of(project_key) if isinstance(value, WebhookSecrets) else value
+        for name, value in payload["headers"].items()
+    }
+    return {**payload, "headers": headers}
 
 
 def _by_mark(current: Sequence[Mapping[str, Any]], name: str, field: str) -> Mapping[str, Any] | None:

@@ -36,12 +36,13 @@ def current_tasks(studio: Studio, project: Mapping[str, Any], settings: Settings
     from filelock import FileLock, Timeout
 
     from ml_backend.labeling.results import project_key
+    from ml_backend.settings import private_folder
     from sdk_scripts.snapshots.kept import Snapshot
     from sdk_scripts.snapshots.pull import pulled
 
     folder = settings.home.absolute() / "snapshots" / project_key(project)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         lock = FileLock(folder / "lock", timeout=WAIT_SECONDS)
         lock.acquire()
     except (OSError, Timeout) as error:

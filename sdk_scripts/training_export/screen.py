@@ -17,7 +17,7 @@ from ml_backend.labeling.results import Task
 from ml_backend.labeling.task_data import lookup, plain
 from sdk_scripts.training_export.model import Image
 
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ml_backend.queues import TRAIN_QUEUE, Jobs
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
+from ml_backend.webhook_secrets import WebhookSecrets
 from tests.unit.serving.running import SENTIMENT, eventually, serving
 
 
@@ -50,13 +51,16 @@ def connected(
     project = studio.create_project({"title": "Backend", "label_config": SENTIMENT})
     with Jobs(settings) as jobs, serving(settings, encoder) as client:
         hint = {"action": "TASKS_CREATED", "tasks": [], "project": project}
-        eventually(lambda: client.post("/webhook", json=hint).json()["accepted"], what="queues")
+        own = {"X-Tiebreak-Secret": WebhookSecrets("a password").of(project_key(project))}
+        eventually(lambda: client.post("/webhook", json=hint, headers=own).json()["accepted"], what="queues")
         jobs.redis.flushdb()
         url = str(client.base_url).rstrip("/")
         credentials = {"basic_auth_user": "studio", "basic_auth_pass": "a password"}
         backend = studio.add_backend(
             project["id"], {"url": url, "title": "Tiebreak", "is_interactive": True, **credentials}
         )
+        [hook] = studio.webhooks(project["id"])  # Label Studio's own, which sync gives the project's secret
+        studio.update_webhook(hook["id"], {"headers": own})
         headers = {"Authorization": f"Token {studio_server.token}"}
         with httpx.Client(base_url=studio_server.url, headers=headers, timeout=120, trust_env=False) as as_admin:
             yield Connected(studio.project(project["id"]), backend, jobs, as_admin)

@@ -101,6 +101,15 @@ def test_what_became_hard_is_found_once_and_only_what_changed_is_looked_at(sourc
     assert len(source.reviews()[1]) == 2
 
 
+def test_reviews_of_a_project_that_was_deleted_are_looked_at_once(source: Source) -> None:
+    source.vote("Cheap & cheerful.", "positive", "negative")
+    source.mine()
+    project, _ = source.reviews()
+    source.studio.delete_project(source.id)
+    assert resolve_job(project_key(project), project["id"], 0) == {"skipped": "the project it reviews is gone"}
+    assert reconcile_project(source.jobs, project_key(project), project, source.studio) == 0
+
+
 def test_a_decision_is_written_back_and_the_case_is_closed(source: Source) -> None:
     task = source.vote("Cheap & cheerful.", "positive", "negative")
     source.mine()

@@ -7,9 +7,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from ml_backend.encoder import Encoder
+from ml_backend.labeling.results import project_key
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
+from ml_backend.webhook_secrets import WebhookSecrets
 from sdk_scripts.doctor import Checked, diagnose
 from tests.contract.studio_projects import Projects
 from tests.unit.serving.running import SENTIMENT, eventually, serving
@@ -46,7 +48,8 @@ def test_every_link_of_a_connection_is_looked_at(
         assert "TIEBREAK_WEBHOOK_SECRET" in found["webhook"].detail
 
         [hook] = studio.webhooks(project)
-        studio.update_webhook(hook["id"], {"headers": {"X-Tiebreak-Secret": SECRET}})
+        own = WebhookSecrets(SECRET).of(project_key(studio.project(project)))
+        studio.update_webhook(hook["id"], {"headers": {"X-Tiebreak-Secret": own}})
         assert seen()["webhook"] == Checked("webhook", True, f"Label Studio's webhook to {url}/webhook arrives.")
         studio.update_webhook(hook["id"], {"is_active": False})
         assert "switched off" in seen()["webhook"].detail

@@ -13,7 +13,13 @@ import pytest
 from pydantic import SecretStr
 
 from ml_backend.labeling.errors import ConfigError, StudioError, StudioRefused
+from ml_backend.labeling.results import project_key
+from ml_backend.webhook_secrets import WebhookSecrets
 from tests.contract.synced import Project
+
+
+def own_secret(project: Project) -> str:
+    return WebhookSecrets("s3cr3t").of(project_key(project.studio.project(project.id)))
 
 
 @pytest.fixture
@@ -73,7 +79,7 @@ def test_a_backend_is_connected_with_its_credentials_and_one_webhook(
         assert (backend["state"], backend["auth_method"], backend["basic_auth_user"]) == ("CO", "BASIC_AUTH", "me")
         (hook,) = project.studio.webhooks(project.id)
         assert hook["url"] == f"{url}/webhook"
-        assert hook["headers"]["X-Tiebreak-Secret"] == "s3cr3t"
+        assert hook["headers"]["X-Tiebreak-Secret"] == own_secret(project)
         assert hook["send_for_all_actions"]
 
         monkeypatch.setenv("TIEBREAK_A_SECRET", "other")
@@ -107,7 +113,7 @@ def test_the_webhook_of_a_backend_that_people_connected_is_adopted(project: Proj
         (hook,) = project.studio.webhooks(project.id)
         assert hook["id"] == before["id"]
         assert sorted(hook["actions"]) == ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]
-        assert hook["headers"]["X-Tiebreak-Secret"] == "s3cr3t"
+        assert hook["headers"]["X-Tiebreak-Secret"] == own_secret(project)
         (backend,) = project.studio.backends(project.id)
         assert backend["title"] == "Ours"
         project.manifest()

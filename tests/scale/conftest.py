@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from ml_backend.settings import Settings
 from ml_backend.valkey import Valkey
-from tests.unit.serving.running import environment
+from tests.unit.serving.running import WORKS_FOR_TESTS, environment
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [
@@ -20,8 +20,7 @@ COMMAND = [
     "-c",
     "import ml_backend.jobs as it; it.PRELOADED, it.imports = (), lambda _: ();"
     "import os; it.BEAT_SECONDS, it.DEAD_SECONDS = map(int, os.environ.get('BEATS', '5 30').split());"
-    "import ml_backend.leases as it; it.LEASE_SECONDS = float(os.environ.get('LEASE', '30'));"
-    "from sdk_scripts.cli import main; main()",
+    "import ml_backend.leases as it; it.LEASE_SECONDS = float(os.environ.get('LEASE', '30'));" + WORKS_FOR_TESTS,
     "worker",
 ]
 

@@ -52,7 +52,11 @@ class Webhook(OfProject):
                 )
             time.sleep(0.1)
         if now.get("401", 0) > before.get("401", 0):
-            return Looked(False, f"The webhook to {url} bears another secret than TIEBREAK_WEBHOOK_SECRET.", SYNC)
+            return Looked(
+                False,
+                f"The webhook to {url} does not bear its project's secret, which comes from TIEBREAK_WEBHOOK_SECRET.",
+                SYNC,
+            )
         return Looked(True, f"Label Studio's webhook to {url} arrives.")
 
 

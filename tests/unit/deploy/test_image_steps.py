@@ -47,7 +47,12 @@ def test_the_image_starts_without_a_network_and_predicts(folder: Path, converted
 
     image = Image(DOCKER / "Dockerfile", folder, {} if WHOLE else {INSTALL: use_ours})
     image.build()
-    seen = image.run(writable=("/data", "/tmp"), answers="http://127.0.0.1:9090/health", seconds=240)  # noqa: S108
+    seen = image.run(
+        writable=("/data", "/tmp"),  # noqa: S108
+        answers="http://127.0.0.1:9090/health",
+        seconds=240,
+        TIEBREAK_BACKEND_OPEN="true",
+    )
     assert_contained(seen)
     assert seen["health"] == {"status": "UP", "model_class": "TiebreakModel", "ready": True}
     [prediction] = seen["predicted"]["results"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from collections.abc import Callable
@@ -197,6 +198,17 @@ def test_a_damaged_pointer_is_an_error_until_a_version_is_promoted(local: ModelR
         local.live(PROJECT)
     local.promote(PROJECT, version)
     assert local.live(PROJECT) == version
+
+
+def test_a_pointer_that_the_disk_damaged_is_read_from_its_copy_and_mended(local: ModelRegistry, tmp_path: Path) -> None:
+    versions = [local.save(PROJECT, model(number)) for number in range(2)]
+    for version in versions:
+        local.promote(PROJECT, version)
+    file = tmp_path / PROJECT / "live.json"
+    file.write_bytes(file.read_bytes()[:20])
+    assert local.pointer(PROJECT) == Pointer(versions[1], (versions[0],))
+    local.promote(PROJECT, versions[1])
+    assert json.loads(file.read_bytes())["version"] == versions[1]
 
 
 @pytest.mark.parametrize(

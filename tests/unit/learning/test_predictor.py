@@ -214,7 +214,8 @@ def test_a_registry_that_cannot_be_read_keeps_what_is_loaded_and_fails_for_the_r
 ) -> None:
     version = train(PROJECT, SENTIMENT, labelled(40), encoder, registry).version
     assert predictor.model_version(PROJECT, SENTIMENT) == version
-    (tmp_path / "models" / PROJECT / "live.json").write_text("torn")
+    for name in ("live.json", "live.copy.json"):
+        (tmp_path / "models" / PROJECT / name).write_text("torn")
     assert predictor.model_version(PROJECT, SENTIMENT) == version
     with pytest.raises(ModelUnavailable):
         Predictor(registry, encoder).model_version(PROJECT, SENTIMENT)

@@ -23,9 +23,11 @@ from ml_backend.labeling.errors import ConfigError
 from ml_backend.project_state import known_projects
 from ml_backend.queues import TRAIN_QUEUE, Jobs
 from ml_backend.settings import Settings
+from ml_backend.webhook_secrets import WebhookSecrets
 from tests.unit.serving.running import SENTIMENT, Serve, eventually
 
 KEY = "7.1795381865"
+SECRET = WebhookSecrets("s3cret").of(KEY)
 PROJECT = {"id": 7, "created_at": "2026-11-22T21:11:05.953710Z", "label_config": SENTIMENT}
 
 
@@ -218,7 +220,8 @@ def test_a_webhook_needs_its_secret_or_the_credentials(serve: Serve, queue_setti
         assert refused.status_code == 401
         assert "sync" in refused.json()["mend"]
         assert client.post("/webhook", json=body, headers={"x-tiebreak-secret": "wrong"}).status_code == 401
-        assert client.post("/webhook", json=body, headers={"x-tiebreak-secret": "s3cret"}).status_code == 202
+        assert client.post("/webhook", json=body, headers={"x-tiebreak-secret": "s3cret"}).status_code == 401
+        assert client.post("/webhook", json=body, headers={"x-tiebreak-secret": SECRET}).status_code == 202
         assert client.post("/webhook", json=body, auth=("studio", "password")).status_code == 202
 
 
@@ -237,7 +240,7 @@ def test_other_actions_are_accepted_and_ignored(backend: httpx.Client, action: s
 def ready(client: httpx.Client) -> None:
     """The queues are connected in the background."""
     hint = {"action": "TASKS_CREATED", "tasks": [], "project": PROJECT}
-    headers = {"x-tiebreak-secret": "s3cret"}
+    headers = {"x-tiebreak-secret": SECRET}
     eventually(lambda: client.post("/webhook", json=hint, headers=headers).json().get("accepted"), what="queues")
 
 

@@ -143,7 +143,7 @@ def test_nothing_can_be_changed_from_it(shown: httpx.Client) -> None:
 def test_a_foreign_page_cannot_have_a_browser_that_is_signed_in_start_a_training(shown: httpx.Client) -> None:
     body = json.dumps({"project": KEY})
     plain = {"content-type": "text/plain", "origin": "https://evil.example"}  # what a form or fetch may send unasked
-    assert shown.post("/train", content=body, headers=plain).status_code == 400
+    assert shown.post("/train", content=body, headers=plain).status_code == 403
     assert shown.options("/train", headers={"origin": "https://evil.example"}).status_code == 405
 
 

@@ -7,18 +7,22 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
 import redis
+from pydantic import SecretStr
 from rq import Worker
+from rq.exceptions import StopRequested
 from rq.job import Job, JobStatus
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
-from ml_backend.jobs import run_worker
+from ml_backend.jobs import TiebreakWorker, run_worker
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.results import project_key
 from ml_backend.model_registry import ModelRegistry
@@ -140,6 +144,17 @@ def test_imported_annotations_are_found_by_the_reconciler(
     registry = ModelRegistry(everything.models)
     eventually(lambda: registry.live(key), seconds=240, what="the version of the imported labels")
     assert worker.stop() == 0
+
+
+def test_labels_of_a_project_that_redis_forgot_are_found(
+    studio: Studio, project: dict[str, Any], everything: Settings, jobs: Jobs
+) -> None:
+    key = project_key(project)
+    jobs.remember(key)
+    assert reconcile(jobs, studio) == {key: 0}
+    jobs.redis.flushall()
+    studio.import_tasks(project["id"], labelled(4))
+    assert reconcile(jobs, studio) == {key: 4}
 
 
 def test_changed_answers_are_found_though_no_count_changed(
@@ -274,3 +289,19 @@ def test_a_worker_starts_a_killed_valkey_again_and_works_on(settings: Settings, 
         job = jobs.request_training("999999.1", 999999)
         eventually(lambda: fetch(jobs, job.id).get_status() != JobStatus.QUEUED, what="the job's first try")
         assert worker.stop() == 0
+
+
+def test_a_worker_that_is_told_to_stop_in_a_job_stops_though_redis_is_gone(settings: Settings, tmp_path: Path) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with Valkey(tmp_path / "gone") as server:
+        gone = settings.model_copy(update={"redis_url": SecretStr(server.url)})
+        with Jobs(gone) as jobs:
+            worker = TiebreakWorker(jobs)
+            worker.set_state(WorkerStatus.BUSY)
+            server.stop()
+            try:
+                with pytest.raises(StopRequested):
+                    worker.request_stop(signal.SIGTERM, None)
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)

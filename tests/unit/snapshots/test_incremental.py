@@ -74,7 +74,7 @@ STEPS: dict[str, Step] = {
     "delete a version": lambda it, draw: it.unpredict(list(it.stored), draw.choice(VERSIONS)),
     "predict anew": lambda it, draw: _anew(it, some(it, draw), draw),
     "correct a prediction": lambda it, draw: [it.correct_prediction(id, draw.choice("abc")) for id in some(it, draw)],
-    "set the clock back": lambda it, draw: it.pass_time(-draw.uniform(0, 600)),
+    "set the clock back": lambda it, draw: it.pass_time(-draw.uniform(0, 30)),  # in all less than pull.OVERLAP
     "wait": lambda it, draw: it.pass_time(draw.uniform(0, 7200)),
     "read": lambda it, draw: None,
 }

@@ -15,6 +15,7 @@ from sdk_scripts.resources.project import plan_project
 from sdk_scripts.resources.views import plan_views
 
 URL = "http://backend:9090"
+KEY = "1.1795381865"
 CONFIG = """<View><Text name="t" value="$text"/>
 <Choices name="verdict" toName="t"><Choice value="ham"/><Choice value="spam"/></Choices></View>"""
 
@@ -33,12 +34,13 @@ class Remote:
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     backends: list[dict[str, Any]] = field(default_factory=list)
     tasks: list[dict[str, Any]] = field(default_factory=list)
+    key: str = KEY
 
     def plan(self, manifest: Manifest, given: Settings, *, prune: bool = False) -> Draft:
         def secret(name: str) -> str:
             return f"value of {name}"
 
-        draft = Draft(manifest, given, secret, prune)
+        draft = Draft(manifest, given, secret, prune, self.key)
         plan_project(draft, self.project, [], lambda: self.tasks)
         plan_views(draft, self.views)
         plan_webhook(draft, self.webhooks)

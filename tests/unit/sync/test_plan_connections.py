@@ -5,7 +5,11 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from ml_backend.settings import Settings
-from tests.unit.sync.remote import URL, Remote, manifest_of
+from ml_backend.webhook_secrets import WebhookSecrets
+from sdk_scripts.resources.backend import with_secret
+from tests.unit.sync.remote import KEY, URL, Remote, manifest_of
+
+OWN_SECRET = WebhookSecrets("s3cr3t").of(KEY)
 
 
 def test_what_the_manifest_no_longer_names_goes_with_prune_only(full: Settings) -> None:
@@ -29,7 +33,7 @@ def test_the_automatic_webhook_of_a_backend_is_adopted_not_doubled(full: Setting
     remote.apply(draft)
     (hook,) = remote.webhooks
     assert hook["headers"] == {
-        "X-Mine": "1", "X-Tiebreak-Secret": "s3cr3t", "X-Tiebreak-Sync": "tiebreak: reviews (adopted)",
+        "X-Mine": "1", "X-Tiebreak-Secret": OWN_SECRET, "X-Tiebreak-Sync": "tiebreak: reviews (adopted)",
     }  # fmt: skip
     assert hook["actions"] == ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]
     assert not hook["send_for_all_actions"]
@@ -64,6 +68,19 @@ def test_new_credentials_and_secrets_are_sent(full: Settings) -> None:
     assert not remote.plan(manifest_of(backend={}), changed).changes
     named = manifest_of(backend={"user": "${TIEBREAK_U}", "password": "${TIEBREAK_P}"})
     assert remote.plan(named, changed).changes[0].payload["basic_auth_user"] == "value of TIEBREAK_U"
+
+
+def test_a_webhook_bears_the_secret_of_its_own_project_also_where_that_is_made_with_it(full: Settings) -> None:
+    (change,) = [it for it in Remote(key="").plan(manifest_of(backend={}), full).changes if it.kind == "webhook"]
+    assert "s3cr3t" not in repr(change)
+    assert with_secret(change.payload, KEY)["headers"]["X-Tiebreak-Secret"] == OWN_SECRET
+    assert WebhookSecrets("s3cr3t").of(f"{KEY}1") != OWN_SECRET
+
+
+def test_without_a_webhook_secret_that_of_a_project_comes_from_the_password(full: Settings) -> None:
+    remote = Remote()
+    remote.apply(remote.plan(manifest_of(backend={}), full.model_copy(update={"webhook_secret": None})))
+    assert remote.webhooks[0]["headers"]["X-Tiebreak-Secret"] == WebhookSecrets("hunter2").of(KEY)
 
 
 def test_a_backend_that_moved_is_moved_with_its_webhook(full: Settings) -> None:

@@ -1,0 +1,3 @@
+from tests.unit.serving.conftest import queue_settings, serve
+
+__all__ = ["queue_settings", "serve"]

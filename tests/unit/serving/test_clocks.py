@@ -1,0 +1,59 @@
+"""Machines' clocks may be hours apart: what one has stamped must neither hide labels nor lose them on another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ml_backend.prelabel_state import PrelabelState
+from ml_backend.project_state import Seen
+from ml_backend.queues import TRAIN_QUEUE, TRAINING, Jobs
+from ml_backend.reconciler import reconcile_project
+from ml_backend.settings import Settings
+from ml_backend.studio import Studio
+from sdk_scripts.stale_predictions import out_of_date
+
+KEY = "7.1795381865"
+HOURS = 3 * 3600.0
+
+
+@pytest.fixture
+def jobs(queue_settings: Settings) -> Iterator[Jobs]:
+    with Jobs(queue_settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ahead(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """This machine's clock is hours ahead, until it is undone."""
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + HOURS)
+    return monkeypatch
+
+
+def test_a_training_planned_by_a_clock_that_was_ahead_is_brought_forward(jobs: Jobs, ahead: pytest.MonkeyPatch) -> None:
+    jobs.labels_changed(KEY, 7, 1)
+    ahead.undo()
+    jobs.plan(TRAINING, KEY, 7, jobs.state(KEY).pending())
+    scheduled = jobs.queue(TRAIN_QUEUE).scheduled_job_registry
+    [due] = [at for _, at in jobs.redis.zrange(scheduled.key, 0, -1, withscores=True)]
+    assert due <= time.time() + jobs.settings.train_after_seconds
+
+
+def test_a_training_that_failed_by_a_clock_that_was_ahead_is_not_forgotten_for_hours(jobs: Jobs) -> None:
+    jobs.state(KEY).record(Seen(5, time.time() + HOURS))
+    project = {"id": 7, "description": "", "total_annotations_number": 5}
+    assert reconcile_project(jobs, KEY, project, Studio("http://127.0.0.1:9", "none")) == 5
+
+
+def test_a_clock_that_is_ahead_deletes_no_prediction_that_may_be_on_a_screen(
+    jobs: Jobs, ahead: pytest.MonkeyPatch
+) -> None:
+    state, versions = PrelabelState(jobs.redis, KEY), ["few-shot-10-aaaaaaaa", "few-shot-20-bbbbbbbb"]
+    ahead.undo()
+    for version in versions:
+        state.shown(version)
+    ahead.setattr(time, "time", lambda now=time.time: now() + HOURS)
+    assert out_of_date(versions, versions[1], state) == set()
