@@ -106,3 +106,12 @@ def test_pictures_are_small() -> None:
     assert pictures
     assert {path for path in pictures if path.stat().st_size > MOST_BYTES} == set()
     assert {path.resolve() for path in pictures} >= set((ROOT / "label_configs/images").iterdir())
+
+
+def test_what_the_doctor_is_said_to_say_is_what_it_says() -> None:
+    sources = [*(ROOT / "sdk_scripts/doctor").rglob("*.py"), *(ROOT / "ml_backend").rglob("*.py")]
+    code = "\n".join(source.read_text("utf-8") for source in sources)
+    quoted = re.findall(r'\*"([^"*]+)"\*', words_of("docker/README.md"))
+    assert len(quoted) >= 10
+    for words in (part.strip() for quote in quoted for part in " ".join(quote.split()).split("…")):
+        assert words.strip(".") in code, words
