@@ -70,16 +70,23 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
     rows: list[tuple[object, ...]] = []
     for task in tasks:
         seen.clear()
+        stored = {id(it) for it in task.predictions}
         for annotation in task.annotations:
             if annotation.cancelled:
                 continue
-            told = are_told(annotation.regions)
+            told = annotation.told if annotation.told is not None else are_told(annotation.regions)
             decided, machine = (annotation.decided, annotation.machine) if told else (False, {})
             given = read(annotation.regions, hidden=decided)
-            before = annotation.shown
+            before, parent = annotation.shown, annotation.parent_prediction
             shown: Mapping[str, Answer] = {} if before is None else said(before)
-            void = _void(annotation, given, shown, config)
-            changed = {} if annotation.parent_prediction is None else _changed(task, annotation, given, said, config)
+            doubtful = annotation.seeded or annotation.arm in ("", "unknown")
+            void = _void(annotation, given, shown, config) if doubtful else ()
+            changed: Mapping[str, bool | None] = {}
+            if parent is not None:
+                if before is not None and before.id == parent and id(before) in stored:
+                    changed = {name: shown[name] != answer for name, answer in given.items() if name in shown}
+                else:
+                    changed = _changed(task, annotation, given, said, config)
             for name, answer in given.items():
                 key = key_of(name, answer)
                 was = shown.get(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,12 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
     `before` is the earlier report, as JSON, that this one is compared with.
     """
     evidence = Evidence.collect(dataset, settings)
-    table = of_annotators(evidence.judgements)
-    agreement, consensus = evidence.agreement, evidence.consensus
+    evidence.tasks  # noqa: B018  # which both of the following read
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(lambda: evidence.same_items)  # in numpy, which lets others work meanwhile
+        table = of_annotators(evidence.judgements)
+        agreement = evidence.agreement
+    consensus = evidence.consensus
     cases = find_hard_cases(dataset, evidence)
     hard = [case for case in cases if case.score >= _HARD]
     notes = [f"Hard cases without the signal {name}: {why}" for name, why in cases.dropped.items()]

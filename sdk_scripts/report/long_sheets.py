@@ -9,6 +9,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -38,14 +39,20 @@ def fill(book: bytes, tables: Mapping[int, Table]) -> bytes:
     with (
         zipfile.ZipFile(io.BytesIO(book)) as old,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as new,
+        ThreadPoolExecutor(1) as beside,  # compresses a part while the next is made
     ):
         for entry in old.infolist():
             if entry.filename not in places:
                 new.writestr(entry, old.read(entry))
                 continue
             with new.open(entry.filename, "w", force_zip64=True) as out:
+                writing: Future[int] | None = None
                 for part in _sheet(old.read(entry).decode(), places[entry.filename].frame):
-                    out.write(part.encode())
+                    if writing is not None:
+                        writing.result()
+                    writing = beside.submit(out.write, part.encode())
+                if writing is not None:
+                    writing.result()
     return file.getvalue()
 
 
