@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
 
-from ml_backend.labeling.errors import TiebreakError
+from ml_backend.labeling.errors import ModelUnavailable, TiebreakError
 from ml_backend.labeling.judgements import of_annotators
 from ml_backend.labeling.kinds import kind_of
 from ml_backend.labeling.results import project_key
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from ml_backend.labeling.agreement import ControlAgreement, LabelAgreement
     from ml_backend.model_registry import VersionInfo
 
+MOST_READ = 50_000
+"""Labelled tasks whose texts a model reads for a report, milliseconds each: beyond, the consensus is people's alone,
+and signals that need a second opinion say that they had none."""
 _TEXT_LENGTH = 240
 _NUMBERS = ("ordinal", "interval")
 _WIDE = 0.2
@@ -60,7 +63,7 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
 
     `before` is the earlier report, as JSON, that this one is compared with.
     """
-    evidence = Evidence.collect(dataset, settings)
+    evidence = _evidence(dataset, settings)
     evidence.tasks  # noqa: B018  # which both of the following read
     with ThreadPoolExecutor(1) as beside:
         beside.submit(lambda: evidence.same_items)  # in numpy, which lets others work meanwhile
@@ -93,6 +96,20 @@ def collect(dataset: Dataset, settings: Settings, *, before: Mapping[str, Any] |
     given = Given(evidence, settings, core, list(cases), before)
     sections = collect_sections(given)
     return core.model_copy(update={"sections": sections, "notes": [*core.notes, *given.notes]})
+
+
+def _evidence(dataset: Dataset, settings: Settings) -> Evidence:
+    labelled = sum(any(not it.cancelled for it in task.annotations) for task in dataset.tasks)
+    if labelled <= MOST_READ:
+        return Evidence.collect(dataset, settings)
+
+    def too_many() -> NoReturn:
+        raise ModelUnavailable(
+            f"{labelled:,} labelled tasks are more than the {MOST_READ:,} that a model reads for a report.",
+            mend="`tiebreak hard-cases` and `tiebreak consensus` have it read all of them.",
+        )
+
+    return Evidence(dataset, too_many)
 
 
 def _overview(evidence: Evidence, table: pl.DataFrame) -> Overview:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -38,6 +39,19 @@ def test_counts_are_those_of_the_export(settings: Settings) -> None:
         "skipped": 0,
         "predicted": 0,
     }
+
+
+def test_no_model_reads_the_texts_of_a_very_large_project(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: Settings) -> NoReturn:
+        raise AssertionError("a model was asked for")
+
+    monkeypatch.setattr("ml_backend.encoder.load_encoder", read)
+    monkeypatch.setattr("sdk_scripts.report.collect.MOST_READ", 3)
+    report = collect(small(), settings)
+    assert [it for it in report.notes if "4 labelled tasks are more than the 3 that a model reads" in it]
+    assert report.overview.labeled == 4
 
 
 def test_labels_are_counted_in_the_order_of_the_config_with_their_share_of_judgements(settings: Settings) -> None:
