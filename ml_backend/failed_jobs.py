@@ -13,6 +13,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from ml_backend import failures
+from ml_backend.known_jobs import KnownJob
 from ml_backend.labeling.errors import UnknownName
 from ml_backend.project_state import project_id_of
 from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs, reaching
@@ -92,7 +93,7 @@ def trim(jobs: Jobs) -> None:
 def _failed(jobs: Jobs) -> Iterator[Job]:
     for name in (TRAIN_QUEUE, WORK_QUEUE):
         ids = jobs.queue(name).failed_job_registry.get_job_ids()
-        yield from (job for job in Job.fetch_many(ids, jobs.redis, JSONSerializer) if job is not None)
+        yield from (job for job in KnownJob.fetch_many(ids, jobs.redis, JSONSerializer) if job is not None)
 
 
 def _fetch(jobs: Jobs, job_id: str) -> Job:

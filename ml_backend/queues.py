@@ -267,7 +267,7 @@ class Jobs:
         """Not RQ's `Queue.fetch_job`: that takes an id it finds no job of off the queue, and so for good a job that is
         enqueued at that moment."""
         try:
-            return Job.fetch(job_id, connection=self.redis, serializer=JSONSerializer)
+            return KnownJob.fetch(job_id, connection=self.redis, serializer=JSONSerializer)
         except NoSuchJobError:
             return None
 
@@ -336,7 +336,7 @@ class Jobs:
             except DuplicateJobError:
                 pass
             try:
-                waiting = Job.fetch(job_id, connection=self.redis, serializer=JSONSerializer)
+                waiting = KnownJob.fetch(job_id, connection=self.redis, serializer=JSONSerializer)
             except NoSuchJobError:
                 continue  # it was just removed
             status = waiting.get_status(refresh=False)

@@ -189,8 +189,9 @@ class TestTidying:
 
 
 def test_what_label_studio_stored_twice_is_left_once(
-    studio: Studio, studio_settings: Settings, project: dict[str, Any]
+    studio: Studio, studio_settings: Settings, project: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sdk_scripts.prelabel.ON_SCREEN_SECONDS", 0)
     id = project["id"]
     prelabel(studio_settings, id, predictor=Reader())
     first = next(iter(studio.tasks(id)))["id"]

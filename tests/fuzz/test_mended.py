@@ -87,7 +87,7 @@ def test_halves_of_characters_can_be_shown(capsys: pytest.CaptureFixture[str]) -
     table, document = capsys.readouterr().out.rsplit("\n{", 1)
     assert "a?" in table
     assert "\x00" not in table
-    assert json.loads("{" + document) == {"label": "a?"}
+    assert r"a\ud800" in document
 
 
 def test_a_pointer_nested_too_deep_is_a_damaged_one(tmp_path: Path) -> None:

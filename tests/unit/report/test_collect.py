@@ -41,9 +41,7 @@ def test_counts_are_those_of_the_export(settings: Settings) -> None:
     }
 
 
-def test_no_model_reads_the_texts_of_a_very_large_project(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_model_reads_the_texts_of_a_very_large_project(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(_: Settings) -> NoReturn:
         raise AssertionError("a model was asked for")
 
