@@ -22,30 +22,21 @@ from ml_backend.labeling.errors import ConfigError, InputError
 from sdk_scripts.backup import FORMAT
 from sdk_scripts.json_items import json_items
 from sdk_scripts.marks import read_mark
+from sdk_scripts.resources.project import AS_IT_IS
 from sdk_scripts.undo.bulk import importable
 
 if TYPE_CHECKING:
     from ml_backend.studio import Studio
 
 SETTINGS = (
-    "title",
+    *AS_IT_IS,
     "description",
     "label_config",
     "expert_instruction",
-    "show_instruction",
-    "show_skip_button",
-    "enable_empty_annotation",
-    "show_annotation_history",
-    "show_collab_predictions",
-    "evaluate_predictions_automatically",
-    "reveal_preannotations_interactively",
-    "annotator_evaluation_enabled",
-    "skip_queue",
     "sampling",
     "maximum_annotations",
     "overlap_cohort_percentage",
     "show_overlap_first",
-    "color",
 )
 """A project's fields that are put back; its `model_version` is, once its predictions are there."""
 BATCH = 1_000

@@ -24,7 +24,7 @@ SAMPLING = {
     "uniform": "Uniform sampling",
     "uncertainty": "Uncertainty sampling",
 }
-_AS_IT_IS = (
+AS_IT_IS = (
     "title",
     "color",
     "show_instruction",
@@ -37,6 +37,7 @@ _AS_IT_IS = (
     "annotator_evaluation_enabled",
     "skip_queue",
 )
+"""Fields of a project that a manifest names as Label Studio does."""
 
 
 def find_project(projects: Iterable[Mapping[str, Any]], name: str) -> dict[str, Any] | None:
@@ -86,7 +87,7 @@ def plan_project(
 def wanted_fields(manifest: Manifest, current: Mapping[str, Any] | None) -> dict[str, Any]:
     """Label Studio's fields as the manifest wants them; those it does not mention are left out."""
     project = manifest.project
-    fields: dict[str, Any] = {name: value for name in _AS_IT_IS if (value := getattr(project, name)) is not None}
+    fields: dict[str, Any] = {name: value for name in AS_IT_IS if (value := getattr(project, name)) is not None}
     written = unmarked((current or {}).get("description")) if project.description is None else project.description
     says = project.labeling
     labeling = Labeling(says.batch, round(says.exploration, 4), says.most_annotations) if says else None

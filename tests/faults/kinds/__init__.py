@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from ml_backend.labeling.plugins import Registry
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from tests.faults.scene import Scene
 
 
-class Fault:
+class Fault(ABC):
     """Random choices are the scene's (`scene.draw`), so that a seed makes them again."""
 
     name: str
@@ -25,15 +26,17 @@ class Fault:
         """Why it cannot be inflicted on this estate; "" where it can."""
         return ""
 
+    @abstractmethod
     def inflict(self, scene: Scene) -> None:
         """Comes at a random moment, under load."""
-        raise NotImplementedError
 
     def mend(self, scene: Scene) -> None:
         """What an operator or a supervisor of processes does: starts what was killed. Recovery is timed from here."""
+        return
 
     def afterwards(self, scene: Scene) -> None:
         """Leave the estate as it was, once the verdict is there."""
+        return
 
 
 FAULTS: Registry[Fault] = Registry("fault", __name__)
