@@ -36,7 +36,7 @@ up: install install-studio ## Label Studio, Valkey, the backend and a worker, wi
 	@$(TIEBREAK) up $(ARGS)
 
 test: install-dev install-studio chromium ## every test, against a real Label Studio, Valkey, encoder and Chromium
-	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(VENV)/bin/pytest --numprocesses 3 --dist loadgroup $(ARGS)
 
 matrix: install-dev ## the contract tests against earlier versions of Label Studio and its SDK (20 minutes, 3 GB)
 	@UV="$(abspath $(UV))" nice -n 10 $(VENV)/bin/python tests/contract/matrix.py $(ARGS)

@@ -113,7 +113,7 @@ class Evidence:
     @cached_property
     def all_judgements(self) -> pl.DataFrame:
         """Every row of `labeling.judgements.SCHEMA`: people's earlier judgements and decisions of reviews, too."""
-        return judgements(self.tasks.values(), self.config)
+        return judgements(self.tasks.values(), self.config, self.annotations)
 
     @cached_property
     def annotations(self) -> pl.DataFrame:
@@ -296,7 +296,7 @@ def _stored(config: LabelConfig, tasks: Iterable[Task], version: str) -> Opinion
 def _confidence(prediction: Prediction, control: str) -> float | None:
     """The lowest score of the control's regions, else the prediction's; None where there is no number in [0, 1]."""
     scores = [region.get("score") for region in prediction.regions if region.get("from_name") == control]
-    given = [float(score) for score in scores if isinstance(score, int | float) and not isinstance(score, bool)]
+    given = [float(score) for score in scores if type(score) is float or type(score) is int]
     confidence = min(given) if given else prediction.score
     if confidence is None or not math.isfinite(confidence) or not 0 <= confidence <= 1:
         return None

@@ -12,13 +12,14 @@ import mmap
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from msgspec import Raw
 from msgspec.json import Decoder
+from msgspec.structs import replace
 
 from ml_backend.labeling.arms import NO_SECRET, Arms
 from ml_backend.labeling.errors import InputError

@@ -18,8 +18,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
+
+from msgspec.structs import replace
 
 from ml_backend.labeling.kinds import Region
 from ml_backend.labeling.results import SEAL, Annotation, Prediction, Task, are_told, is_copy, seal_of
@@ -87,10 +89,10 @@ class Arms:
             arm = "" if shown is None else "plain" if shown.regions else "blind"
             if arm == "blind" and any(is_copy(it) for it in annotation.regions):
                 arm = ""  # emptied while it was on the screen
-            return annotation.seen_in(arm, annotation.seeded, shown) if arm != annotation.arm else annotation
+            return replace(annotation, arm=arm) if arm != annotation.arm else annotation
         arms, seeded = {arm for _, arm in found}, frozenset(name for name, arm in found if arm == "seeded")
         arm = "unknown" if "unknown" in arms else "seeded" if seeded else "plain"
-        return annotation.seen_in(arm, seeded, shown and self._told(task, shown))
+        return replace(annotation, arm=arm, seeded=seeded, shown=shown and self._told(task, shown))
 
     def _told(self, task: int, prediction: Prediction) -> Prediction:
         found = self._arms(task, prediction.regions)

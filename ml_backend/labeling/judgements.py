@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,14 +35,18 @@ SCHEMA: dict[str, pl.DataType] = {
     "void": pl.Boolean(),  # a wrong answer that was seeded and submitted as it was, or a seal that cannot be opened
 }
 
+_OF_ANNOTATION = ["task", "annotation", "created_at", "updated_at", "lead_time"]
+_TOLD = {"place": pl.Int64(), **{name: SCHEMA[name] for name in SCHEMA if name not in _OF_ANNOTATION}}
+"""`place`: of the annotation among all."""
 _CHUNK = 100_000  # rows kept as Python objects at a time
 _KEYS_KEPT = 100_000  # keys remembered per control: short answers repeat, texts and shapes hardly do
 
 
-def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
+def judgements(tasks: Collection[Task], config: LabelConfig, done: pl.DataFrame | None = None) -> pl.DataFrame:
     """One row per answer of one annotation to one control; skipped tasks (`was_cancelled`) have none.
 
-    One person may have judged a task twice; `latest` keeps the last of them.
+    One person may have judged a task twice; `latest` keeps the last of them. `done` is `annotation_table(tasks)`, where
+    it is known already.
     """
     kinds = {control.name: kind for control in config.answerable if (kind := kind_of(control))}
     keys: dict[str, dict[Answer, str]] = {name: {} for name in kinds}
@@ -66,12 +70,14 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
             found = seen[id(prediction)] = read(prediction.regions)
         return found
 
-    frames = [pl.DataFrame(schema=SCHEMA)]
+    frames = [pl.DataFrame(schema=_TOLD)]
     rows: list[tuple[object, ...]] = []
+    place = -1
     for task in tasks:
         seen.clear()
         stored = {id(it) for it in task.predictions}
         for annotation in task.annotations:
+            place += 1
             if annotation.cancelled:
                 continue
             told = annotation.told if annotation.told is not None else are_told(annotation.regions)
@@ -93,15 +99,11 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                 by_machine = name in machine and machine[name] == key
                 rows.append(
                     (
-                        task.id,
+                        place,
                         name,
                         (annotation.updated_by if machine and not by_machine else "") or annotation.annotator,
                         key,
-                        annotation.id,
-                        annotation.created_at,
-                        annotation.updated_at,
-                        annotation.lead_time,
-                        annotation.parent_prediction,
+                        parent,
                         changed.get(name),
                         annotation.ground_truth,
                         decided,
@@ -114,16 +116,18 @@ def judgements(tasks: Iterable[Task], config: LabelConfig) -> pl.DataFrame:
                     )
                 )
         if len(rows) >= _CHUNK:
-            frames.append(_table(rows, SCHEMA))
+            frames.append(_table(rows, _TOLD))
             rows = []
-    frames.append(_table(rows, SCHEMA))
-    return pl.concat(frames, rechunk=True)
+    frames.append(_table(rows, _TOLD))
+    each = pl.concat(frames, rechunk=True)
+    of_annotation = (annotation_table(tasks) if done is None else done).select(_OF_ANNOTATION)
+    return each.hstack(of_annotation[each["place"]]).select(list(SCHEMA))
 
 
 def _table(rows: list[tuple[object, ...]], schema: dict[str, pl.DataType]) -> pl.DataFrame:
     """By columns, which takes half the time of rows."""
     columns: dict[str, Any] = dict(zip(schema, zip(*rows, strict=True), strict=True)) if rows else {}
-    columns |= {name: times(columns[name]) for name in ("created_at", "updated_at") if rows}
+    columns |= {name: times(columns[name]) for name in ("created_at", "updated_at") if name in columns}
     return pl.DataFrame(columns or None, schema=schema)
 
 
@@ -186,15 +190,15 @@ class AnswerReader:
         self._known: dict[tuple[object, ...], dict[str, Answer]] = {}
 
     def __call__(self, regions: Sequence[Region], *, hidden: bool = False) -> Mapping[str, Answer]:
-        asked: list[object] = [hidden]
+        key: tuple[object, ...] = (hidden,)
         for item in regions:
             value = item["value"]
             picked = value.get("choices") if len(value) == 1 else None
             if type(picked) is not list or len(picked) != 1 or type(picked[0]) is not str:
                 return answers(self.config, regions, hidden=hidden)
-            asked += (item.get("from_name"), picked[0])
+            key += (item.get("from_name"), picked[0])
         try:
-            known = self._known.get(key := tuple(asked))
+            known = self._known.get(key)
         except TypeError:  # a name that is no text
             return answers(self.config, regions, hidden=hidden)
         if known is None:

@@ -130,7 +130,7 @@ def readings_of(
         pictures = tuple(known[image] for image in images if image in known) if images else ()
         texts = [text for name in fields if (text := _read(item, name, tags))]
         texts += [picture.text for picture in pictures if picture.text]
-        readings.append(Reading(_clean("\n".join(texts)), tuple(_as_it_is(item, name) for name in own), pictures))
+        readings.append(Reading(_clean("\n".join(texts)), tuple([_as_it_is(item, name) for name in own]), pictures))
     return readings
 
 
@@ -178,7 +178,8 @@ def _images(data: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, ...]:
 
 
 def _read(data: Mapping[str, Any], field: str, tags: Mapping[str | None, str]) -> str:
-    text = text_of(data, [field])
+    value = data.get(field)
+    text = value.strip() if type(value) is str else text_of(data, [field])
     return words_of(text[: 10 * MAX_CHARACTERS]) if tags.get(field) == "hypertext" else text
 
 

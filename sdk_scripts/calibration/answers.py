@@ -119,7 +119,7 @@ def _by(annotation: Annotation) -> str:
 
 
 def _as(annotation: Annotation, who: str) -> Annotation:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return replace(annotation, annotator=who)
 

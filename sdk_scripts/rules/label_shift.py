@@ -59,7 +59,8 @@ class LabelShift:
         return _answered(lambda task: task % 12 == 0)
 
     def __call__(self, inspected: Inspected, parameters: Shift) -> Iterator[Observation]:
-        table = _with_kinds(inspected)
+        looked_at = ["annotator", "control", "task", "at", "answer", "said", "likely", "kind"]
+        table = _with_kinds(inspected).select(looked_at)
         who = ["annotator", "control"]
         of_people = _windowed(table, who, parameters)
         of_project = _windowed(table.with_columns(kind="said", likely="said", annotator=pl.lit("")), who, parameters)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec import structs
 
 from ml_backend.cases import policy_version
 from ml_backend.labeling.config import Control
@@ -34,8 +35,8 @@ def apart(dataset: Dataset) -> tuple[Dataset, Dataset]:
         people = [it for it in task.annotations if not it.decided]
         gold = any(not it.ground_truth for it in people if not it.cancelled)
         right = [it for it in task.annotations if it.decided or (gold and it.ground_truth)]
-        labelled.append(replace(task, annotations=tuple(it for it in task.annotations if it not in right)))
-        known.append(replace(task, annotations=tuple(right)))
+        labelled.append(structs.replace(task, annotations=tuple(it for it in task.annotations if it not in right)))
+        known.append(structs.replace(task, annotations=tuple(right)))
     return replace(dataset, tasks=labelled), replace(dataset, tasks=known)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import cProfile
 import json
+import os
 import pstats
 import random
 import resource
@@ -103,6 +104,8 @@ def write_export(path: Path, judgements: int) -> None:
             file.write("[\n" if number == 0 else ",\n")
             json.dump(task, file)
         file.write("\n]\n")
+        file.flush()
+        os.fsync(file.fileno())  # or the disk is still busy when the report is timed
 
 
 def _no_encoder(_: object) -> None:

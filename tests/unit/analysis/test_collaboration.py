@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from typer.testing import CliRunner
 
 from ml_backend.encoder import Encoder
@@ -92,7 +93,7 @@ def decided(tasks: list[Task], truth: dict[int, str]) -> list[Task]:
     for task in tasks:
         region = {**REGION, "value": {"choices": [truth[task.id]]}, "meta": {"tiebreak": {"review": "5/1/1"}}}
         review = Annotation(10**6 + task.id, "r@example.com", (region,), ground_truth=True)
-        made.append(replace(task, annotations=(*task.annotations, review)))
+        made.append(structs.replace(task, annotations=(*task.annotations, review)))
     return made
 
 
@@ -149,7 +150,9 @@ def test_accuracy_needs_what_is_settled_and_leaves_out_who_settled_it() -> None:
     assert holds(found["plain"], (0.9 + 0.7) / 2)
     assert found["low"] <= (0.9 + 0.7) / 2 - 0.9 <= found["high"]
     starred = [
-        replace(task, annotations=(replace(task.annotations[0], ground_truth=True), *task.annotations[1:]))
+        structs.replace(
+            task, annotations=(structs.replace(task.annotations[0], ground_truth=True), *task.annotations[1:])
+        )
         for task in tasks
     ]
     alone = of(starred)["accuracy"]["verdict"]
@@ -235,7 +238,7 @@ def test_whatever_little_there_is_the_document_can_be_written(tasks: int, people
 def test_a_project_without_predictions_has_nothing_to_say_and_says_so() -> None:
     tasks, _, _ = worked([CAREFUL], 30)
     alone = Annotation(1, "a@example.com", ({**REGION, "value": {"choices": ["a"]}},))
-    bare = [replace(task, annotations=(replace(alone, id=task.id),), predictions=()) for task in tasks]
+    bare = [structs.replace(task, annotations=(structs.replace(alone, id=task.id),), predictions=()) for task in tasks]
     found = of(bare)
     assert found["annotations"] == {"plain": 0, "blind": 0, "audit": 0, "seeded": 0, "unknown": 0, "untold": 30}
     assert not says_anything(found)
@@ -318,7 +321,7 @@ def test_the_report_has_a_section_with_the_same_figures_and_none_where_nothing_w
     sheet = fastexcel.read_excel(files.xlsx).load_sheet("Working with the machine").to_polars()
     assert sheet["annotator"].to_list() == [CAREFUL.name, RUBBER.name]
     assert sheet["stamped"].to_list()[1] == 1
-    bare = replace(dataset, tasks=[replace(task, annotations=(), predictions=()) for task in dataset.tasks])
+    bare = replace(dataset, tasks=[structs.replace(task, annotations=(), predictions=()) for task in dataset.tasks])
     assert collect(bare, settings).to_json()["working"] is None
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from large_model_server import Asked, LargeModelServer, Says, Status
+from msgspec.structs import replace
 from unit.cascade.riddles import KEY, Project, asked, knowing, labelled, riddles, right
 from unit.learning.reviews import SENTIMENT, choice, task
 

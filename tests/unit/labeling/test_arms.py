@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ml_backend.labeling.agreement import agreement
 from ml_backend.labeling.answers import answers, write_answers

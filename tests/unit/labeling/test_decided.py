@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 import pytest
+from msgspec.structs import replace
 from unit.labeling.votes import choice, table
 
 from ml_backend.labeling.agreement import agreement, pair_agreement

@@ -140,7 +140,7 @@ def test_no_task_breaks_the_table(data: st.DataObject) -> None:
 
 def test_many_tasks_are_put_together_in_their_order() -> None:
     regions = tuple(write_answers(CONFIG, {"stars": 3, "tone": ("kind",)}))
-    tasks = (Task(number, {}, (Annotation(number, "a", regions),)) for number in range(60_000))
+    tasks = [Task(number, {}, (Annotation(number, "a", regions),)) for number in range(60_000)]
     found = judgements(tasks, CONFIG)
     assert found.height == 120_000
     assert found["task"].is_sorted()

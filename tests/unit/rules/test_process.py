@@ -103,10 +103,14 @@ def test_getting_better_is_no_drift() -> None:
 def test_answers_without_a_time_have_no_order() -> None:
     from dataclasses import replace
 
+    from msgspec import structs
+
     dataset = example(answered(lambda task, who: "neutral" if who == "ana" and task > 60 else "positive"))
     assert accused("drift", dataset) == ["ana"]
     tasks = [
-        replace(it, annotations=tuple(replace(one, created_at=None, updated_at=None) for one in it.annotations))
+        structs.replace(
+            it, annotations=tuple(structs.replace(one, created_at=None, updated_at=None) for one in it.annotations)
+        )
         for it in dataset.tasks
     ]
     untimed = replace(dataset, tasks=tasks)

@@ -113,11 +113,13 @@ def test_a_decision_that_was_taken_back_leaves_nothing() -> None:
 def test_wrong_answers_shown_on_purpose_are_no_labels() -> None:
     from dataclasses import replace
 
+    from msgspec import structs
+
     evidence = labelled.of([["positive"], ["neutral", "neutral"]])
     first, second = evidence.dataset.tasks
     (annotation,) = first.annotations
-    shown = replace(annotation, seeded=frozenset({"sentiment"}), arm="seeded")
-    dataset = replace(evidence.dataset, tasks=[replace(first, annotations=(shown,)), second])
+    shown = structs.replace(annotation, seeded=frozenset({"sentiment"}), arm="seeded")
+    dataset = replace(evidence.dataset, tasks=[structs.replace(first, annotations=(shown,)), second])
     found = rows(replace(evidence, dataset=dataset), MARKED)
     assert found.dropped == {"seeded": 1}
     assert list(labelled.by_task(found)) == [2]
