@@ -1,7 +1,11 @@
-"""A whole project, or its labelled tasks, through an export snapshot: two to three times as fast as its pages.
+"""Many tasks through export snapshots: two to three times as fast as their pages.
 
-Label Studio writes the snapshot to a file of its own, in one transaction; it is fetched to a temporary file, checked,
-and deleted over there. Only then the first task is given out, so a caller may turn to the pages where it fails.
+Label Studio writes a snapshot to a file of its own, in one transaction, and while that lasts nobody can save an
+annotation where it runs on SQLite: so there is one for each SLICE of tasks. It is fetched to a temporary file, checked,
+and deleted over there. Only then its first task is given out, so a caller may turn to the pages where it fails.
+
+The tasks of a slice are those of a view that is there for a moment: exports by id leave a file each on the server for
+good.
 """
 
 from __future__ import annotations
@@ -11,19 +15,22 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
 import httpx
 
-from ml_backend.labeling.errors import StudioError
-from ml_backend.studio.connection import Connection
+from ml_backend.labeling.errors import StudioError, StudioNotFound
 from ml_backend.studio.refusals import plain
+from ml_backend.studio.trail import READING
+from ml_backend.studio.views import Views
 
 SECONDS = 1800.0
 """The most that writing a snapshot may take: 2 ms a task with three annotations on a quiet machine."""
 CHUNK = 1_000_000
+SLICE = 500
 OPTIONS = {
     "predictions": {"only_id": False},
     "drafts": {"only_id": True},
@@ -31,19 +38,20 @@ OPTIONS = {
 }
 
 
-class Snapshots(Connection):
-    def _snapshot(self, project: int, *, view: int | None = None, labelled: bool = False) -> Iterator[dict[str, Any]]:
-        """Every task of the project, or of a view of it, or those with an annotation that was not skipped, in full, in
-        order of id. Raises StudioError, before the first, where that fails. Of a view that is not there (any more)
-        Label Studio gives every task."""
-        only: dict[str, int | str] = {} if view is None else {"view": view}
-        if labelled:
-            only["annotated"] = "only"
-        with tempfile.TemporaryFile() as file:
+class Snapshots(Views):
+    def _snapshot(self, project: int, ids: Sequence[int]) -> Iterator[dict[str, Any]]:
+        """These tasks, those that are still there, in full, in order of id. Raises StudioError, before the first, where
+        that fails."""
+        wanted = set(ids)  # of a view that somebody has deleted meanwhile Label Studio gives every task
+        with tempfile.TemporaryFile() as file, self._view_of(project, ids) as view:
             made = self._call(
                 "POST",
                 f"/api/projects/{project}/exports/",
-                json={"title": "Tiebreak reads", "serialization_options": OPTIONS, "task_filter_options": only},
+                json={
+                    "title": READING,
+                    "serialization_options": OPTIONS,
+                    "task_filter_options": {"view": view},
+                },
                 timeout=SECONDS,
                 what=f"project {project}",
             )
@@ -59,9 +67,29 @@ class Snapshots(Connection):
                 raise StudioError(
                     f"A snapshot of project {project} holds {len(places)} of {done['counters']['task_number']} tasks."
                 )
-            for _, start, length in places:
-                file.seek(start)
-                yield json.loads(file.read(length))
+            for id, start, length in places:
+                if id in wanted:
+                    file.seek(start)
+                    yield json.loads(file.read(length))
+
+    @contextmanager
+    def _view_of(self, project: int, ids: Sequence[int]) -> Iterator[int]:
+        """One that a killed reader left is removed, too."""
+        now = datetime.now(UTC)
+        for view in self.views(project):
+            if _left(str(view["data"].get("title")), now):
+                self._remove(view["id"])
+        condition = {"filter": "filter:tasks:id", "operator": "in_list", "type": "List", "value": list(ids)}
+        filters = {"conjunction": "and", "items": [condition]}
+        view = self.create_view(project, {"title": f"{READING} {now.isoformat()}", "filters": filters})
+        try:
+            yield int(view["id"])
+        finally:
+            self._remove(view["id"])
+
+    def _remove(self, view: int) -> None:
+        with suppress(StudioNotFound):
+            self._call("DELETE", f"/api/dm/views/{view}/", known={"before": {"data": {"title": READING}}})
 
     def _finished(self, path: str) -> dict[str, Any]:
         """It is finished with the call, but where Label Studio has a Redis of its own."""
@@ -87,6 +115,16 @@ class Snapshots(Connection):
             raise StudioError(f"A snapshot broke off: {plain(error, self._token)}.") from None
         if digest.hexdigest() != md5:
             raise StudioError(f"A snapshot of Label Studio at {self._shown} came damaged ({response.status_code}).")
+
+
+def _left(title: str, now: datetime) -> bool:
+    """Whether it is a reader's view that was made an hour ago or earlier."""
+    if not title.startswith(READING):
+        return False
+    try:
+        return now - datetime.fromisoformat(title.removeprefix(READING).strip()) > timedelta(hours=1)
+    except (ValueError, TypeError):
+        return True
 
 
 def _places(file: IO[bytes]) -> Iterator[tuple[int, int, int]]:

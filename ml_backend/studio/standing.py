@@ -7,21 +7,17 @@ predictions are imported in bulk or deleted by version: those show in the counts
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ml_backend.labeling.errors import StudioError, StudioNotFound
+from ml_backend.labeling.errors import StudioError
 from ml_backend.studio.people import People
+from ml_backend.studio.snapshots import SLICE
 from ml_backend.studio.stored_predictions import StoredPredictions
 from ml_backend.studio.tasks import SNAPSHOT_FROM, changed_after, condition
-from ml_backend.studio.views import Views
 
 MARKS_A_CALL = 2_000
-SHOWN_A_CALL = 1_000
-READING = "Tiebreak reads"
-"""Title of a view that is there while tasks are read."""
 _MARKS = "id,updated_at,total_annotations,cancelled_annotations,total_predictions"
 
 
@@ -39,7 +35,7 @@ class Standing:
     """Ids of all accounts, in order."""
 
 
-class Standings(StoredPredictions, People, Views):
+class Standings(StoredPredictions, People):
     def standing(self, project: int) -> Standing:
         newest = self.newest_change(project)  # first: what changes from here on is seen again
         people = tuple(sorted(int(person["id"]) for person in self._people()))
@@ -81,31 +77,10 @@ class Standings(StoredPredictions, People, Views):
 
     def shown_predictions(self, project: int, ids: Iterable[int]) -> dict[int, Any]:
         """Annotation id -> the prediction that was the project's when it was made, of these tasks: exports have it,
-        pages of tasks do not.
-
-        Read through a view that is there for a moment: exports by id leave a file each on the server for good.
-        """
+        pages of tasks do not."""
         found: dict[int, Any] = {}
         wanted = sorted(set(ids))
-        for start in range(0, len(wanted), SHOWN_A_CALL):
-            with self._view_of(project, wanted[start : start + SHOWN_A_CALL]) as view:
-                for task in self._snapshot(project, view=view):
-                    found |= {it["id"]: it.get("prediction") for it in task["annotations"]}
+        for start in range(0, len(wanted), SLICE):
+            for task in self._snapshot(project, wanted[start : start + SLICE]):
+                found |= {it["id"]: it.get("prediction") for it in task["annotations"]}
         return found
-
-    @contextmanager
-    def _view_of(self, project: int, ids: list[int]) -> Iterator[int]:
-        """One that a killed reader left is removed, too."""
-        for view in self.views(project):
-            if view["data"].get("title") == READING:
-                self._remove(view["id"])
-        items = [condition("id", "in_list", ids, "List")]
-        view = self.create_view(project, {"title": READING, "filters": {"conjunction": "and", "items": items}})
-        try:
-            yield int(view["id"])
-        finally:
-            self._remove(view["id"])
-
-    def _remove(self, view: int) -> None:
-        with suppress(StudioNotFound):  # another reader did it
-            self.delete_view(view)

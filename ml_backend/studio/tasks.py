@@ -11,7 +11,7 @@ import structlog
 
 from ml_backend.labeling.errors import StudioError, StudioNotFound, StudioRefused
 from ml_backend.studio.payloads import differing
-from ml_backend.studio.snapshots import Snapshots
+from ml_backend.studio.snapshots import SLICE, Snapshots
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ class Tasks(Snapshots):
         have their `id`, `data` and `meta` only, at a fifth of the cost.
 
         Pages are asked for by id rather than by number, so tasks that come or go meanwhile shift nothing; a large
-        project is read whole through a snapshot, where that works. Memory is that of one page. Storage addresses in
+        project is read whole through snapshots, where they work. Memory is that of one page. Storage addresses in
         the data stay as they are. Raises StudioNotFound for a project that is not there, and StudioError where a page
         lacks tasks.
         """
@@ -53,12 +53,9 @@ class Tasks(Snapshots):
             conditions.append(changed_after(updated_after))
         if unpredicted:
             conditions.append(condition("total_predictions", "equal", 0, "Number"))
-        if not conditions and ids is None and not data_only and (total := self.task_count(project)) >= SNAPSHOT_FROM:
-            try:
-                yield from self._snapshot(project)
-                return
-            except StudioError as error:  # it comes before the first task
-                log.info("reading page by page", project=project, tasks=total, why=error.what)
+        if not conditions and ids is None and not data_only and self.task_count(project) >= SNAPSHOT_FROM:
+            yield from self._whole(project, conditions)
+            return
         if ids is None:
             yield from self._matching(project, conditions, data_only=data_only)
             return
@@ -69,14 +66,11 @@ class Tasks(Snapshots):
 
     def labelled(self, project: int) -> Iterator[dict[str, Any]]:
         """The tasks with an annotation that was not skipped, in order of id: in full, but maybe without `overlap`. The
-        cost is theirs, however many others there are; many come through a snapshot, where that works."""
-        if (total := self._page(project, [LABELLED], size=1, data_only=True)["total"]) >= SNAPSHOT_FROM:
-            try:
-                yield from self._snapshot(project, labelled=True)
-                return
-            except StudioError as error:  # it comes before the first task
-                log.info("reading page by page", project=project, tasks=total, why=error.what)
-        yield from self._matching(project, [LABELLED], data_only=False)
+        cost is theirs, however many others there are; many come through snapshots, where they work."""
+        if self._page(project, [LABELLED], size=1, data_only=True)["total"] >= SNAPSHOT_FROM:
+            yield from self._whole(project, [LABELLED])
+        else:
+            yield from self._matching(project, [LABELLED], data_only=False)
 
     def task_count(self, project: int, *, predicted: bool = False, updated_after: datetime | None = None) -> int:
         """How many tasks the project has; of them, those with a prediction, or changed after that time (`tasks`)."""
@@ -152,14 +146,37 @@ class Tasks(Snapshots):
             raise StudioRefused(f"Label Studio at {self._shown} kept {len(left)} tasks it was told to delete.")
         return deleted
 
+    def _whole(self, project: int, conditions: list[Filter]) -> Iterator[dict[str, Any]]:
+        """As `_matching`, through snapshots; from the first that fails on by pages."""
+        ids = [task["id"] for task in self._matching(project, conditions, data_only=True, include="id")]
+        last = 0
+        for start in range(0, len(ids), SLICE):
+            try:
+                for task in self._snapshot(project, ids[start : start + SLICE]):
+                    yield task
+                    last = task["id"]
+            except StudioError as error:
+                log.info("reading page by page", project=project, after=last, why=error.what)
+                beyond = condition("id", "greater", last, "Number")
+                yield from self._matching(project, [*conditions, beyond] if last else conditions, data_only=False)
+                return
+
     def _matching(
-        self, project: int, conditions: list[Filter], *, data_only: bool, review: bool = True
+        self,
+        project: int,
+        conditions: list[Filter],
+        *,
+        data_only: bool,
+        review: bool = True,
+        include: str = "id,data,meta",
     ) -> Iterator[dict[str, Any]]:
         last, seen = 0, 0
         expected: int | None = None
         while True:
             beyond = condition("id", "greater", last, "Number")
-            page = self._page(project, [*conditions, beyond], size=PAGE, data_only=data_only, review=review)
+            page = self._page(
+                project, [*conditions, beyond], size=PAGE, data_only=data_only, review=review, include=include
+            )
             rows, total = page["tasks"], page["total"]
             expected = total if expected is None else expected
             ids = [row["id"] for row in rows]

@@ -36,6 +36,9 @@ BY: ContextVar[str] = ContextVar("BY", default="")
 UNDOES: ContextVar[str] = ContextVar("UNDOES", default="")
 """The id of the entry that is being undone."""
 
+READING = "Tiebreak reads"
+"""With this begins the title of an export or a view that is there while tasks are read."""
+
 _STARTED = time.time_ns()
 _MOST_FIELDS = 40
 _READING = re.compile(r"/api/projects/(validate/|\d+/exports/.*)")
@@ -68,7 +71,7 @@ class Trail:
     ) -> None:
         """`sent` is the body as JSON value or bytes, `outcome` the answer as JSON value, or the error; `known` is what
         an undo needs beside them: `before`, the object as it was, or what the caller says of a bulk call."""
-        if method == "GET" or _READING.fullmatch(path):
+        if method == "GET" or _READING.fullmatch(path) or _to_read(sent) or _to_read((known or {}).get("before")):
             return
         now = datetime.now(UTC)
         by = BY.get() or " ".join(["tiebreak", *sys.argv[1:2]])
@@ -131,6 +134,11 @@ def _named(sent: Any) -> dict[str, Any]:
     if isinstance(sent.get("project"), int):
         named["project"] = sent["project"]
     return named
+
+
+def _to_read(view: Any) -> bool:
+    data = view.get("data") if isinstance(view, Mapping) else None
+    return isinstance(data, Mapping) and str(data.get("title")).startswith(READING)
 
 
 def _outcome(outcome: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.studio import standing as standing_module
+from ml_backend.studio.trail import READING
 from sdk_scripts.sources import read_project
 
 CONFIG = (
@@ -101,7 +102,7 @@ def test_what_was_shown_is_read_in_part_as_an_export_says_it(
     read_project(studio, studio.project(project), studio_settings)
     ids = ids_of(studio, project)
     studio.create_annotation(ids[15], {"result": answer("bad")})
-    studio.create_view(project, {"title": standing_module.READING})  # as a killed reader leaves it
+    studio.create_view(project, {"title": f"{READING} 2026-01-05T09:00:00+00:00"})  # as a killed reader leaves it
     files = studio._get(f"/api/projects/{project}/export/files")["export_files"]
     check(studio, project, studio_settings, 1, "label")
     assert not studio.views(project)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from ml_backend.labeling.errors import (
-    InputError,
-    StudioNotFound,
-    StudioRefused,
-)
+from ml_backend.labeling.errors import InputError, StudioError, StudioNotFound, StudioRefused
 from ml_backend.studio import Studio
+from ml_backend.studio.trail import Trail
 from tests.contract.studio_projects import Projects, choice, ids_of, prediction
 
 
@@ -80,8 +79,11 @@ class TestTasks:
         paged = list(studio.tasks(id))
         monkeypatch.setattr("ml_backend.studio.tasks.SNAPSHOT_FROM", 1)
         monkeypatch.setattr("ml_backend.studio.snapshots.CHUNK", 700)
-        monkeypatch.setattr(Studio, "_matching", lambda *_, **__: pytest.fail("read page by page"))
-        whole = list(studio.tasks(id))
+        monkeypatch.setattr("ml_backend.studio.tasks.SLICE", 8)
+        with capture_logs() as told:
+            whole = list(studio.tasks(id))
+        assert not told  # else it was read page by page
+        assert [task["id"] for task in studio.labelled(id)] == ids[:2]
         passing = {"created_ago", "created_username", "prediction", "result_count", "unique_id"}
         for one, other in zip(paged, whole, strict=True):
             for name in ("id", "data", "meta", "updated_at"):
@@ -90,6 +92,49 @@ class TestTasks:
                 for left, right in zip(one[name], other[name], strict=True):
                     assert {k: v for k, v in left.items() if k not in passing}.items() <= right.items()
         assert studio._get(f"/api/projects/{id}/exports/") == []
+        assert studio.views(id) == []
+
+    def test_a_snapshot_of_a_view_that_somebody_deletes_gives_the_tasks_asked_for(
+        self, studio: Studio, new_project: Projects, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id = new_project(5)
+        some = ids_of(studio, id)[1:3]
+        create = studio.create_view
+
+        def deleted_at_once(project: int, data: dict[str, Any]) -> dict[str, Any]:
+            view = create(project, data)
+            studio.delete_view(view["id"])
+            return view
+
+        monkeypatch.setattr(studio, "create_view", deleted_at_once)
+        assert [task["id"] for task in studio._snapshot(id, some)] == some
+
+    def test_reading_is_on_no_record_of_changes(
+        self, studio: Studio, new_project: Projects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id = new_project(3)
+        monkeypatch.setattr("ml_backend.studio.tasks.SNAPSHOT_FROM", 1)
+        monkeypatch.setattr(studio, "_trail", Trail(tmp_path))
+        assert len(list(studio.tasks(id))) == 3
+        assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+
+    def test_pages_go_on_where_snapshots_stop(
+        self, studio: Studio, new_project: Projects, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id = new_project(9)
+        monkeypatch.setattr("ml_backend.studio.tasks.SNAPSHOT_FROM", 1)
+        monkeypatch.setattr("ml_backend.studio.tasks.SLICE", 4)
+        snapshot, asked = studio._snapshot, []
+
+        def once(project: int, ids: list[int]) -> Iterator[dict[str, Any]]:
+            asked.append(ids)
+            if len(asked) > 1:
+                raise StudioError("The disk is full.")
+            return snapshot(project, ids)
+
+        monkeypatch.setattr(studio, "_snapshot", once)
+        assert [task["id"] for task in studio.tasks(id)] == ids_of(studio, id)
+        assert len(asked) == 2
 
     def test_pages_help_where_there_is_no_snapshot(
         self, studio: Studio, new_project: Projects, losing: Callable, monkeypatch: pytest.MonkeyPatch
