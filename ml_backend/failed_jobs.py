@@ -16,7 +16,8 @@ from ml_backend import failures
 from ml_backend.known_jobs import KnownJob
 from ml_backend.labeling.errors import UnknownName
 from ml_backend.project_state import project_id_of
-from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs, reaching
+from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs
+from ml_backend.redis_connection import reaching
 
 MOST_FAILED = 1000
 """Failed jobs kept of each queue; the oldest go first."""

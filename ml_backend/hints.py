@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import structlog
 
 from ml_backend.labeling.errors import QueueUnavailable, TiebreakError
-from ml_backend.queues import Jobs, reaching
+from ml_backend.queues import Jobs
+from ml_backend.redis_connection import reaching
 from ml_backend.roles import Role
 from ml_backend.settings import Settings
 

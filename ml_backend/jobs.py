@@ -48,11 +48,12 @@ from ml_backend.labeling.errors import (
 from ml_backend.logs import set_up_logs
 from ml_backend.project_list import keep_problem
 from ml_backend.project_state import ProjectState, Seen, count_labels
-from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs, connect_redis, reaching
+from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs
+from ml_backend.redis_connection import reaching
 from ml_backend.settings import Settings, load_settings, secrets_of
 from ml_backend.studio.trail import BY
 
-__all__ = ["Jobs", "connect_redis", "job_settings", "reconcile_job", "run_worker", "train_job"]
+__all__ = ["Jobs", "job_settings", "reconcile_job", "run_worker", "train_job"]
 
 log = structlog.stdlib.get_logger()
 

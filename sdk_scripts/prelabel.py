@@ -217,7 +217,8 @@ def prelabel(
     was pushed stays); ModelUnavailable where no prediction fits the label config; StudioError where Label Studio does
     not have in the end what was pushed; QueueUnavailable without Redis, where runs take turns.
     """
-    from ml_backend.queues import Jobs, reaching
+    from ml_backend.queues import Jobs
+    from ml_backend.redis_connection import reaching
 
     with Jobs(settings) as jobs, reaching():
         run = open_run(

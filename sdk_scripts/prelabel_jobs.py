@@ -17,7 +17,8 @@ from rq import Retry
 
 from ml_backend.labeling.errors import QueueUnavailable, StudioNotFound, TiebreakError
 from ml_backend.prelabel_state import Shard
-from ml_backend.queues import ROUTING, Jobs, reaching, shard_job_id
+from ml_backend.queues import ROUTING, Jobs, shard_job_id
+from ml_backend.redis_connection import reaching
 from ml_backend.roles import role_of
 from sdk_scripts import prelabel as here
 from sdk_scripts.prelabel import PrelabelOutcome, Progress, Run, ShardOutcome, Superseded, open_run

@@ -6,7 +6,7 @@ import socket
 from datetime import UTC, datetime
 
 from ml_backend.labeling.errors import QueueUnavailable
-from ml_backend.queues import connect_redis, reaching
+from ml_backend.redis_connection import connect_redis, reaching
 from ml_backend.settings import Settings
 
 FRESH_SECONDS = 60.0

@@ -17,7 +17,7 @@ import structlog
 
 from ml_backend.labeling.errors import ModelUnavailable, TiebreakError
 from ml_backend.leases import lease
-from ml_backend.queues import reaching
+from ml_backend.redis_connection import reaching
 from sdk_scripts.monitoring.alert_formats import FORMATS, Format
 from sdk_scripts.monitoring.alerts import Due, Told, due
 from sdk_scripts.monitoring.findings_store import FindingsStore

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
-from ml_backend.queues import reaching
+from ml_backend.redis_connection import reaching
 from sdk_scripts.doctor.checks import Check, Looked, register
 
 if TYPE_CHECKING:

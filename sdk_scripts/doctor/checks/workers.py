@@ -7,7 +7,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ml_backend.model_files import ModelFiles
-from ml_backend.queues import WORK_QUEUE, reaching
+from ml_backend.queues import WORK_QUEUE
+from ml_backend.redis_connection import reaching
 from sdk_scripts.doctor.checks import Check, Looked, register
 from sdk_scripts.doctor.jobs import LOOK_JOB, setup_of
 from sdk_scripts.doctor.marker import Marker
