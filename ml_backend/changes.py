@@ -5,8 +5,9 @@ since        when the first of them came (Unix seconds)
 generation   number of the job that will take them
 until        the newest change that a job has done with: ISO 8601, in Label Studio's clock
 ended        when the last job ended (Unix seconds), of work that is also done on a schedule
-rest         when the next may begin at the earliest
 asked        the number of a job that somebody asked for: it does not wait
+
+A key of its own, `<key>:rest`, lives until the next job may begin: no machine's clock that is off lengthens that.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Changes:
         self._redis = connection
         self._lease_key = lease_key
         self.key = key
+        self._resting = f"{key}:rest"
 
     def add(self, labels: int) -> Pending:
         """Count `labels` more changed labels."""
@@ -77,19 +79,22 @@ class Changes:
         """When the last job ended, well or not; 0 where none has."""
         return float(cast("bytes | None", self._redis.hget(self.key, "ended")) or 0)
 
-    def rest(self) -> float:
-        """When the next job may begin at the earliest; 0: at once."""
-        return float(cast("bytes | None", self._redis.hget(self.key, "rest")) or 0)
+    def resting(self) -> float:
+        """Seconds until the next job may begin; 0: at once."""
+        return max(0, self._redis.pttl(self._resting)) / 1000
 
     def note_end(self, rest: float) -> None:
         """A job ends; the next one waits `rest` seconds at least."""
-        now = time.time()
-        self._redis.hset(self.key, mapping={"ended": repr(now), "rest": repr(now + rest)})
+        self._redis.hset(self.key, "ended", repr(time.time()))
+        self._rest(rest)
 
     def took(self, seconds: float) -> None:
         """Work on the project has just taken so long: the next job waits that much longer, so that Label Studio and
         this machine have half of the time for people."""
-        self._redis.hset(self.key, "rest", repr(max(self.rest(), time.time()) + seconds))
+        self._rest(self.resting() + seconds)
+
+    def _rest(self, seconds: float) -> None:
+        self._redis.set(self._resting, 1, px=max(1, round(1000 * seconds)))
 
     def ask(self, generation: int) -> None:
         """Somebody wants the job of this number at once."""

@@ -116,7 +116,7 @@ def _pause(jobs: Jobs, state: ProjectState, settings: Settings) -> int:
     live = ModelRegistry(settings.models).live(state.project_key)
     if live is not None and jobs.prelabels(state.project_key, live):
         return PUSHING_SECONDS
-    return max(0, math.ceil(state.rest() - time.time()))
+    return math.ceil(state.resting())
 
 
 def reconcile_job() -> None:

@@ -301,7 +301,7 @@ class Jobs(RedisConnection):
 
     def _due(self, work: Coalesced, pending: Pending, changes: Changes) -> float:
         if work is INSPECTING:
-            return max(pending.since + self.settings.inspect_after_seconds, changes.rest())
+            return max(pending.since + self.settings.inspect_after_seconds, time.time() + changes.resting())
         if work is not TRAINING:
             return pending.since + self.settings.cases_after_seconds
         full = pending.labels >= self.settings.train_after_labels

@@ -172,6 +172,13 @@ def secrets_of(settings: Settings) -> list[str]:
     return [it for it in found if it]
 
 
+def without_credentials(address: str) -> str:
+    """A URL without its user and password; a path as it is."""
+    scheme, mark, rest = address.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else address
+
+
 def webhook_secrets(settings: Settings) -> WebhookSecrets | None:
     """None where neither a secret nor a password is set: webhooks need none then."""
     setting = settings.webhook_secret or settings.backend_password

@@ -19,10 +19,12 @@ def look_job(marker: str) -> dict[str, Any]:
     """The RQ job: which host it is, how it is set up, and whether it sees the marker and Label Studio."""
     from ml_backend.jobs import job_settings
     from ml_backend.model_files import ModelFiles
+    from ml_backend.settings import without_credentials
     from ml_backend.studio import Studio
 
     settings = job_settings()
-    said: dict[str, Any] = {"host": socket.gethostname(), "models": settings.models, "studio": "", "mend": ""}
+    models = without_credentials(settings.models)  # what a job says goes into Redis
+    said: dict[str, Any] = {"host": socket.gethostname(), "models": models, "studio": "", "mend": ""}
     try:
         said["setup"] = setup_of(settings, marker)
         said["marker"] = ModelFiles(settings.models).read(marker) is not None

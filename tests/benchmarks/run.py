@@ -2,9 +2,9 @@
 
     .venv/bin/python tests/benchmarks/run.py [NAME ...] [--data FILE ...]
 
-NAME is encoder, serving, few_shot, cascade, active_learning, consensus, agreement, hard_cases or inspection; all of
-them without one. The figures of learning are those of the demo's reviews, and of each FILE (Parquet or CSV with the
-columns text and label).
+NAME is encoder, serving, few_shot, cascade, active_learning, consensus, agreement, hard_cases, inspection, report,
+scale, load or large_project; all of them without one. The figures of learning are those of the demo's reviews, and of
+each FILE (Parquet or CSV with the columns text and label). Sections of RESULTS.md that were written by hand stay.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ BENCHMARKS = {
     "agreement": "Agreement",
     "hard_cases": "Hard cases",
     "inspection": "Inspection rules",
+    "report": "Quality report",
+    "scale": "More workers",
+    "load": "Many annotators at once",
+    "large_project": "A project of 100,000 tasks",
 }
 WITH_DATA = ("few_shot", "cascade", "active_learning", "consensus")
 WITHOUT_TOO = ("consensus",)
@@ -80,7 +84,7 @@ def main() -> None:
                 printed = _run(name, file)
                 parts.append(f"`bench_{name}.py{f' {file.name}' if file else ''}`\n\n```\n{printed.strip()}\n```\n")
     if not options.names:
-        RESULTS.write_text("\n".join(parts), "utf-8")
+        RESULTS.write_text("\n".join([*parts, *_by_hand()]), "utf-8")
 
 
 def _run(name: str, file: Path | None) -> str:
@@ -96,6 +100,12 @@ def _run(name: str, file: Path | None) -> str:
     if running.returncode:
         sys.exit(f"bench_{name}.py ended with {running.returncode}")
     return "".join(lines)
+
+
+def _by_hand() -> list[str]:
+    """The sections that no benchmark here writes."""
+    sections = RESULTS.read_text("utf-8").split("\n## ")[1:]
+    return [f"## {it.strip()}\n" for it in sections if it.partition("\n")[0] not in BENCHMARKS.values()]
 
 
 def _reviews(folder: Path) -> Path:

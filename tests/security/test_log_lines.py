@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from ml_backend.logs import hide_in_logs, set_up_logs
-from ml_backend.settings import load_settings, secrets_of
+from ml_backend.settings import load_settings, secrets_of, without_credentials
 from sdk_scripts.cli.options import print_json, say
 
 HOSTILE = "a\n2026-11-26 [info] all is well\r\x1b[2J\x1b]0;title\x07\x9b31m\u202eevil\u2028b"
@@ -97,6 +97,18 @@ def test_the_settings_name_all_their_secrets_and_the_passwords_in_addresses() ->
         "token-1", "redis://:pass%2Fword@host:6379/0", "pass%2Fword", "pass/word", "https://hooks.example.com/abc",
         "llm-word", "key-1", "word-1", "hook-1", "policy secret 16", "models-word",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("ftp://u:models-word@host/x@y", "ftp://host/x@y"),
+        ("s3://bucket/models@1", "s3://bucket/models@1"),
+        ("/srv/a@b/models", "/srv/a@b/models"),
+    ],
+)
+def test_addresses_are_shown_without_credentials(address: str, shown: str) -> None:
+    assert without_credentials(address) == shown
 
 
 def test_commands_print_no_control_character(capsys: pytest.CaptureFixture[str]) -> None:
