@@ -26,6 +26,7 @@ from ml_backend import failures
 from ml_backend.changes import Changes, Pending
 from ml_backend.known_jobs import KnownJob
 from ml_backend.labeling.errors import NotEnoughLabels, QueueUnavailable, TiebreakError
+from ml_backend.lost_jobs import put_back
 from ml_backend.prelabel_state import PrelabelState, Shard
 from ml_backend.project_state import (
     ADVANCE,
@@ -156,7 +157,7 @@ class Jobs(RedisConnection):
                 if status == JobStatus.FINISHED:
                     return _outcome(job.return_value(refresh=True) or {})
                 alone = Worker.count(connection=self.redis, queue=self.queue(TRAIN_QUEUE)) == 0
-            if status not in (*_WAITING, JobStatus.STARTED):
+            if not self._lives(job):
                 raise TiebreakError(
                     f"The training {job.id} failed: {_why(job)}.", mend="See the worker's log, then train again."
                 )
@@ -203,7 +204,7 @@ class Jobs(RedisConnection):
             status = job.get_status(refresh=False) if job else None
             if job and status in (JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED):
                 raise TiebreakError(f"The job {job.id} failed: {_why(job)}.", mend="See the worker's log.")
-            return status in (*_WAITING, JobStatus.STARTED)
+            return job is not None and self._lives(job)
 
     def fetch(self, job_id: str) -> Job | None:
         """Not RQ's `Queue.fetch_job`: that takes an id it finds no job of off the queue, and so for good a job that is
@@ -284,12 +285,19 @@ class Jobs(RedisConnection):
             status = waiting.get_status(refresh=False)
             if status == JobStatus.SCHEDULED:  # bring it forward; the scheduler looks every second
                 self.redis.zadd(queue.scheduled_job_registry.key, {job_id: int(due)}, xx=True, lt=True)
-            if status in (*_WAITING, JobStatus.STARTED):
+            if self._lives(waiting):
                 return waiting
             changes.skip(generation)
             generation = changes.pending().generation
 
     # ------------------------------------------------------------------------------------------------------------------
+
+    def _lives(self, job: Job) -> bool:
+        """Whether it waits or runs, by the status it was fetched with."""
+        status = job.get_status(refresh=False)
+        if status == JobStatus.QUEUED:
+            put_back(self.queue(job.origin), job)
+        return status in (*_WAITING, JobStatus.STARTED)
 
     def _failing(self, job_id: str) -> bool:
         if (job := self.fetch(job_id)) is None:
@@ -322,7 +330,7 @@ class Jobs(RedisConnection):
                 except DuplicateJobError:
                     other = self.fetch(job_id)
                     if other is not None:
-                        if other.get_status(refresh=False) in (*_WAITING, JobStatus.STARTED):
+                        if self._lives(other):
                             return False
                         other.delete()
         return False

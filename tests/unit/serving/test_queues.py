@@ -151,6 +151,34 @@ def test_looking_for_a_job_takes_nothing_off_the_queue(jobs: Jobs, monkeypatch: 
     assert jobs.queue(WORK_QUEUE).job_ids == [job]
 
 
+@pytest.mark.parametrize("which", ["shard", "training"])
+def test_a_job_that_a_killed_worker_took_off_the_queue_is_queued_again(
+    jobs: Jobs, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RQ notes only later that it runs."""
+
+    def ask() -> None:
+        if which == "shard":
+            jobs.request_shard(KEY, 7, "v1", (1, 10))
+        else:
+            jobs.request_training(KEY, 7)
+
+    ask()
+    queue = jobs.queue(WORK_QUEUE if which == "shard" else TRAIN_QUEUE)
+    [id] = queue.job_ids
+    ask()
+    assert queue.job_ids == [id]
+    jobs.redis.lpop(queue.key)
+    ask()
+    assert queue.job_ids == []  # a worker may be about to run it
+    monkeypatch.setattr("ml_backend.lost_jobs.LOST_SECONDS", 0.05)
+    time.sleep(0.1)
+    ask()
+    ask()
+    assert queue.job_ids == [id]
+    assert jobs.alive(id)
+
+
 def test_many_workers_reconcile_once(jobs: Jobs) -> None:
     assert [jobs.request_reconciling() for _ in range(5)] == [True, False, False, False, False]
     assert jobs.queue(WORK_QUEUE).job_ids == ["reconcile"]
