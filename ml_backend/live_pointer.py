@@ -35,6 +35,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Of projects and versions: none of them leaves its folder."""
 PATIENCE = 5.0
 """Seconds a half-written file is waited for, before its writer counts as dead."""
+TAKING_BACK = 1.0
+"""Seconds within which a writer that finds another beside it takes its file back."""
 ATTEMPTS = 100
 HISTORY = 20
 """Files of former switches kept."""
@@ -142,19 +144,24 @@ class _Shared:
             except ModelUnavailable:
                 now = _Switch()
             if ours in now.switches:  # another writer went on from our file before it was taken back
-                return now.pointer
+                time.sleep(TAKING_BACK)  # that one may take back its own
+                if ours in (now := self._newest(project)).switches:
+                    return now.pointer
+                continue
             wanted = change(now.pointer)
             if wanted == now.pointer:
                 return wanted
             number = f"{int(names[-1][:9]) + 1 if names else 1:09d}"
             file = f"{project}/live/{number}-{ours}.json"
             self._files.write(file, _text(wanted, (ours, *now.switches[: HISTORY - 1])))
-            later = [name for name in self._names(project) if name >= number and ours not in name]
-            if not later:
+            since = names[-1][:9] if names else ""
+            beside = [it for it in self._names(project) if it >= since and it not in names and ours not in it]
+            if not beside:
                 for old in names[:-HISTORY]:
                     self._files.remove(f"{project}/live/{old}")
                 return wanted
-            if not any(ours in found.switches for name in later if (found := self._try(project, name))):
+            onwards = [name for name in beside if (found := self._try(project, name)) and ours in found.switches]
+            if not onwards or any(name.startswith(number) for name in onwards):  # those went on from an earlier file
                 self._files.remove(file)
             time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 8)))  # noqa: S311  # so that one of them comes first
         raise ModelUnavailable(

@@ -26,8 +26,8 @@ from ml_backend.leases import lease
 from ml_backend.project_state import project_id_of
 
 KEPT_SECONDS = 24 * 3600
-SETTLE_SECONDS = 300
-"""How long after the death of a pusher Label Studio may still be storing what it was sent."""
+SETTLE_SECONDS, SETTLE_SECONDS_A_PREDICTION = 60, 0.024
+"""How long after the death of a pusher Label Studio may still be storing what it was sent: five minutes for 10,000."""
 VERSIONS_KEPT = 100
 
 Shard = tuple[int, int]
@@ -74,7 +74,8 @@ class PrelabelState:
                 if arrived(before) >= before.predictions:
                     break
                 time.sleep(1)
-            self._redis.set(note, json.dumps(asdict(push)), ex=SETTLE_SECONDS)
+            settled = round(SETTLE_SECONDS + SETTLE_SECONDS_A_PREDICTION * push.predictions)
+            self._redis.set(note, json.dumps(asdict(push)), ex=settled)
             try:
                 yield
             except StudioUnreachable:  # no answer: it may still come

@@ -123,7 +123,7 @@ def make_satellite(
     }
     known = next((it for it in satellites_of(studio, source, about.kind) if it.about.identity == about.identity), None)
     if known is None:
-        made = studio.create_project(wanted)
+        made = studio.create_project(wanted, alone=True)
         return Satellite(int(made["id"]), about, made)
     changed = {name: value for name, value in wanted.items() if name != "title" and known.project.get(name) != value}
     if same_config(str(known.project["label_config"]), label_config):

@@ -191,7 +191,7 @@ class _Run:
     def _apply(self, change: Change, manifest: Manifest) -> None:
         studio = self.studio
         if (change.kind, change.action) == ("project", "create"):
-            made = studio.create_project(change.payload)
+            made = studio.create_project(change.payload, alone=True)
             self.ids[change.project], self.keys[change.project] = int(made["id"]), project_key(made)
             return
         project = self.ids[change.project]

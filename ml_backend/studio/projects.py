@@ -36,20 +36,28 @@ class Projects(Connection):
     def project(self, id: int) -> dict[str, Any]:
         return self._get(f"/api/projects/{id}/", what=f"project {id}")
 
-    def create_project(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The project as it was stored. Raises StudioRefused, leaving none behind, where fields were dropped."""
+    def create_project(self, fields: Mapping[str, Any], *, alone: bool = False) -> dict[str, Any]:
+        """The project as it was stored. Raises StudioRefused, leaving none behind, where fields were dropped.
+
+        `alone`: nothing like it was there, and only one may be. On SQLite Label Studio itself repeats a request whose
+        end found the database locked, and so makes a second project; the earlier one is deleted.
+        """
+
+        def alike() -> list[dict[str, Any]]:
+            projects = reversed(self.projects())
+            return [it for it in projects if not it["task_number"] and not differing(fields, it, secret=_UNSHOWN)]
 
         def same() -> dict[str, Any] | None:
-            for project in reversed(self.projects()):
-                if not project["task_number"] and not differing(fields, project, secret=_UNSHOWN):
-                    return project
-            return None
+            return next(iter(alike()), None)
 
         made = self._create("/api/projects/", fields, same=same, what="place for projects")
         stored = self.project(made["id"])
         if dropped := differing(fields, stored, secret=_UNSHOWN):
             self.delete_project(made["id"])
             raise self._dropped(dropped, f"the new project {plain(fields.get('title', ''))!r}")
+        for twin in alike() if alone else ():
+            if twin["id"] < made["id"]:
+                self.delete_project(twin["id"])
         return stored
 
     def update_project(self, id: int, fields: Mapping[str, Any]) -> dict[str, Any]:

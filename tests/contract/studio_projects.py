@@ -31,6 +31,18 @@ def ids_of(studio: Studio, project: int) -> list[int]:
     return [task["id"] for task in studio.tasks(project, data_only=True)]
 
 
+class Repeats(httpx.BaseTransport):
+    """Sends every POST to `path` twice, as Label Studio does by itself where it finds its SQLite locked at the end."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.inner = path, httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and request.url.path.endswith(self.path):
+            self.inner.handle_request(request).read()
+        return self.inner.handle_request(request)
+
+
 class LosesAnswers(httpx.BaseTransport):
     """Passes calls on to the real server; of calls to `path` it loses the first `times` answers, or the calls."""
 

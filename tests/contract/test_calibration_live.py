@@ -105,9 +105,9 @@ class OneWrite(Studio):
         if self.writes > 1:
             raise StudioUnreachable("Killed.")
 
-    def create_project(self, fields: Any) -> Any:
+    def create_project(self, fields: Any, **options: Any) -> Any:
         self._write()
-        return super().create_project(fields)
+        return super().create_project(fields, **options)
 
     def import_tasks(self, project: int, tasks: Any) -> int:
         self._write()

@@ -19,7 +19,7 @@ from ml_backend.labeling.errors import (
 )
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
-from tests.contract.studio_projects import CONFIG, Projects, choice, ids_of
+from tests.contract.studio_projects import CONFIG, Projects, Repeats, choice, ids_of
 
 
 class TestSigningIn:
@@ -77,6 +77,15 @@ class TestProjects:
         made = lossy.create_project({"title": title, "label_config": CONFIG})
         assert transport.calls == 1
         assert [p["id"] for p in studio.projects() if p["title"] == title] == [made["id"]]
+        studio.delete_project(made["id"])
+
+    def test_of_two_projects_that_label_studio_made_of_one_request_one_stays(
+        self, studio: Studio, studio_server: Any
+    ) -> None:
+        twice = Studio(studio_server.url, studio_server.token, transport=Repeats("/api/projects/"))
+        fields = {"title": "Once", "label_config": CONFIG, "description": "tiebreak: once"}
+        made = twice.create_project(fields, alone=True)
+        assert [it["id"] for it in studio.projects() if it["title"] == "Once"] == [made["id"]]
         studio.delete_project(made["id"])
 
     def test_a_deletion_whose_answer_was_lost_is_done(self, losing: Callable, studio: Studio) -> None:
