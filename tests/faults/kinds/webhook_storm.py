@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from ml_backend.queues import TRAIN_QUEUE
+from ml_backend.webhook_secrets import HEADER, WebhookSecrets
 from tests.faults.estate import SECRET
 from tests.faults.kinds import Fault, register
 from tests.faults.scene import Scene, storm_body
@@ -22,8 +23,9 @@ class WebhookStorm(Fault):
 
     def inflict(self, scene: Scene) -> None:
         body, url = storm_body(scene), f"http://127.0.0.1:{scene.estate.backend_port}"
+        headers = {HEADER: WebhookSecrets(SECRET).of(scene.key)}
         with (
-            httpx.Client(base_url=url, timeout=30, trust_env=False, headers={"X-Tiebreak-Secret": SECRET}) as client,
+            httpx.Client(base_url=url, timeout=30, trust_env=False, headers=headers) as client,
             ThreadPoolExecutor(20) as pool,
         ):
             sent = [pool.submit(client.post, "/webhook", json=body) for _ in range(WEBHOOKS)]
