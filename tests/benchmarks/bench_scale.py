@@ -35,7 +35,7 @@ from ml_backend.settings import Settings, load_settings
 from ml_backend.valkey import Valkey
 from tests.scale.work import Slow, Store
 from tests.unit.learning.reviews import SENTIMENT, labelled
-from tests.unit.serving.running import environment
+from tests.unit.serving.running import WORKS_FOR_TESTS, environment
 
 ROOT = Path(__file__).parents[2]
 WAITED, ENCODED, LABELS = 40, 300, 400
@@ -80,7 +80,7 @@ def table(counts: Sequence[int], rates: dict[str, list[float]]) -> str:
 
 @contextmanager
 def workers(settings: Settings, count: int) -> Iterator[None]:
-    command = [sys.executable, "-c", "from sdk_scripts.cli import main; main()", "worker"]
+    command = [sys.executable, "-c", WORKS_FOR_TESTS, "worker"]
     env = environment(settings) | {"TIEBREAK_LOG_LEVEL": "ERROR", "OMP_NUM_THREADS": "1"}
     started = [
         subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
