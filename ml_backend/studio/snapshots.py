@@ -43,34 +43,34 @@ class Snapshots(Views):
         """These tasks, those that are still there, in full, in order of id. Raises StudioError, before the first, where
         that fails."""
         wanted = set(ids)  # of a view that somebody has deleted meanwhile Label Studio gives every task
-        with tempfile.TemporaryFile() as file, self._view_of(project, ids) as view:
-            made = self._call(
-                "POST",
-                f"/api/projects/{project}/exports/",
-                json={
-                    "title": READING,
-                    "serialization_options": OPTIONS,
-                    "task_filter_options": {"view": view},
-                },
-                timeout=SECONDS,
-                what=f"project {project}",
-            )
-            path = f"/api/projects/{project}/exports/{made['id']}"
-            try:
-                done = self._finished(path)
-                self._fetch(f"{path}/download", file, done["md5"])
-            finally:
-                with suppress(StudioError):
-                    self._call("DELETE", path)
+        with tempfile.TemporaryFile() as file:
+            with self._view_of(project, ids) as view:
+                count = self._export(project, view, file)
             places = sorted(_places(file))
-            if len({id for id, _, _ in places}) != done["counters"]["task_number"]:
-                raise StudioError(
-                    f"A snapshot of project {project} holds {len(places)} of {done['counters']['task_number']} tasks."
-                )
+            if len({id for id, _, _ in places}) != count:
+                raise StudioError(f"A snapshot of project {project} holds {len(places)} of {count} tasks.")
             for id, start, length in places:
                 if id in wanted:
                     file.seek(start)
                     yield json.loads(file.read(length))
+
+    def _export(self, project: int, view: int, file: IO[bytes]) -> int:
+        """How many tasks Label Studio says it has written."""
+        made = self._call(
+            "POST",
+            f"/api/projects/{project}/exports/",
+            json={"title": READING, "serialization_options": OPTIONS, "task_filter_options": {"view": view}},
+            timeout=SECONDS,
+            what=f"project {project}",
+        )
+        path = f"/api/projects/{project}/exports/{made['id']}"
+        try:
+            done = self._finished(path)
+            self._fetch(f"{path}/download", file, done["md5"])
+        finally:
+            with suppress(StudioError):
+                self._call("DELETE", path)
+        return int(done["counters"]["task_number"])
 
     @contextmanager
     def _view_of(self, project: int, ids: Sequence[int]) -> Iterator[int]:

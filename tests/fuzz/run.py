@@ -33,7 +33,7 @@ def main() -> int:
     if asked.k:
         print("atheris is left out.", file=sys.stderr)  # noqa: T201
     elif importlib.util.find_spec("atheris") is None:
-        print("atheris is not installed: `make install-fuzz`. Its targets are left out.", file=sys.stderr)  # noqa: T201
+        print("atheris is not installed (`make fuzz` does that). Its targets are left out.", file=sys.stderr)  # noqa: T201
     else:
         rows += [_guided(name, asked.seconds) for name in GUIDED]
     print("| target | engine | inputs tried | seconds | crashes |\n|---|---|---:|---:|---:|")  # noqa: T201
