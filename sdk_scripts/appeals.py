@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.kinds import finite, kind_of
@@ -194,7 +196,7 @@ class _Appeal:
         dataset = Dataset(
             name=str(self.project.get("title") or self.project["id"]),
             config=self.config,
-            tasks=[replace(self.task, annotations=judged)],
+            tasks=[structs.replace(self.task, annotations=judged)],
             studio=self.studio,
             project=dict(self.project),
             url=self.studio.data_manager(self.project["id"]),

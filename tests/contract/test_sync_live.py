@@ -261,12 +261,12 @@ def test_two_applies_at_once_are_refused(project: Project, monkeypatch: pytest.M
     inner: list[Exception] = []
     created: Callable[..., dict[str, Any]] = Studio.create_project
 
-    def meanwhile(self: Studio, fields: Any) -> dict[str, Any]:
+    def meanwhile(self: Studio, fields: Any, **options: Any) -> dict[str, Any]:
         try:
             project.sync(apply=True)
         except ConfigError as error:
             inner.append(error)
-        return created(self, fields)
+        return created(self, fields, **options)
 
     monkeypatch.setattr(Studio, "create_project", meanwhile)
     project.apply()

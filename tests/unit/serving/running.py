@@ -113,4 +113,4 @@ class WorkerProcess:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(60)
+        return self.process.wait(120)
