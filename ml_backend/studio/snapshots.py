@@ -15,7 +15,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any
@@ -24,7 +24,7 @@ import httpx
 
 from ml_backend.labeling.errors import StudioError, StudioNotFound
 from ml_backend.studio.refusals import plain
-from ml_backend.studio.trail import READING
+from ml_backend.studio.trail import READING, READING_VIEW
 from ml_backend.studio.views import Views
 
 SECONDS = 1800.0
@@ -78,18 +78,18 @@ class Snapshots(Views):
         now = datetime.now(UTC)
         for view in self.views(project):
             if _left(str(view["data"].get("title")), now):
-                self._remove(view["id"])
+                self._remove(view)
         condition = {"filter": "filter:tasks:id", "operator": "in_list", "type": "List", "value": list(ids)}
         filters = {"conjunction": "and", "items": [condition]}
         view = self.create_view(project, {"title": f"{READING} {now.isoformat()}", "filters": filters})
         try:
             yield int(view["id"])
         finally:
-            self._remove(view["id"])
+            self._remove(view)
 
-    def _remove(self, view: int) -> None:
+    def _remove(self, view: Mapping[str, Any]) -> None:
         with suppress(StudioNotFound):
-            self._call("DELETE", f"/api/dm/views/{view}/", known={"before": {"data": {"title": READING}}})
+            self._call("DELETE", f"/api/dm/views/{view['id']}/", known={"before": view})
 
     def _finished(self, path: str) -> dict[str, Any]:
         """It is finished with the call, but where Label Studio has a Redis of its own."""
@@ -118,13 +118,12 @@ class Snapshots(Views):
 
 
 def _left(title: str, now: datetime) -> bool:
-    """Whether it is a reader's view that was made an hour ago or earlier."""
-    if not title.startswith(READING):
-        return False
+    """Whether it is a reader's view that was made an hour ago or earlier; people's views stay, whatever their title."""
+    made = READING_VIEW.fullmatch(title)
     try:
-        return now - datetime.fromisoformat(title.removeprefix(READING).strip()) > timedelta(hours=1)
+        return made is not None and now - datetime.fromisoformat(made[1]) > timedelta(hours=1)
     except (ValueError, TypeError):
-        return True
+        return False
 
 
 def _places(file: IO[bytes]) -> Iterator[tuple[int, int, int]]:

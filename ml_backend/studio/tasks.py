@@ -44,9 +44,9 @@ class Tasks(Snapshots):
         have their `id`, `data` and `meta` only, at a fifth of the cost.
 
         Pages are asked for by id rather than by number, so tasks that come or go meanwhile shift nothing; a large
-        project is read whole through snapshots, where they work. Memory is that of one page. Storage addresses in
-        the data stay as they are. Raises StudioNotFound for a project that is not there, and StudioError where a page
-        lacks tasks.
+        project is read whole through snapshots, where they work. Memory is that of one page and all ids. Storage
+        addresses in the data stay as they are. Raises StudioNotFound for a project that is not there, and StudioError
+        where a page lacks tasks.
         """
         conditions: list[Filter] = list(where)
         if updated_after is not None:

@@ -37,7 +37,9 @@ UNDOES: ContextVar[str] = ContextVar("UNDOES", default="")
 """The id of the entry that is being undone."""
 
 READING = "Tiebreak reads"
-"""With this begins the title of an export or a view that is there while tasks are read."""
+"""The title of an export that is there while tasks are read; of a view, with the time it was made (ISO 8601)."""
+
+READING_VIEW = re.compile(rf"{READING} (\d{{4}}-\d\d-\d\dT\S+)")
 
 _STARTED = time.time_ns()
 _MOST_FIELDS = 40
@@ -138,7 +140,7 @@ def _named(sent: Any) -> dict[str, Any]:
 
 def _to_read(view: Any) -> bool:
     data = view.get("data") if isinstance(view, Mapping) else None
-    return isinstance(data, Mapping) and str(data.get("title")).startswith(READING)
+    return isinstance(data, Mapping) and READING_VIEW.fullmatch(str(data.get("title"))) is not None
 
 
 def _outcome(outcome: Any) -> dict[str, Any]:

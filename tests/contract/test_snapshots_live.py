@@ -103,9 +103,10 @@ def test_what_was_shown_is_read_in_part_as_an_export_says_it(
     ids = ids_of(studio, project)
     studio.create_annotation(ids[15], {"result": answer("bad")})
     studio.create_view(project, {"title": f"{READING} 2026-01-05T09:00:00+00:00"})  # as a killed reader leaves it
+    mine = studio.create_view(project, {"title": f"{READING} everything"})
     files = studio._get(f"/api/projects/{project}/export/files")["export_files"]
     check(studio, project, studio_settings, 1, "label")
-    assert not studio.views(project)
+    assert [view["id"] for view in studio.views(project)] == [mine["id"]]
     assert not studio._get(f"/api/projects/{project}/exports/")
     assert (
         studio._get(f"/api/projects/{project}/export/files")["export_files"] == files

@@ -45,7 +45,7 @@ def test_a_training_planned_by_a_clock_that_was_ahead_is_brought_forward(jobs: J
 def test_a_training_that_failed_by_a_clock_that_was_ahead_is_not_forgotten_for_hours(jobs: Jobs) -> None:
     jobs.state(KEY).record(Seen(5, time.time() + HOURS))
     project = {"id": 7, "description": "", "total_annotations_number": 5}
-    assert reconcile_project(jobs, KEY, project, Studio("http://nowhere.invalid", "none")) == 5
+    assert reconcile_project(jobs, KEY, project, Studio("http://studio:8080", "none")) == 5
 
 
 def test_a_clock_that_is_ahead_deletes_no_prediction_that_may_be_on_a_screen(
