@@ -6,6 +6,7 @@
     tiebreak:push:<key>                        a lease, held while predictions are pushed into the project
     tiebreak:pushing:<key>                     JSON of the Push that was sent and not answered yet
     tiebreak:shown:<key>                       version -> when it became the project's last (Unix seconds)
+    tiebreak:covered:<key>                     version -> how many tasks the project had when it was pushed to them
 
 All of it can be lost: Label Studio says which predictions are there.
 """
@@ -97,6 +98,22 @@ class PrelabelState:
             pipe.zadd(key, {version: self.now()})
             pipe.zremrangebyrank(key, 0, -VERSIONS_KEPT - 1)
             pipe.execute()
+
+    def cover(self, version: str, tasks: int) -> None:
+        """The version was pushed to all of that many tasks, and is to be pushed to those that come."""
+        key = f"tiebreak:covered:{self.project_key}"
+        with self._redis.pipeline() as pipe:
+            pipe.delete(key)
+            pipe.hset(key, version, tasks)
+            pipe.execute()
+
+    def covered(self, version: str) -> int | None:
+        """How many tasks the project had then; None where this is not the version that new tasks get."""
+        raw = cast("bytes | None", self._redis.hget(f"tiebreak:covered:{self.project_key}", version))
+        return int(raw) if raw else None
+
+    def uncover(self, version: str) -> None:
+        self._redis.hdel(f"tiebreak:covered:{self.project_key}", version)
 
     def shown_until(self, version: str) -> float | None:
         """When another version took its place (as `now`); None where it has not, or nothing is known."""

@@ -175,6 +175,14 @@ class Jobs(RedisConnection):
         self._enqueue_once(PRELABEL_JOB, job_id, project_id, version, only_missing)
         return job_id
 
+    def prelabel_new_tasks(self, project_key: str, project_id: int, version: str, tasks: int) -> None:
+        """Push the version's predictions, which the tasks of a project have, to those that came since; `tasks` is how
+        many it has now."""
+        with reaching():
+            covered = PrelabelState(self.redis, project_key).covered(version)
+            if covered not in (None, tasks) and not self._failing(_job_id("prelabel", project_key, version)):
+                self.request_prelabeling(project_key, project_id, version)
+
     def prelabels(self, project_key: str, version: str) -> bool:
         """Whether jobs wait or run that push the version's predictions to all tasks."""
         shards = PrelabelState(self.redis, project_key).board(version).shards()

@@ -1,7 +1,8 @@
 """Webhooks can be lost: what Label Studio has is compared with what the last jobs saw, and missing jobs are planned.
 
 A training is due for labels that no webhook told of; finding and resolving hard cases, routing and inspecting, for
-tasks that changed after the newest change the last such job had done with. A project is inspected every so many hours,
+tasks that changed after the newest change the last such job had done with; predictions, for tasks that were imported
+after the others got theirs. A project is inspected every so many hours,
 too, reports are made when their schedule asks, and alerts that could not be sent are sent when they are due.
 """
 
@@ -94,6 +95,7 @@ def reconcile_project(jobs: Jobs, project_key: str, project: Mapping[str, Any], 
     with reaching():
         if role.learns:
             missed += _training(jobs, project_key, project, studio)
+            _new_tasks(jobs, project_key, project)
         if role.learns and role.automatic:
             missed += _cases(jobs, MINING, project_key, int(project["id"]), studio)
         if role.learns and role.routed:
@@ -123,6 +125,11 @@ def _training(jobs: Jobs, project_key: str, project: Mapping[str, Any], studio: 
     elif pending.labels and not jobs.failing(TRAINING, project_key, pending.generation):  # their job may have been lost
         jobs.plan(TRAINING, project_key, int(project["id"]), pending)
     return max(missed, 0)
+
+
+def _new_tasks(jobs: Jobs, project_key: str, project: Mapping[str, Any]) -> None:
+    version, tasks = str(project.get("model_version") or ""), int(project.get("task_number") or 0)
+    jobs.prelabel_new_tasks(project_key, int(project["id"]), version, tasks)
 
 
 def _cases(jobs: Jobs, work: Coalesced, project_key: str, project_id: int, studio: Studio) -> int:

@@ -194,9 +194,11 @@ def open_run(
     refresh_policy(ModelRegistry(settings.models), project)
     predictor = predictor or _predictor(settings)
     live = predictor.model_version(key, config)
+    state = PrelabelState(jobs.redis, key)
     if version not in (None, live):
+        state.uncover(version)
         raise Superseded(project_id, str(version), live)
-    return Run(studio, project, config, key, live, predictor, PrelabelState(jobs.redis, key), only_missing)
+    return Run(studio, project, config, key, live, predictor, state, only_missing)
 
 
 def prelabel(
@@ -329,6 +331,7 @@ def finish(run: Run, shards: Sequence[Shard], found: ShardOutcome) -> PrelabelOu
         if not shown:
             studio.update_project(id, {"model_version": version})
         run.state.shown(version)
+        run.state.cover(version, int(run.project["task_number"]))  # as it was at the beginning
         shown = True
     skipped = max(total - found.predicted, 0)
     return PrelabelOutcome(

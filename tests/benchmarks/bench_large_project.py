@@ -75,13 +75,13 @@ class _Bench:
             self.jobs.wait(self.jobs.request_training(key, self.id))
         with self._step("predictions of all tasks pushed by the worker", self.count), self._watched("a first push"):
             until(self._shown, JOB_SECONDS, "the first version's predictions")
-        self._tiebreak("prelabel", str(self.id), of="prelabel, asked for again")
+        self._tiebreak("prelabel", str(self.id), of="prelabel, nothing to do")
         first = self._shown()
         self._submit()
         with self._step(f"training with {SUBMITTED} labels more"):
             self.jobs.wait(self.jobs.request_training(key, self.id))
         with self._step("predictions of the next version pushed", self.count), self._watched("the next push"):
-            until(lambda: self._shown() != first, JOB_SECONDS, "the next version's predictions")
+            until(lambda: self._shown() not in ("", first), JOB_SECONDS, "the next version's predictions")
         self._tiebreak("sync", str(self.folder / "ours"), of="sync, nothing to do")
         with self._step("one look for lost webhooks"):
             reconcile(self.jobs, self.studio)
@@ -89,7 +89,7 @@ class _Bench:
         with self._watched("a report that reads everything"):
             self._tiebreak("report", str(self.id), "--out", out, of="report, everything read")
         self._submit()
-        self._tiebreak("report", str(self.id), "--out", out, of=f"report, {SUBMITTED} tasks changed")
+        self._tiebreak("report", str(self.id), "--out", out, of=f"report, {SUBMITTED} labels and a version later")
         self._tiebreak("hard-cases", str(self.id), of="hard-cases")
         waits = self._predict(key)
         self._print(waits)
@@ -111,7 +111,8 @@ class _Bench:
     def _shown(self) -> str:
         """The version whose predictions all tasks have; empty where there is none yet."""
         version = str(self.studio.project(self.id)["model_version"])
-        return version if version.startswith("few-shot") else ""
+        done = version.startswith("few-shot") and not self.studio.count_without(self.id, version)
+        return version if done else ""
 
     def _submit(self) -> None:
         for _ in range(SUBMITTED):

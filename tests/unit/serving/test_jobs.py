@@ -26,12 +26,14 @@ from ml_backend.jobs import TiebreakWorker, run_worker
 from ml_backend.labeling.errors import NotEnoughLabels
 from ml_backend.labeling.results import project_key
 from ml_backend.model_registry import ModelRegistry
+from ml_backend.prelabel_state import PrelabelState
 from ml_backend.project_list import read_list
 from ml_backend.queues import RETRIES, TRAIN_QUEUE, WORK_QUEUE, Jobs
 from ml_backend.reconciler import reconcile, reconcile_project
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
+from sdk_scripts.prelabel_jobs import prelabel
 from tests.unit.serving.running import SENTIMENT, Serve, WorkerProcess, eventually
 
 StartWorker = Callable[[Settings], WorkerProcess]
@@ -105,6 +107,39 @@ def test_labels_become_a_live_version_and_its_predictions(
     assert jobs.state(key).pending().labels == 0
     predicted = [p for task in studio.tasks(project["id"]) for p in task["predictions"]]
     assert {p["model_version"] for p in predicted} == {version}
+
+
+def test_tasks_imported_later_get_predictions_by_themselves(
+    studio: Studio, project: dict[str, Any], everything: Settings, jobs: Jobs
+) -> None:
+    key, id = project_key(project), project["id"]
+    jobs.remember(key)
+    studio.import_tasks(id, [{"data": {"text": "I love this toaster"}}])
+    assert reconcile(jobs, studio) == {key: 0}
+    assert jobs.queue(WORK_QUEUE).job_ids == []  # nobody had this project pre-labeled
+    prelabel(everything, id, studio=studio)
+    studio.import_tasks(id, [{"data": {"text": "I hate it"}}, {"data": {"text": ""}}])
+    for _ in range(2):
+        reconcile(jobs, studio)
+        assert len(jobs.queue(WORK_QUEUE).job_ids) == 1
+    run_in_process(everything)
+    assert [len(task["predictions"]) for task in studio.tasks(id)] == [1, 1, 0]
+    reconcile(jobs, studio)
+    assert jobs.queue(WORK_QUEUE).job_ids == []  # the task without a text is not tried again
+
+
+def test_tasks_imported_later_wait_where_another_version_is_live(
+    studio: Studio, project: dict[str, Any], everything: Settings, jobs: Jobs
+) -> None:
+    key, id = project_key(project), project["id"]
+    studio.import_tasks(id, [{"data": {"text": "I love this toaster"}}])
+    PrelabelState(jobs.redis, key).cover("few-shot-gone", 0)
+    shown = studio.project(id) | {"model_version": "few-shot-gone"}
+    reconcile_project(jobs, key, shown, studio)
+    run_in_process(everything)
+    reconcile_project(jobs, key, shown, studio)
+    assert jobs.queue(WORK_QUEUE).job_ids == []
+    assert [len(task["predictions"]) for task in studio.tasks(id)] == [0]
 
 
 def test_too_few_labels_are_told_with_numbers_and_not_tried_again(
