@@ -13,7 +13,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from rq import Queue, Retry, Worker
 from rq.exceptions import AbandonedJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
+from rq.registry import ScheduledJobRegistry
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy
@@ -49,7 +50,7 @@ from ml_backend.logs import set_up_logs
 from ml_backend.project_list import keep_problem
 from ml_backend.project_state import ProjectState, Seen, count_labels
 from ml_backend.queues import TRAIN_QUEUE, WORK_QUEUE, Jobs
-from ml_backend.redis_connection import reaching
+from ml_backend.redis_connection import reaching, redis_time
 from ml_backend.settings import Settings, load_settings, secrets_of
 from ml_backend.studio.trail import BY
 
@@ -298,9 +299,22 @@ def _note_vanished(job: Job, kind: type[BaseException], *_: object) -> None:
         failures.note(job, failures.VANISHED)
 
 
+class _Scheduled(ScheduledJobRegistry):
+    def get_jobs_to_schedule(self, timestamp: int | None = None, chunk_size: int = 1000) -> list[str]:
+        return super().get_jobs_to_schedule(int(redis_time(self.connection)), chunk_size)
+
+
 class Scheduler(RQScheduler):
     """Does not outlive a killed worker: it would keep 160 MB, and the bundled Valkey from being stopped. Another
-    worker's takes over once the lock of this one has run out, a minute later."""
+    worker's takes over once the lock of this one has run out, a minute later. Goes by Redis' clock, not this
+    machine's."""
+
+    def prepare_registries(self, queue_names: Iterable[str] | None = None) -> None:
+        super().prepare_registries(queue_names)
+        self._scheduled_job_registries = [
+            _Scheduled(it.name, connection=self.connection, serializer=self.serializer)
+            for it in self._scheduled_job_registries
+        ]
 
     def work(self) -> None:
         _end_with_parent()

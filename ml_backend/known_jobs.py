@@ -7,13 +7,17 @@ names as webhooks: to write to Redis would be to run programs on every worker.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rq.job import Job
+from redis.client import Pipeline
+from rq import Queue
+from rq.job import Job, JobStatus
 from rq.utils import import_attribute
 
 from ml_backend.labeling.errors import QueueUnavailable
+from ml_backend.redis_connection import redis_time
 
 _OURS = re.compile(r"(ml_backend|sdk_scripts)(\.[a-z][a-z0-9_]*)*\.[a-z][a-z0-9]*_job")
 
@@ -37,3 +41,17 @@ class KnownJob(Job):
         self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
         self.webhooks = []
         return result
+
+    def retry(self, queue: Queue, pipeline: Pipeline) -> None:
+        super().retry(queue, pipeline)
+        self._wait_by_redis(queue, pipeline)
+
+    def _handle_retry_result(self, queue: Queue, pipeline: Pipeline, *args: Any, **options: Any) -> None:
+        super()._handle_retry_result(queue, pipeline, *args, **options)
+        self._wait_by_redis(queue, pipeline)
+
+    def _wait_by_redis(self, queue: Queue, pipeline: Pipeline) -> None:
+        """RQ adds the pause to this machine's clock: one that is hours ahead would put the job off for hours."""
+        if self.get_status(refresh=False) == JobStatus.SCHEDULED:
+            ahead = time.time() - redis_time(self.connection)
+            pipeline.zincrby(queue.scheduled_job_registry.key, -round(ahead), self.id)

@@ -25,6 +25,7 @@ import redis
 from ml_backend.labeling.errors import StudioUnreachable, TiebreakError
 from ml_backend.leases import lease
 from ml_backend.project_state import project_id_of
+from ml_backend.redis_connection import redis_time
 
 KEPT_SECONDS = 24 * 3600
 SETTLE_SECONDS, SETTLE_SECONDS_A_PREDICTION = 60, 0.024
@@ -87,9 +88,8 @@ class PrelabelState:
             self._redis.delete(note)
 
     def now(self) -> float:
-        """Unix seconds by the clock that all machines share: Redis'."""
-        seconds, micros = self._redis.time()
-        return seconds + micros / 1e6
+        """Unix seconds by Redis' clock."""
+        return redis_time(self._redis)
 
     def shown(self, version: str) -> None:
         """The version has become the project's."""

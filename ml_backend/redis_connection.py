@@ -72,6 +72,12 @@ def connect_redis(settings: Settings, *, timeout: float | None = None) -> Iterat
         yield connection.redis
 
 
+def redis_time(connection: redis.Redis) -> float:
+    """Unix seconds by the clock that all machines share: Redis'."""
+    seconds, micros = connection.time()
+    return float(seconds + micros / 1e6)
+
+
 @contextmanager
 def reaching() -> Iterator[None]:
     """Errors of Redis become QueueUnavailable."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from rq import Retry
+from rq.serializers import JSONSerializer
 
+from ml_backend.jobs import Scheduler
 from ml_backend.prelabel_state import PrelabelState
 from ml_backend.project_state import Seen
-from ml_backend.queues import TRAIN_QUEUE, TRAINING, Jobs
+from ml_backend.queues import TRAIN_QUEUE, TRAINING, WORK_QUEUE, Jobs
 from ml_backend.reconciler import reconcile_project
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
@@ -46,6 +50,35 @@ def test_a_training_that_failed_by_a_clock_that_was_ahead_is_not_forgotten_for_h
     jobs.state(KEY).record(Seen(5, time.time() + HOURS))
     project = {"id": 7, "description": "", "total_annotations_number": 5}
     assert reconcile_project(jobs, KEY, project, Studio("http://studio:8080", "none")) == 5
+
+
+@pytest.mark.parametrize("how", ["fails", "asks for it"])
+def test_a_job_tried_again_by_a_machine_that_is_ahead_waits_no_longer(
+    jobs: Jobs, ahead: pytest.MonkeyPatch, how: str
+) -> None:
+    ahead.setattr("rq.job.now", lambda: datetime.fromtimestamp(time.time(), UTC))
+    job = jobs.request_report(KEY, 7)
+    queue, at = jobs.queue(WORK_QUEUE), datetime.now(UTC)
+    with jobs.redis.pipeline() as pipe:
+        if how == "fails":
+            job.retry(queue, pipe)
+        else:
+            job._handle_retry_result(queue, pipe, Retry(max=3, interval=9), "an execution", at, at)
+        pipe.execute()
+    [(_, due)] = jobs.redis.zrange(queue.scheduled_job_registry.key, 0, -1, withscores=True)
+    ahead.undo()
+    assert 5 < due - time.time() < 20
+
+
+def test_a_machine_whose_clock_is_behind_queues_what_is_due(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = jobs.queue(WORK_QUEUE)
+    queue.enqueue_at(datetime.now(UTC) - timedelta(seconds=2), "ml_backend.jobs.reconcile_job", job_id="due")
+    queue.enqueue_in(timedelta(hours=1), "ml_backend.jobs.reconcile_job", job_id="not-due")
+    monkeypatch.setattr("rq.scheduler.current_timestamp", lambda: int(time.time() - HOURS))
+    scheduler = Scheduler([queue], connection=jobs.redis, serializer=JSONSerializer)
+    scheduler.acquire_locks()
+    scheduler.enqueue_scheduled_jobs()
+    assert queue.job_ids == ["due"]
 
 
 def test_a_clock_that_is_ahead_deletes_no_prediction_that_may_be_on_a_screen(
