@@ -24,6 +24,7 @@ import redis
 import structlog
 from redis.client import Pipeline
 from rq import Queue, Retry, Worker
+from rq.defaults import DEFAULT_SCHEDULER_FALLBACK_PERIOD
 from rq.exceptions import AbandonedJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
@@ -206,6 +207,8 @@ class TiebreakWorker(Worker):
     told_to_stop = False
     _heard = 0.0
     """When Redis was last told that the job lives (monotonic)."""
+    _cleaned = -math.inf
+    """When the registries were last looked through (monotonic)."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -223,6 +226,15 @@ class TiebreakWorker(Worker):
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         return DEAD_SECONDS
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """RQ's own way, by the time of day, would not be due for as long as a clock was set back."""
+        return time.monotonic() - self._cleaned > self.maintenance_interval
+
+    def clean_registries(self) -> None:
+        super().clean_registries()
+        self._cleaned = time.monotonic()
 
     def run_maintenance_tasks(self) -> None:
         super().run_maintenance_tasks()
@@ -308,6 +320,18 @@ class Scheduler(RQScheduler):
     """Does not outlive a killed worker: it would keep 160 MB, and the bundled Valkey from being stopped. Another
     worker's takes over once the lock of this one has run out, a minute later. Goes by Redis' clock, not this
     machine's."""
+
+    _asked = -math.inf
+    """When it last asked for its queues (monotonic)."""
+
+    @property
+    def should_reacquire_locks(self) -> bool:
+        late = time.monotonic() - self._asked > DEFAULT_SCHEDULER_FALLBACK_PERIOD
+        return late and self._queue_names != self.acquired_locks
+
+    def acquire_locks(self, auto_start: bool = False) -> set[str]:
+        self._asked = time.monotonic()
+        return set(super().acquire_locks(auto_start))
 
     def prepare_registries(self, queue_names: Iterable[str] | None = None) -> None:
         super().prepare_registries(queue_names)

@@ -10,7 +10,7 @@ import pytest
 from rq import Retry
 from rq.serializers import JSONSerializer
 
-from ml_backend.jobs import Scheduler
+from ml_backend.jobs import Scheduler, TiebreakWorker
 from ml_backend.prelabel_state import PrelabelState
 from ml_backend.project_state import Seen
 from ml_backend.queues import TRAIN_QUEUE, TRAINING, WORK_QUEUE, Jobs
@@ -79,6 +79,33 @@ def test_a_machine_whose_clock_is_behind_queues_what_is_due(jobs: Jobs, monkeypa
     scheduler.acquire_locks()
     scheduler.enqueue_scheduled_jobs()
     assert queue.job_ids == ["due"]
+
+
+def test_a_clock_that_is_set_back_does_not_stop_a_workers_rounds(jobs: Jobs, ahead: pytest.MonkeyPatch) -> None:
+    """In which lost jobs and lost webhooks are found, and a dead worker's scheduler is replaced."""
+    for place in ("rq.worker.base.now", "rq.utils.now"):
+        ahead.setattr(place, lambda: datetime.fromtimestamp(time.time(), UTC))
+    worker = TiebreakWorker(jobs)
+    assert worker.should_run_maintenance_tasks
+    worker.clean_registries()
+    assert not worker.should_run_maintenance_tasks
+    ahead.undo()
+    worker.maintenance_interval = 0
+    assert worker.should_run_maintenance_tasks
+
+
+def test_a_clock_that_is_set_back_does_not_leave_a_queue_without_a_scheduler(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues = [jobs.queue(WORK_QUEUE), jobs.queue(TRAIN_QUEUE)]
+    theirs = Scheduler(queues[:1], connection=jobs.redis, serializer=JSONSerializer)
+    ours = Scheduler(queues, connection=jobs.redis, serializer=JSONSerializer)
+    theirs.acquire_locks()
+    assert ours.acquire_locks() == {TRAIN_QUEUE}
+    ours.lock_acquisition_time = datetime.now() + timedelta(seconds=HOURS)  # by the clock as it was
+    assert not ours.should_reacquire_locks
+    monkeypatch.setattr("ml_backend.jobs.DEFAULT_SCHEDULER_FALLBACK_PERIOD", 0)
+    assert ours.should_reacquire_locks
 
 
 def test_a_clock_that_is_ahead_deletes_no_prediction_that_may_be_on_a_screen(
