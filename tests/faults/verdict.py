@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import redis
 
 from ml_backend.labeling.errors import TiebreakError
 from ml_backend.project_state import count_labels
 from ml_backend.queues import MINING, TRAIN_QUEUE, WORK_QUEUE
+from sdk_scripts.prelabel import open_run, prelabel_here
 from sdk_scripts.resources.project import find_project
+from sdk_scripts.stale_predictions import tidy
 from tests.faults.scene import Scene
 
 UNTRAINED = "zero-shot-"
@@ -90,17 +94,35 @@ def judge(scene: Scene, *, may_go_back: bool = False) -> Verdict:
     problems = list(scene.problems)
     if retrained := _trains_again(scene):
         problems.append(retrained)
+    if doubled := _doubled(tasks):
+        _hour_passes(scene)
+        doubled = _doubled(studio.tasks(scene.project))
     reviews = _reviews(scene)
     return Verdict(
         lost=len(scene.acknowledged - there) + max(len(there) - counted, 0),
-        duplicates=_beyond_first((task["id"], it["model_version"]) for task in tasks for it in task["predictions"])
-        + _beyond_first(reviews),
+        duplicates=doubled + _beyond_first(reviews),
         wrong_versions=_wrong(scene, may_go_back),
         labels=len(there),
         reviews=len(reviews),
         silent=_silence(scene),
         problems=tuple(problems),
     )
+
+
+def _doubled(tasks: Iterable[dict[str, Any]]) -> int:
+    return _beyond_first((task["id"], it["model_version"]) for task in tasks for it in task["predictions"])
+
+
+def _hour_passes(scene: Scene) -> None:
+    """Where somebody opens a task in the moment of a push, Label Studio asks the backend for its prediction and has
+    two. What may be on a screen stays for an hour; then the next pre-labeling deletes the second one."""
+    with (
+        patch("sdk_scripts.prelabel.ON_SCREEN_SECONDS", 0),
+        patch("sdk_scripts.stale_predictions.ON_SCREEN_SECONDS", 0),
+    ):
+        run = open_run(scene.estate.direct, scene.project, scene.jobs, studio=scene.estate.studio)
+        prelabel_here(scene.jobs, run)
+        tidy(run, seconds=120)
 
 
 def _trains_again(scene: Scene) -> str:
