@@ -2,8 +2,8 @@
 
 A training is due for labels that no webhook told of; finding and resolving hard cases, routing and inspecting, for
 tasks that changed after the newest change the last such job had done with; predictions, for tasks that were imported
-after the others got theirs. A project is inspected every so many hours,
-too, reports are made when their schedule asks, and alerts that could not be sent are sent when they are due.
+after the others got theirs. A project is inspected every so many hours, too, reports are made when their schedule asks,
+and alerts that could not be sent are sent when they are due.
 """
 
 from __future__ import annotations

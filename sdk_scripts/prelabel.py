@@ -45,6 +45,8 @@ PREDICTIONS_A_PUSH = 10_000
 REASONS_KEPT = 20
 RECOUNT_SECONDS = 120.0
 REDIS_TRIES = 10
+NOT_ALL = -1
+"""Of tasks that a run has covered: some came since it was planned."""
 
 Progress = Callable[[int, int], object]
 """Called with the tasks done so far, and all there are to do."""
@@ -331,7 +333,8 @@ def finish(run: Run, shards: Sequence[Shard], found: ShardOutcome) -> PrelabelOu
         if not shown:
             studio.update_project(id, {"model_version": version})
         run.state.shown(version)
-        run.state.cover(version, int(run.project["task_number"]))  # as it was at the beginning
+        all_seen = studio.newest_task(id) <= (shards[-1][1] if shards else 0)
+        run.state.cover(version, total if all_seen else NOT_ALL)
         shown = True
     skipped = max(total - found.predicted, 0)
     return PrelabelOutcome(

@@ -12,9 +12,10 @@ import pytest
 from ml_backend.jobs import JOB_SETTINGS
 from ml_backend.labeling.errors import ModelUnavailable, StudioRefused
 from ml_backend.predictor import Doubts
+from ml_backend.queues import WORK_QUEUE, Jobs
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
-from sdk_scripts.prelabel import Superseded, prelabel
+from sdk_scripts.prelabel import Superseded, finish, open_run, predict_shard, prelabel
 from sdk_scripts.prelabel_jobs import prelabel_job
 
 CONFIG = """<View>
@@ -156,6 +157,26 @@ def test_only_missing_leaves_tasks_alone_that_any_version_predicted(
     assert (outcome.pushed, outcome.shown) == (1, False)  # the scores of "old" would vanish
     assert versions_of(studio, id) == [["old"], ["new"]]
     assert studio.project(id)["model_version"] == "old"
+
+
+def test_tasks_that_came_while_others_were_predicted_are_still_to_come(
+    studio: Studio, studio_settings: Settings, project_of: Projects
+) -> None:
+    id = project_of(["good 0.9"])
+    with Jobs(studio_settings) as jobs:
+        run = open_run(studio_settings, id, jobs, predictor=Reader(), studio=studio)
+        shards = studio.ranges(id, 10)
+        found = predict_shard(run, shards[0])
+        studio.import_tasks(id, [{"data": {"text": "bad 0.4"}}])
+        last = open_run(studio_settings, id, jobs, predictor=Reader(), studio=studio)  # by the job of the last shard
+        finish(last, shards, found)
+        key, queue = run.key, jobs.queue(WORK_QUEUE)
+        jobs.prelabel_new_tasks(key, id, "reader-1", 2)
+        assert len(queue.job_ids) == 1
+        queue.empty()
+        prelabel(studio_settings, id, predictor=Reader(), studio=studio)
+        jobs.prelabel_new_tasks(key, id, "reader-1", 2)
+        assert queue.job_ids == []
 
 
 def test_what_does_not_fit_the_label_config_is_left_out_and_said(
