@@ -14,6 +14,7 @@ import yaml
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Place = tuple[str | int, ...]
 """Keys and list positions from the top of the document, as pydantic's `loc`."""
@@ -67,7 +68,11 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark
             raise YamlProblem(mark.line + 1, "uses an alias (*name); write the value out")
-        return super().compose_node(parent, index)
+        node = super().compose_node(parent, index)
+        if isinstance(node, yaml.ScalarNode) and (half := _SURROGATE.search(node.value)):
+            reason = f"has half of a character (U+{ord(half[0]):04X}); write the character itself"
+            raise YamlProblem(node.start_mark.line + 1, reason)
+        return node
 
 
 for _tag, _pattern, _first in (

@@ -25,17 +25,21 @@ UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticErro
 
 
 class TiebreakError(Exception):
-    """`what` happened (with where), and `mend`, the sentence that says how to put it right."""
+    """`what` happened (with where), and `mend`, the sentence that says how to put it right. What they quote and UTF-8
+    does not have is written as \\ud800."""
 
     status = 500
 
     def __init__(self, what: str, *, mend: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.mend = mend
+        self.what, self.mend = _utf8(what), _utf8(mend)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return f"{self.what} {self.mend}".strip()
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class InputError(TiebreakError):
@@ -46,7 +50,7 @@ class ConfigError(InputError):
     """A file or setting that cannot be used. Lists every reason found, each with its place, not only the first."""
 
     def __init__(self, what: str, reasons: Iterable[str] = (), *, mend: str = "") -> None:
-        self.reasons = tuple(reasons)
+        self.reasons = tuple(map(_utf8, reasons))
         listed = "".join(f"\n  - {reason}" for reason in self.reasons)
         super().__init__(f"{what}{listed}", mend=f"\n{mend}" if listed and mend else mend)
 

@@ -44,7 +44,7 @@ def read_parquet(path: Path, source: TaskSource) -> Iterator[Row | Reject]:
             start += batch.height
             if batch.height < BATCH:
                 return
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} cannot be read as Parquet: {reason}.", mend="Check the file.") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import index
 from typing import Any, Literal
 
 from sdk_scripts.sampling.tables import Inspection, Level, looked_up
@@ -57,7 +58,10 @@ class Plan:
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> Plan:
         """Of `to_json`. Raises TypeError or AttributeError where it is something else."""
-        return cls(**{name: value for name, value in said.items() if name != "reject"})
+        plan = cls(**{name: value for name, value in said.items() if name != "reject"})
+        for count in (plan.lot, plan.n, plan.accept):
+            index(count)
+        return plan
 
 
 def iso_plan(lot: int, *, aql: float, level: Level = "II", inspection: Inspection = "normal") -> Plan:

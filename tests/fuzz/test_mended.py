@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from unit.analysis import exports
 
@@ -24,9 +25,13 @@ from ml_backend.trust import Trust
 from sdk_scripts.cli.options import print_json
 from sdk_scripts.export_file import read_export
 from sdk_scripts.guidelines import same_html
+from sdk_scripts.manifest_schema import TaskSource
+from sdk_scripts.marked_yaml import YamlProblem, read_yaml
 from sdk_scripts.monitoring.findings_store import FindingsStore
 from sdk_scripts.plain_text import plain_text
+from sdk_scripts.row_formats.parquet import read_parquet
 from sdk_scripts.sampling.lots import Lots
+from sdk_scripts.sampling.plans import iso_plan
 from sdk_scripts.satellites import read_about
 from sdk_scripts.snapshots.kept import url_of
 from sdk_scripts.tables import print_table
@@ -102,6 +107,17 @@ def test_notes_nested_too_deep_are_none(tmp_path: Path) -> None:
     assert Trust.from_json(DEEP, "k", parse(exports.SENTIMENT)) is None
 
 
+@pytest.mark.parametrize("plan", [{"n": []}, {"accept": "1"}, {"\ud800": 1}])
+def test_a_lot_whose_plan_has_other_types_is_named_with_its_file(tmp_path: Path, plan: dict[str, Any]) -> None:
+    half = iso_plan(2, aql=1.0).to_json()
+    said = {"name": "l", "control": "c", "created_at": "2026-01-01", "policy": "", "keys": [], "members": []}
+    content = json.dumps({**said, "severe": None, "plan": {**half, **plan}, "zero": half}).encode()
+    ModelFiles(str(tmp_path)).write(f"{KEY}/lots/l/lot.json", content)
+    with pytest.raises(InputError, match="Delete that file") as caught:
+        Lots(ModelFiles(str(tmp_path)), KEY).all()
+    str(caught.value).encode()
+
+
 @pytest.mark.parametrize("content", [DEEP, b"null", b'{"members": 1}', b'{"keys": ["a"], "plan": null}'])
 def test_a_lot_that_nobody_wrote_is_named_with_its_file(tmp_path: Path, content: bytes) -> None:
     ModelFiles(str(tmp_path)).write(f"{KEY}/lots/l/lot.json", content)
@@ -137,3 +153,23 @@ def test_a_log_probability_beyond_all_numbers_is_none() -> None:
 def test_a_config_of_halves_of_characters_says_what_to_do() -> None:
     with pytest.raises(ConfigError, match="Remove those characters"):
         parse("<View>\udcff</View>")
+
+
+@pytest.mark.parametrize("yaml", ['a: "\\ud800"', '"\\udfff": 1', '- ["\\ud83d\\ude00"]'])
+def test_yaml_with_halves_of_characters_says_where(yaml: str) -> None:
+    with pytest.raises(YamlProblem, match=r"line 2: has half of a character \(U\+D"):
+        read_yaml(f"# first\n{yaml}")
+
+
+def test_a_parquet_file_of_which_any_byte_is_another_is_read_or_refused(tmp_path: Path) -> None:
+    """The reader panics at some of them, which is no `Exception`."""
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame({"text": ["a", "b"], "score": [0.5, None]}).write_parquet(path, compression="uncompressed")
+    whole, refused = path.read_bytes(), 0
+    for place in range(0, len(whole), 2):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        try:
+            assert len(list(read_parquet(path, TaskSource(file=path)))) < 100
+        except InputError:
+            refused += 1
+    assert refused > 10
