@@ -158,8 +158,10 @@ def _task(row: Row, source: TaskSource, needed: Mapping[str, str]) -> NewTask | 
         fields = (
             source.fields if source.fields is not None else {name: name for name in values if name not in source.meta}
         )
-        data = {key: _storable(name, values[name]) for name, key in fields.items() if name in values}
-        meta = {key: _storable(name, values[name]) for name, key in source.meta.items() if name in values}
+        data = {_storable(name, key): _storable(name, values[name]) for name, key in fields.items() if name in values}
+        meta = {
+            _storable(name, key): _storable(name, values[name]) for name, key in source.meta.items() if name in values
+        }
         if source.fields is None:
             data.pop(TASK_KEY, None)
         _check_needed(data, needed)

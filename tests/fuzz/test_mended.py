@@ -29,12 +29,14 @@ from sdk_scripts.manifest_schema import TaskSource
 from sdk_scripts.marked_yaml import YamlProblem, read_yaml
 from sdk_scripts.monitoring.findings_store import FindingsStore
 from sdk_scripts.plain_text import plain_text
+from sdk_scripts.row_formats import Reject
 from sdk_scripts.row_formats.parquet import read_parquet
 from sdk_scripts.sampling.lots import Lots
 from sdk_scripts.sampling.plans import iso_plan
 from sdk_scripts.satellites import read_about
 from sdk_scripts.snapshots.kept import url_of
 from sdk_scripts.tables import print_table
+from sdk_scripts.task_sources import NewTask, read_tasks
 
 KEY = "7.1795381865"
 DEEP = b"[" * 100_000
@@ -173,3 +175,13 @@ def test_a_parquet_file_of_which_any_byte_is_another_is_read_or_refused(tmp_path
         except InputError:
             refused += 1
     assert refused > 10
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0"])
+def test_a_row_whose_field_cannot_be_stored_by_its_name_is_rejected(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({name: 1, "text": "a"}) + '\n{"text": "b"}\n')
+    rejected, whole = read_tasks(path, TaskSource(file=path), parse(exports.SENTIMENT))
+    assert isinstance(rejected, Reject)
+    rejected.reason.encode()
+    assert isinstance(whole, NewTask)
