@@ -14,7 +14,7 @@ import yaml
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 Place = tuple[str | int, ...]
 """Keys and list positions from the top of the document, as pydantic's `loc`."""
@@ -69,9 +69,11 @@ class _Loader(yaml.SafeLoader):
             mark = self.peek_event().start_mark
             raise YamlProblem(mark.line + 1, "uses an alias (*name); write the value out")
         node = super().compose_node(parent, index)
-        if isinstance(node, yaml.ScalarNode) and (half := _SURROGATE.search(node.value)):
-            reason = f"has half of a character (U+{ord(half[0]):04X}); write the character itself"
-            raise YamlProblem(node.start_mark.line + 1, reason)
+        if isinstance(node, yaml.ScalarNode) and (bad := _UNWRITABLE.search(node.value)):
+            reason = "a NUL (U+0000); take it out"
+            if bad[0] != "\0":
+                reason = f"half of a character (U+{ord(bad[0]):04X}); write the character itself"
+            raise YamlProblem(node.start_mark.line + 1, f"has {reason}")
         return node
 
 

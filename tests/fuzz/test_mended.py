@@ -157,9 +157,9 @@ def test_a_config_of_halves_of_characters_says_what_to_do() -> None:
         parse("<View>\udcff</View>")
 
 
-@pytest.mark.parametrize("yaml", ['a: "\\ud800"', '"\\udfff": 1', '- ["\\ud83d\\ude00"]'])
-def test_yaml_with_halves_of_characters_says_where(yaml: str) -> None:
-    with pytest.raises(YamlProblem, match=r"line 2: has half of a character \(U\+D"):
+@pytest.mark.parametrize("yaml", ['a: "\\ud800"', '"\\udfff": 1', '- ["\\ud83d\\ude00"]', r'a: "\0"'])
+def test_yaml_with_halves_of_characters_or_nul_says_where(yaml: str) -> None:
+    with pytest.raises(YamlProblem, match=r"line 2: has (half of a character \(U\+D|a NUL)"):
         read_yaml(f"# first\n{yaml}")
 
 
