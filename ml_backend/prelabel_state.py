@@ -7,6 +7,7 @@
     tiebreak:pushing:<key>                     JSON of the Push that was sent and not answered yet
     tiebreak:shown:<key>                       version -> when it became the project's last (Unix seconds)
     tiebreak:covered:<key>                     version -> how many tasks the project had when it was pushed to them
+                                               until -> when that has to be looked at again (Unix seconds)
 
 All of it can be lost: Label Studio says which predictions are there.
 """
@@ -31,6 +32,8 @@ KEPT_SECONDS = 24 * 3600
 SETTLE_SECONDS, SETTLE_SECONDS_A_PREDICTION = 60, 0.024
 """How long after the death of a pusher Label Studio may still be storing what it was sent: five minutes for 10,000."""
 VERSIONS_KEPT = 100
+NOT_ALL = -1
+"""Of tasks that were covered: some were not."""
 
 Shard = tuple[int, int]
 """The first and the last task id of a range."""
@@ -99,18 +102,26 @@ class PrelabelState:
             pipe.zremrangebyrank(key, 0, -VERSIONS_KEPT - 1)
             pipe.execute()
 
-    def cover(self, version: str, tasks: int) -> None:
-        """The version was pushed to all of that many tasks, and is to be pushed to those that come."""
+    def cover(self, version: str, tasks: int, *, seconds: float | None = None) -> None:
+        """The version was pushed to all of that many tasks, and is to be pushed to those that come; with `seconds`,
+        something is left to do in that time."""
         key = f"tiebreak:covered:{self.project_key}"
         with self._redis.pipeline() as pipe:
             pipe.delete(key)
             pipe.hset(key, version, tasks)
+            if seconds is not None:
+                pipe.hset(key, "until", repr(self.now() + seconds))
             pipe.execute()
 
     def covered(self, version: str) -> int | None:
-        """How many tasks the project had then; None where this is not the version that new tasks get."""
-        raw = cast("bytes | None", self._redis.hget(f"tiebreak:covered:{self.project_key}", version))
-        return int(raw) if raw else None
+        """How many tasks the project had then, NOT_ALL once something is left to do; None where this is not the version
+        that new tasks get."""
+        raw, until = cast(
+            "list[bytes | None]", self._redis.hmget(f"tiebreak:covered:{self.project_key}", version, "until")
+        )
+        if raw is None:
+            return None
+        return NOT_ALL if until and float(until) <= self.now() else int(raw)
 
     def uncover(self, version: str) -> None:
         self._redis.hdel(f"tiebreak:covered:{self.project_key}", version)

@@ -176,8 +176,8 @@ class Jobs(RedisConnection):
         return job_id
 
     def prelabel_new_tasks(self, project_key: str, project_id: int, version: str, tasks: int) -> None:
-        """Push the version's predictions, which the tasks of a project have, to those that came since; `tasks` is how
-        many it has now."""
+        """Push the version's predictions, which the tasks of a project have, to those that came since, and delete what
+        Label Studio doubled; `tasks` is how many it has now."""
         with reaching():
             covered = PrelabelState(self.redis, project_key).covered(version)
             if covered not in (None, tasks) and not self._failing(_job_id("prelabel", project_key, version)):

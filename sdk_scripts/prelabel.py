@@ -25,7 +25,7 @@ import structlog
 
 from ml_backend.labeling.config import LabelConfig, parse
 from ml_backend.labeling.errors import ModelUnavailable, QueueUnavailable, StudioError
-from ml_backend.prelabel_state import PrelabelState, Push, Shard
+from ml_backend.prelabel_state import NOT_ALL, PrelabelState, Push, Shard
 from ml_backend.project_state import count_labels
 from ml_backend.settings import Settings
 from sdk_scripts.stale_predictions import ON_SCREEN_SECONDS
@@ -45,8 +45,6 @@ PREDICTIONS_A_PUSH = 10_000
 REASONS_KEPT = 20
 RECOUNT_SECONDS = 120.0
 REDIS_TRIES = 10
-NOT_ALL = -1
-"""Of tasks that a run has covered: some came since it was planned."""
 
 Progress = Callable[[int, int], object]
 """Called with the tasks done so far, and all there are to do."""
@@ -322,11 +320,15 @@ def finish(run: Run, shards: Sequence[Shard], found: ShardOutcome) -> PrelabelOu
                 "took.",
                 mend="Were some deleted meanwhile? Run it again; it pushes what is missing.",
             )
+    on_screen = 0
     if stored > total - studio.count_without(id, version):
         # Label Studio asked the backend meanwhile. It refuses the work of who has one on the screen that was deleted.
         old = datetime.now(UTC) - timedelta(seconds=ON_SCREEN_SECONDS)
-        for double in list(studio.doubles(id, version, before=old)):
-            studio.delete_prediction(double)
+        for double, made in list(studio.doubles(id, version)):
+            if made < old:
+                studio.delete_prediction(double)
+            else:
+                on_screen += 1
     run.check_live()
     shown = run.project["model_version"] == version
     if stored and not (run.only_missing and stored < studio.task_count(id, predicted=True)):
@@ -334,7 +336,7 @@ def finish(run: Run, shards: Sequence[Shard], found: ShardOutcome) -> PrelabelOu
             studio.update_project(id, {"model_version": version})
         run.state.shown(version)
         all_seen = studio.newest_task(id) <= (shards[-1][1] if shards else 0)
-        run.state.cover(version, total if all_seen else NOT_ALL)
+        run.state.cover(version, total if all_seen else NOT_ALL, seconds=ON_SCREEN_SECONDS if on_screen else None)
         shown = True
     skipped = max(total - found.predicted, 0)
     return PrelabelOutcome(

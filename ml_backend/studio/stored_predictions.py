@@ -48,8 +48,8 @@ class StoredPredictions(Predictions):
                 continue
             yield from (it["id"] for it in stored if it["model_version"] in versions and it["model_version"] != live)
 
-    def doubles(self, project: int, version: str, *, before: datetime) -> Iterator[int]:
-        """Ids of predictions of a version, made before then, that their task already had one of; the first and those
+    def doubles(self, project: int, version: str) -> Iterator[tuple[int, datetime]]:
+        """Predictions of a version that their task already had one of, and when they were made; the first and those
         that annotations were made from left out."""
         several = [condition("total_predictions", "greater", 1, "Number")]
         for task in self._matching(project, several, data_only=False):
@@ -57,8 +57,8 @@ class StoredPredictions(Predictions):
             same = sorted((it for it in task["predictions"] if it["model_version"] == version), key=itemgetter("id"))
             for double in same[1:]:
                 made = read_time(double.get("created_at"))
-                if double["id"] not in used and made is not None and made < before:
-                    yield double["id"]
+                if double["id"] not in used and made is not None:
+                    yield double["id"], made
 
     def recount(self, project: int, version: str, *, seconds: float) -> int:
         """Has tasks counted anew that have a prediction of this version and are said to have none, as an import that

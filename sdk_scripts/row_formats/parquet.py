@@ -46,7 +46,9 @@ def read_parquet(path: Path, source: TaskSource) -> Iterator[Row | Reject]:
                 return
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} cannot be read as Parquet: {reason}.", mend="Check the file.") from None
+        raise InputError(
+            f"{path} cannot be read as Parquet: {reason}.", mend="Write it anew, or as CSV or JSON Lines."
+        ) from None
 
 
 def _json(value: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from ml_backend.labeling.errors import InputError
 from ml_backend.labeling.results import project_key
 from ml_backend.prelabel_state import PrelabelState
-from ml_backend.queues import Jobs
+from ml_backend.queues import WORK_QUEUE, Jobs
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from sdk_scripts.marks import Labeling, Mark
@@ -191,11 +191,22 @@ class TestTidying:
 def test_what_label_studio_stored_twice_is_left_once(
     studio: Studio, studio_settings: Settings, project: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdk_scripts.prelabel.ON_SCREEN_SECONDS", 0)
-    id = project["id"]
+    id, key = project["id"], project_key(project)
     prelabel(studio_settings, id, predictor=Reader())
     first = next(iter(studio.tasks(id)))["id"]
     again = {"task": first, "result": GOOD, "score": 0.5, "model_version": "reader-1"}
     studio._call("POST", "/api/predictions/", json=again)  # as when a task is opened meanwhile
     prelabel(studio_settings, id, predictor=Reader())
-    assert [len(task["predictions"]) for task in studio.tasks(id)] == [1] * len(TEXTS)
+    assert [len(task["predictions"]) for task in studio.tasks(id)] == [2] + [1] * (len(TEXTS) - 1)
+    with Jobs(studio_settings) as jobs:
+        jobs.prelabel_new_tasks(key, id, "reader-1", len(TEXTS))
+        assert jobs.queue(WORK_QUEUE).job_ids == []  # it may be on a screen
+        jobs.redis.hset(f"tiebreak:covered:{key}", "until", "1")  # as if an hour had passed
+        monkeypatch.setattr("sdk_scripts.prelabel.ON_SCREEN_SECONDS", 0)
+        jobs.prelabel_new_tasks(key, id, "reader-1", len(TEXTS))
+        assert len(jobs.queue(WORK_QUEUE).job_ids) == 1
+        prelabel(studio_settings, id, predictor=Reader())
+        assert [len(task["predictions"]) for task in studio.tasks(id)] == [1] * len(TEXTS)
+        jobs.queue(WORK_QUEUE).empty()
+        jobs.prelabel_new_tasks(key, id, "reader-1", len(TEXTS))
+        assert jobs.queue(WORK_QUEUE).job_ids == []

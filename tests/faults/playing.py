@@ -81,6 +81,7 @@ def table(played: Sequence[Played]) -> str:
         "longest without an answer, s",
         "labels lost",
         "duplicates",
+        "asked for twice by Label Studio",
         "wrong versions",
     )
     lines = [f"| {' | '.join(columns)} |", f"|---|{'--:|' * (len(columns) - 1)}"]
@@ -95,6 +96,7 @@ def table(played: Sequence[Played]) -> str:
             f"{max(it.verdict.silent for it in of):.1f}",
             f"{sum(it.verdict.lost for it in of)} of {sum(it.verdict.labels for it in of)}",
             sum(it.verdict.duplicates for it in of),
+            sum(it.verdict.asked_twice for it in of),
             sum(it.verdict.wrong_versions for it in of),
         )
         lines.append(f"| {' | '.join(map(str, cells))} |")

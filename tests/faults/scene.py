@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ class Scene:
     tasks: list[tuple[int, Review]]
     acknowledged: set[int] = field(default_factory=set)
     """Ids of the annotations that Label Studio said it has."""
+    opened: Counter[int] = field(default_factory=Counter)
+    """Tasks that people opened, how often: Label Studio asks the backend for those that have no prediction yet."""
     refused: int = 0
     """Annotations that it did not take, or gave no answer to."""
     served: list[tuple[float, str]] = field(default_factory=list)
@@ -143,7 +146,9 @@ def _annotate(scene: Scene, done: threading.Event) -> None:
                 return
             try:
                 if turn % 5 == 0:
-                    client.get(f"/api/projects/{scene.project}/next")
+                    said = client.get(f"/api/projects/{scene.project}/next")
+                    if said.status_code == 200:
+                        scene.opened[int(said.json()["id"])] += 1
                 said = client.post(
                     f"/api/tasks/{id}/annotations/", json=_annotation(config, review, slot, scene.people[slot])
                 )

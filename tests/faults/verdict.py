@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 import redis
@@ -19,6 +19,7 @@ from sdk_scripts.resources.project import find_project
 from sdk_scripts.stale_predictions import tidy
 from tests.faults.scene import Scene
 
+T = TypeVar("T")
 UNTRAINED = "zero-shot-"
 PUT_OFF_SECONDS = 600.0
 
@@ -29,6 +30,9 @@ class Verdict:
     """Labels that Label Studio had acknowledged and has no more, or that no training has seen."""
     duplicates: int
     """Predictions of a version beyond the first of their task, and review tasks beyond the first of their seat."""
+    asked_twice: int
+    """Not among them: Label Studio asked the backend for a task that was opened in the moment of a push, and has two of
+    its prediction; those that are still there when an hour has passed are among them."""
     wrong_versions: int
     """Answers by a version that was never live, or that had been replaced already."""
     labels: int
@@ -94,13 +98,18 @@ def judge(scene: Scene, *, may_go_back: bool = False) -> Verdict:
     problems = list(scene.problems)
     if retrained := _trains_again(scene):
         problems.append(retrained)
-    if doubled := _doubled(tasks):
+    doubled = _doubled(tasks)
+    asked_twice = {it: n for it, n in doubled.items() if n <= scene.opened[it[0]]}
+    duplicates = doubled.total() - sum(asked_twice.values())
+    if asked_twice:
         _hour_passes(scene)
-        doubled = _doubled(studio.tasks(scene.project))
+        left = _doubled(studio.tasks(scene.project))
+        duplicates += sum(left[it] for it in asked_twice)
     reviews = _reviews(scene)
     return Verdict(
         lost=len(scene.acknowledged - there) + max(len(there) - counted, 0),
-        duplicates=doubled + _beyond_first(reviews),
+        duplicates=duplicates + _beyond_first(reviews).total(),
+        asked_twice=sum(asked_twice.values()),
         wrong_versions=_wrong(scene, may_go_back),
         labels=len(there),
         reviews=len(reviews),
@@ -109,13 +118,12 @@ def judge(scene: Scene, *, may_go_back: bool = False) -> Verdict:
     )
 
 
-def _doubled(tasks: Iterable[dict[str, Any]]) -> int:
+def _doubled(tasks: Iterable[dict[str, Any]]) -> Counter[tuple[int, str]]:
     return _beyond_first((task["id"], it["model_version"]) for task in tasks for it in task["predictions"])
 
 
 def _hour_passes(scene: Scene) -> None:
-    """Where somebody opens a task in the moment of a push, Label Studio asks the backend for its prediction and has
-    two. What may be on a screen stays for an hour; then the next pre-labeling deletes the second one."""
+    """What may be on a screen stays for an hour; then a pre-labeling deletes the second one."""
     with (
         patch("sdk_scripts.prelabel.ON_SCREEN_SECONDS", 0),
         patch("sdk_scripts.stale_predictions.ON_SCREEN_SECONDS", 0),
@@ -144,8 +152,8 @@ def review_project(scene: Scene) -> int | None:
     return int(found["id"]) if found else None
 
 
-def _beyond_first(things: Any) -> int:
-    return sum(n - 1 for n in Counter(things).values())
+def _beyond_first(things: Iterable[T]) -> Counter[T]:
+    return Counter({it: n - 1 for it, n in Counter(things).items() if n > 1})
 
 
 def _wrong(scene: Scene, may_go_back: bool) -> int:
