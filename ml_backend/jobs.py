@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from multiprocessing.context import ForkProcess
 from types import FrameType
 from typing import Any
 
@@ -324,6 +325,10 @@ class Scheduler(RQScheduler):
     _asked = -math.inf
     """When it last asked for its queues (monotonic)."""
 
+    def __init__(self, queues: list[Queue], connection: redis.Redis, **options: Any) -> None:
+        super().__init__(queues, connection, **options)
+        self._pool = connection.connection_pool
+
     @property
     def should_reacquire_locks(self) -> bool:
         late = time.monotonic() - self._asked > DEFAULT_SCHEDULER_FALLBACK_PERIOD
@@ -339,6 +344,12 @@ class Scheduler(RQScheduler):
             _Scheduled(it.name, connection=self.connection, serializer=self.serializer)
             for it in self._scheduled_job_registries
         ]
+
+    def start(self) -> ForkProcess:
+        """Redis hands a job to a worker that was killed while it waited, as long as anybody holds its socket: the fork
+        gets none."""
+        self._pool.disconnect(inuse_connections=False)
+        return super().start()
 
     def work(self) -> None:
         _end_with_parent()

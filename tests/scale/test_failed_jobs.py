@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from rq.job import JobStatus
 from rq.scheduler import RQScheduler
@@ -74,6 +75,22 @@ def test_a_job_that_kills_its_process_is_given_up_and_blocks_no_other(
     assert "killed" in found.why
     assert jobs.fetch(bad).get_status() == JobStatus.FAILED
     assert not jobs.queue(WORK_QUEUE).job_ids
+
+
+def test_a_worker_that_waits_shares_its_connection_with_no_process_that_may_outlive_it(
+    queue_settings: Settings, jobs: Jobs, start_worker: StartWorker
+) -> None:
+    """To which Redis would hand the next job, after the worker was killed."""
+    worker = psutil.Process(start_worker(queue_settings).pid)
+
+    def waits() -> list[int]:
+        return [int(it["addr"].rpartition(":")[2]) for it in jobs.redis.client_list() if "b" in it["flags"]]
+
+    eventually(lambda: waits() and worker.children(), what="a worker that waits, and its scheduler")
+    [port] = waits()
+    processes = [worker, *worker.children(recursive=True)]
+    holders = [it for it in processes if port in {socket.laddr.port for socket in it.net_connections()}]
+    assert holders == [worker]
 
 
 def test_a_reason_shows_neither_texts_nor_secrets_and_is_there_before_the_last_try(
