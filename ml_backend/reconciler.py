@@ -80,10 +80,17 @@ def _looked_at(jobs: Jobs) -> set[str]:
 
 
 def _watched(known: set[str], found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """The known projects that are there, and the courses of those that workers look after."""
+    """The known projects that are there, and the courses of those that workers look after. Not the reviews of one whose
+    hard cases are resolved by command: their job would have nothing to do, every time anew."""
+    by_hand = {int(it["id"]) for it in found.values() if not role_of(it).automatic}
     for key, project in found.items():
-        source = role_of(project).course_of
-        if (source in known and source in found and role_of(found[source]).monitored) if source else key in known:
+        role = role_of(project)
+        source = role.course_of
+        if source:
+            watched = source in known and source in found and role_of(found[source]).monitored
+        else:
+            watched = key in known and role.reviews_of not in by_hand
+        if watched:
             yield key
 
 

@@ -148,7 +148,7 @@ def _rows(document: Mapping[str, Any]) -> None:
     from sdk_scripts.wording import short
 
     if not document["items"]:
-        say("There is no such case.")
+        say("There is no such case. `tiebreak cases add` keeps settled ones.")
         return
     rows = [
         {

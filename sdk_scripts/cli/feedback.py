@@ -45,6 +45,9 @@ def feedback(
 def _show(document: Mapping[str, Any]) -> None:
     from sdk_scripts.tables import print_table
 
+    if not document["groups"]:
+        say("Nobody has said anything yet.")
+        return
     rows = [
         {
             "group": it["id"],

@@ -85,7 +85,7 @@ def progress() -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
         nonlocal told
         tenth = 10 * done // max(total, 1)
-        if tenth > told:
+        if total and tenth > told:
             told = tenth
             say(f"{done:,} of {total:,} tasks")
 

@@ -13,7 +13,7 @@ from ml_backend.jobs import JOB_SETTINGS
 from ml_backend.labeling.results import project_key, read_task
 from ml_backend.project_state import known_projects
 from ml_backend.queues import MINING, RESOLVING, WORK_QUEUE, Jobs
-from ml_backend.reconciler import reconcile_project
+from ml_backend.reconciler import reconcile, reconcile_project
 from ml_backend.settings import Settings
 from ml_backend.studio import Studio
 from ml_backend.valkey import Valkey
@@ -108,6 +108,16 @@ def test_reviews_of_a_project_that_was_deleted_are_looked_at_once(source: Source
     source.studio.delete_project(source.id)
     assert resolve_job(project_key(project), project["id"], 0) == {"skipped": "the project it reviews is gone"}
     assert reconcile_project(source.jobs, project_key(project), project, source.studio) == 0
+
+
+def test_reviews_are_not_watched_where_they_are_resolved_by_command(source: Source) -> None:
+    source.vote("Cheap & cheerful.", "positive", "negative")
+    source.mine()
+    key = project_key(source.reviews()[0])
+    assert reconcile(source.jobs, source.studio)[key] == 1
+    by_hand = AUTOMATIC.replace('"automatic": true', '"automatic": false')
+    source.studio.update_project(source.id, {"description": by_hand})
+    assert key not in reconcile(source.jobs, source.studio)
 
 
 def test_a_decision_is_written_back_and_the_case_is_closed(source: Source) -> None:
