@@ -44,7 +44,7 @@ matrix: install-dev ## the contract tests against earlier versions of Label Stud
 scale: install-dev ## hosts cut off and backends restarted under load, twenty times; needs root for hosts of their own
 	@SCALE_ROUNDS=20 $(VENV)/bin/pytest tests/scale --timeout 3600 $(ARGS)
 
-faults: install-dev install-studio ## every fault under load (a quarter of an hour), and a table; FAULTS_ROUNDS=1 FAULTS_SEED= FAULTS_JSON=
+faults: install-dev install-studio ## every fault under load (over twenty minutes), and a table; FAULTS_ROUNDS=1 FAULTS_SEED= FAULTS_JSON=
 	@FAULTS_ROUNDS=$(or $(FAULTS_ROUNDS),1) OMP_NUM_THREADS=1 $(VENV)/bin/pytest -v tests/faults/test_every_fault.py $(ARGS)
 
 bench: install-dev ## every benchmark, ours beside the peers; ARGS="--data FILE ..." adds labelled texts of your own

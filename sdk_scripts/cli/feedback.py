@@ -45,7 +45,7 @@ def feedback(
 def _show(document: Mapping[str, Any]) -> None:
     from sdk_scripts.tables import print_table
 
-    if not document["groups"]:
+    if not (document["comments"] or document["groups"]):
         say("Nobody has said anything yet.")
         return
     rows = [

@@ -20,7 +20,7 @@ ROUNDS = int(os.environ.get("FAULTS_ROUNDS", "0"))
 FIRST = int(os.environ.get("FAULTS_SEED") or random.randrange(1_000_000))
 
 
-@pytest.mark.skipif(not ROUNDS, reason="takes a quarter of an hour: `make faults`")
+@pytest.mark.skipif(not ROUNDS, reason="takes over twenty minutes: `make faults`")
 @pytest.mark.parametrize("round", range(ROUNDS or 1))
 @pytest.mark.parametrize("name", list(FAULTS))
 def test_after_every_fault_all_is_as_if_it_had_not_been(

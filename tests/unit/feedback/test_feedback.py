@@ -80,3 +80,5 @@ def test_the_command_prints_the_groups_without_control_characters(tmp_path: Path
     assert "negative, not neutral" in shown.output
     assert "\x1b" not in shown.output
     assert json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)["comments"] == 1
+    (tmp_path / "export.json").write_text(json.dumps([task(1, "text", given[1:])]))
+    assert "Nobody has said anything yet." in CliRunner().invoke(app, command).output
